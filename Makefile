@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One non-recursive build; everything made lands in build/ (build/san/ with SAN=1).
+#
+#   make            overlayd, overlayctl and the BPF programs
+#   make demo       installs what is missing, builds, shows three hosts      (root)
+#   make test       installs what is missing, runs every test                (root)
+#   make bench      paired measurements on this machine                      (root)
+#   make check      layer rule and purity of the core, no root
+#   make V=1        shows the commands;  make SAN=1: with ASan and UBSan
+
+CLANG     ?= $(or $(shell command -v clang-19 2>/dev/null),clang)
+BPFTOOL   ?= $(or $(shell PATH=$$PATH:/usr/sbin command -v bpftool 2>/dev/null),bpftool)
+PKGCONF   ?= pkg-config
+CFLAGS    ?= -O2 -g
+DESTDIR   ?=
+PREFIX    ?= /usr/local
+VERSION   := 0.1.0
+
+B := build$(if $(SAN),/san)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+comma := ,
+
+PKGS_CORE := libsodium jansson
+PKGS_SYS  := libbpf libelf zlib libmnl libsystemd gnutls libmicrohttpd sqlite3 inih
+PKGS_CTL  := jansson smartcols
+CPPFLAGS  += -D_GNU_SOURCE -DOV_VERSION='"$(VERSION)"' -I. -Iuser -I$(B)/skel
+LDLIBS    = $(shell $(PKGCONF) --libs $(PKGS_CORE) $(PKGS_SYS))
+LDLIBS_CTL = $(shell $(PKGCONF) --libs $(PKGS_CTL))
+COMPILE   = $(CC) -std=gnu11 $(WARN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) -fPIE -MMD -MP
+LINK      = $(CC) $(CFLAGS) $(SANFLAGS) -pie
+
+# Pure rooms: no socket, clock, random number or BPF call (tools/check-layers looks).
+CORE_DIRS := base model store gossip ipam plan intent front
+SYS_DIRS  := loop sys apply serve
+# store/db.c is the one file of a core room that does I/O; base/log.c and rng_init_system aside.
+CORE_SRC := $(filter-out user/store/db.c,$(wildcard $(CORE_DIRS:%=user/%/*.c)))
+SYS_SRC  := user/store/db.c $(wildcard $(SYS_DIRS:%=user/%/*.c))
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
+SYS_OBJ  := $(SYS_SRC:%.c=$(B)/%.o)
+AGENT_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard user/agent/*.c))
+CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard user/ctl/*.c))
+BPF_SRC  := $(wildcard bpf/*.bpf.c)
+SKELS    := $(BPF_SRC:bpf/%.bpf.c=$(B)/skel/%.skel.h)
+
+all: $(B)/overlayd $(B)/overlayctl
+
+$(B)/libovcore.a: $(CORE_OBJ)
+$(B)/libovsys.a: $(SYS_OBJ)
+$(B)/%.a:
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(B)/overlayd: $(AGENT_OBJ) $(B)/libovsys.a $(B)/libovcore.a
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
+
+$(B)/overlayctl: $(CTL_OBJ) $(B)/user/base/id.o $(B)/user/base/addr.o
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS_CTL)
+
+$(B)/%.o: %.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
+
+# The skeletons are made before anything that may include them is compiled.
+$(SYS_OBJ) $(AGENT_OBJ): | $(SKELS)
+
+# UAPI headers live in the multiarch directory, which clang does not search for this target.
+BPF_CFLAGS := -g -O2 -Wall -Werror -target bpf -mcpu=v3 -I. -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch)
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
+	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@.tmp && mv $@.tmp $@
+
+include tests/rules.mk
+
+clean:
+	rm -rf build
+
+install: all
+	install -D -m 755 $(B)/overlayd $(DESTDIR)$(PREFIX)/sbin/overlayd
+	install -D -m 755 $(B)/overlayctl $(DESTDIR)$(PREFIX)/bin/overlayctl
+
+deps:
+	tools/install-deps
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	tools/demo
+
+check: all
+	tools/check-layers
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all clean install deps demo check

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Map `config` (ARRAY, one entry): what every program must know of this node. */
+#pragma once
+
+#include "types.h"
+
+#define OV_CONFIG_READY 1u /* all fields are filled; programs drop until it is set */
+
+struct ov_config {
+	struct ov_addr vtep;   /* our outer source address */
+	__u32 flags;           /* OV_CONFIG_* */
+	__u32 uplink_ifindex;
+	__u32 tunnel_ifindex;  /* the idle collect-metadata device */
+	__be16 vxlan_port;     /* network order, as it stands on the wire */
+	__u16 pad;
+};
+_Static_assert(sizeof(struct ov_config) == 32, "ov_config is ABI");

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Verdicts: the one reason for which a packet left our programs.
+ *
+ * A packet gets exactly one of them, counted once, at the exit of the program
+ * that decided (bpf/lib/verdict.h). Numbers index the `counters` map and are
+ * ABI: they are appended, retired, never reused.
+ *
+ * X(number, NAME, "what it means", "how to mend it"): forwarding verdicts have
+ * an empty mend; names of drops begin with DROP_.
+ */
+#pragma once
+
+#define OV_VERDICTS(X)                                                                             \
+	X(0, PASS_FOREIGN, "not overlay traffic, left to the host", "")                            \
+	X(1, FWD_LOCAL, "delivered to an endpoint on this host", "")                               \
+	X(2, FWD_ENCAP, "encapsulated and sent to a peer", "")                                     \
+	X(3, FWD_TUNNEL, "sent to a peer through the tunnel device (UDP super-packets)", "")       \
+	X(4, FWD_DECAP, "decapsulated and delivered to an endpoint", "")                           \
+	X(5, FWD_ARP_REPLY, "ARP request answered", "")                                            \
+	X(6, FWD_ECHO_REPLY, "ping to a gateway answered", "")                                     \
+	X(7, FWD_TOO_BIG, "oversize packet answered with ICMP \"fragmentation needed\"", "")       \
+	X(32, DROP_NOT_READY, "the daemon has not filled the configuration yet",                   \
+	  "start overlayd, or look at its log for why it stopped")                                 \
+	X(33, DROP_UNKNOWN_DEVICE, "the packet came from a device that is no endpoint",            \
+	  "detach and attach the endpoint again")                                                  \
+	X(34, DROP_MALFORMED, "headers are truncated or contradict each other",                    \
+	  "capture at the sender; nothing that follows the RFCs sends this")                       \
+	X(35, DROP_SPOOFED_MAC, "source MAC is not the endpoint's own",                            \
+	  "use the MAC that `endpoint inspect` shows; bridging inside a container is refused")     \
+	X(36, DROP_SPOOFED_IP, "source address is not the endpoint's own",                         \
+	  "use the address that `endpoint inspect` shows")                                         \
+	X(37, DROP_NOT_IP, "neither IPv4 nor ARP",                                                 \
+	  "overlay networks carry IPv4; other protocols are not forwarded")                        \
+	X(38, DROP_IPV6, "IPv6 on an IPv4 network",                                                \
+	  "disable IPv6 in the container or ignore: neighbour discovery alone causes this")        \
+	X(39, DROP_MULTICAST, "broadcast or multicast",                                            \
+	  "overlay networks carry unicast; use DNS for discovery")                                 \
+	X(40, DROP_UNKNOWN_DST, "no endpoint has the destination address on this network",         \
+	  "check the address with `endpoint ls --network NET`")                                    \
+	X(41, DROP_ARP_UNKNOWN, "ARP request for an address nobody has",                           \
+	  "check the address with `endpoint ls --network NET`")                                    \
+	X(42, DROP_ARP_OTHER, "ARP that is not a request for somebody else's address",             \
+	  "none needed: announcements and probes are answered by nobody")                          \
+	X(43, DROP_WRONG_DST_MAC, "destination MAC is not the one of the destination address",     \
+	  "flush the neighbour entry in the sending container")                                    \
+	X(44, DROP_NO_PEER, "the destination's node has no peer entry",                            \
+	  "look at `overlayctl node ls`; the entry follows as soon as the node is known")          \
+	X(45, DROP_TOO_BIG, "larger than the network's MTU and not answerable",                    \
+	  "set the container's MTU to what `network inspect` shows")                               \
+	X(46, DROP_ENCAP_FAILED, "the kernel refused to add the tunnel header",                    \
+	  "check memory and the uplink's MTU")                                                     \
+	X(47, DROP_DECAP_FAILED, "the kernel refused to remove the tunnel header",                 \
+	  "check memory; report it with the kernel version")                                       \
+	X(48, DROP_UNKNOWN_PEER, "VXLAN from an address that is no node of this cluster",          \
+	  "firewall the VXLAN port, or look for a node that left without its daemon's knowledge")  \
+	X(49, DROP_UNKNOWN_VNI, "VXLAN for a network that does not exist here",                    \
+	  "none needed if a network was just removed; else look for a second overlay on the port") \
+	X(50, DROP_WRONG_PEER, "inner source address does not belong to the sending node",         \
+	  "an endpoint may just have moved; if it lasts, the sending node forges packets")         \
+	X(51, DROP_BAD_VXLAN, "the VXLAN header breaks RFC 7348 (I flag, reserved bits)",          \
+	  "look for other tunnel software on the same UDP port")                                   \
+	X(52, DROP_ECN, "congestion mark on a flow that cannot carry it (RFC 6040)",               \
+	  "none needed: dropping is how such a flow learns of congestion")                         \
+	X(53, DROP_NOT_LOCAL, "the destination endpoint lives on another node",                    \
+	  "none needed while an endpoint moves; else compare `endpoint ls` on both nodes")
+
+enum ov_verdict {
+#define X(number, name, meaning, mend) OV_##name = number,
+	OV_VERDICTS(X)
+#undef X
+	OV_VERDICT_COUNT = 64, /* size of the counters map: room to append */
+};
+
+static inline int ov_verdict_is_drop(int verdict)
+{
+	return verdict >= OV_DROP_NOT_READY;
+}

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Test programs: one Criterion binary a level. `make test` is tests/run, which
+# installs what is missing, builds and runs all levels and prints the totals.
+
+TEST_LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
+TEST_LEVELS  := unit sim bpf
+TEST_BINS    := $(TEST_LEVELS:%=$(B)/tests/%)
+FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+define test_level
+$(B)/tests/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tests/$(1)/*.c)) $(TEST_LIB_OBJ) $(B)/libovsys.a $(B)/libovcore.a
+	$$(call say,LINK,$$@)mkdir -p $$(@D) && $$(LINK) -o $$@ $$^ -lcriterion $$(LDLIBS)
+endef
+$(foreach l,$(TEST_LEVELS),$(eval $(call test_level,$(l))))
+$(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)
+
+# libFuzzer needs clang throughout: the core is compiled again with coverage.
+FUZZ_CC := $(CLANG) -std=gnu11 -w $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+$(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(SYS_SRC) | $(SKELS)
+	$(call say,FUZZ,$@)mkdir -p $(@D) && $(FUZZ_CC) -o $@ $< $(CORE_SRC) user/store/db.c $(shell $(PKGCONF) --libs libsodium jansson sqlite3 inih)
+
+tests: $(TEST_BINS)
+fuzz: $(FUZZ_BINS)
+
+test: deps
+	SAN=$(SAN) tests/run
+bench: deps
+	$(Q)$(MAKE) --no-print-directory all
+	tests/bench/run
+
+.PHONY: tests fuzz test bench

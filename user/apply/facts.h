@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads the facts a plan is built from. The only place that turns the host into struct facts. */
+#pragma once
+
+#include "base/err.h"
+#include "plan/plan.h"
+
+struct facts_source; /* netlink sockets and the uplink's name */
+
+int facts_open(const char *uplink, struct facts_source **ret_source, struct err *e);
+void facts_close(struct facts_source *s);
+
+/* First IPv4 address of the uplink, its MTU. Unknown interface, down, no address: a sentence. */
+int facts_uplink(struct facts_source *s, struct ov_addr *ret_addr, uint16_t *ret_mtu,
+		 uint32_t *ret_ifindex, char driver[32], struct err *e);
+/* Decides --xdp auto by driver. Writes the reason as a clause for the log. */
+enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160]);
+
+/*
+ * Fills the kernel-read part of *f (devices, tunnel, routes to the peers given).
+ * Arrays belong to the source and live until the next call.
+ */
+int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,
+	       struct facts *f, struct err *e);
+
+/* A descriptor that becomes readable when links, addresses or routes change; drain with facts_drain. */
+int facts_fd(const struct facts_source *s);
+/* True when something changed that a plan may depend on. */
+bool facts_drain(struct facts_source *s);
+
+/* NAME (below /run/netns), PATH or PID to a stable path, device and inode. */
+int facts_netns(const char *text, char ret_path[NETNS_MAX_LEN + 1], uint64_t *ret_dev,
+		uint64_t *ret_ino, struct err *e);
+/* True when that path still leads to that namespace. */
+bool facts_netns_alive(const char *path, uint64_t dev, uint64_t ino);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The real drivers: apply's table of them over sys/, and the tear-down of everything ours. */
+#pragma once
+
+#include "apply/apply.h"
+#include "sys/bpf.h"
+
+struct kernel; /* owns the loaded programs, map fds and sockets the drivers use */
+
+/* Loads and pins (or adopts) maps and programs. Sentences for what is missing. */
+int kernel_open(const struct bpf_place *place, struct kernel **ret_kernel, struct err *e);
+void kernel_close(struct kernel *k); /* closes fds; pins stay */
+void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT]);
+struct bpf_objects *kernel_bpf(struct kernel *k);
+
+/* `overlayd --detach`: removes links, filters, devices and pins that are ours. */
+int kernel_detach(const struct bpf_place *place, struct err *e);

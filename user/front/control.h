@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control API: HTTP requests with JSON bodies on RUN_DIR/overlayd.sock,
+ * decoded into intents and encoded back. Bytes in, bytes out; the server is
+ * serve/http.h. overlayctl is its first client.
+ *
+ *   GET    /v1/status
+ *   GET    /v1/nodes              GET /v1/nodes/NAME          DELETE /v1/nodes/NAME
+ *   GET    /v1/cluster/token      POST /v1/cluster/token (rotates)
+ *   POST   /v1/cluster/leave
+ *   GET    /v1/networks           GET /v1/networks/REF        DELETE /v1/networks/REF
+ *   POST   /v1/networks           {Name, Subnet, Gateway, IPRange, Internal, Options: {k: v}}
+ *   GET    /v1/endpoints[?network=REF]   GET /v1/endpoints/REF   DELETE /v1/endpoints/REF
+ *   POST   /v1/endpoints          {Network, Netns, IfName, IP, MAC, Name, Aliases, Service, Labels}
+ *   GET    /v1/drops
+ *
+ * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
+ * (taken, in use), 503 (not now) or 500, and {"Error": sentence}.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gossip/gossip.h"
+#include "intent/intent.h"
+#include "maps/schema.h"
+
+/* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
+struct control_host {
+	void *ctx;
+	uint64_t (*now)(void *ctx);     /* monotonic ms */
+	uint64_t (*wall)(void *ctx);    /* ms since 1970 */
+	/* NAME, PATH or PID to a namespace. */
+	int (*resolve_netns)(void *ctx, const char *text, struct netns_ref *ret_ref, struct err *e);
+	/* Sums over CPUs, indexed by verdict. */
+	int (*read_counters)(void *ctx, struct ov_counter ret_counter[OV_VERDICT_COUNT], struct err *e);
+	/* Calls done once the kernel holds what the store holds now, or with the reason why not. */
+	void (*when_applied)(void *ctx, void (*done)(void *arg, const struct err *e), void *arg);
+	/* Takes the data plane down after a leave, and stops. */
+	void (*shut_down)(void *ctx);
+	/* Filled by the agent, read by status. */
+	const struct control_facts *facts;
+};
+
+struct control_facts {
+	const char *version, *uplink, *pin_dir, *attach_mode; /* "tcx" or "clsact" */
+	const char *xdp_mode, *xdp_why;
+	uint16_t uplink_mtu, vxlan_port, gossip_port;
+	uint64_t started_ms;      /* wall */
+	uint64_t plans_applied, rows_failed;
+	size_t warning_count;
+	char warning[8][320];     /* what a person should know now */
+};
+
+struct control;
+
+int control_new(struct store *store, struct gossip *gossip, struct intent *intent,
+		const struct control_host *host, struct control **ret_control);
+void control_free(struct control *c);
+
+struct control_request {
+	const char *method, *path; /* path without query, still percent-encoded */
+	const char *query;         /* "k=v&k=v" or NULL */
+	const char *body;          /* may be NULL */
+	size_t body_len;           /* at most CONTROL_BODY_MAX */
+};
+#define CONTROL_BODY_MAX 65536
+
+/* `reply` is called exactly once, perhaps later; text is JSON, borrowed. */
+void control_handle(struct control *c, const struct control_request *req,
+		    void (*reply)(void *arg, int http_status, const char *text), void *arg);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A user's wish, validated and turned into records of this node. The only room
+ * that writes the store on a person's behalf. Everything is checked before
+ * anything is written; a refusal is one sentence in *e and changes nothing.
+ *
+ * Nothing here touches the kernel: what was written is applied by the usual way.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "gossip/gossip.h"
+#include "ipam/ipam.h"
+#include "store/store.h"
+
+struct intent;
+
+/* Requests on gossip_call carry one of these first. */
+#define CALL_IPAM_GRANT 1 /* u8 | 16 network | u8 has wanted | 16 wanted -> u8 1 on success; the
+			   * BLOCK records are in the reply too: u16 count, records */
+
+/* A namespace as the person named it, resolved by the caller (NAME, PATH or PID). */
+struct netns_ref {
+	char path[NETNS_MAX_LEN + 1]; /* absolute, stable */
+	uint64_t dev, ino;
+};
+
+struct network_ask {
+	const char *name;
+	const char *subnet, *gateway, *ip_range; /* text as typed, NULL when not given */
+	bool internal;
+	size_t opt_count;
+	const char *const *opt;                  /* "key=value" or "key" */
+};
+
+struct attach_ask {
+	const char *network;
+	struct netns_ref netns;
+	const char *ifname;                      /* NULL: eth0 */
+	const char *ip, *mac, *name, *service;   /* NULL when not given */
+	size_t alias_count, label_count;
+	const char *const *alias, *const *label;
+};
+
+/* store and gossip are borrowed. gossip may be NULL in tests with one node. */
+int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
+	       struct intent **ret_intent);
+void intent_free(struct intent *in);
+
+/* First start without --join: makes the CLUSTER record with fresh keys and token. */
+int intent_cluster_create(struct intent *in, uint64_t wall_ms, struct err *e);
+int intent_token_rotate(struct intent *in, uint64_t wall_ms, struct err *e);
+/* This node's own NODE record, rewritten when it differs. */
+int intent_node_announce(struct intent *in, const struct node *self, uint64_t wall_ms,
+			 struct err *e);
+/* Tombstones a node that is not alive, and takes over its address blocks. */
+int intent_node_rm(struct intent *in, const char *name, uint64_t wall_ms, struct err *e);
+/* This node's endpoints and record become tombstones; its blocks go to another node. */
+int intent_leave(struct intent *in, uint64_t wall_ms, struct err *e);
+
+int intent_network_create(struct intent *in, const struct network_ask *ask, uint64_t wall_ms,
+			  struct id *ret_id, struct err *e);
+int intent_network_rm(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e);
+
+/*
+ * Attaches an endpoint. `done` is called exactly once, perhaps before this
+ * returns, with the endpoint's id once its record is committed, or with the
+ * error (ret_id NULL). Asks other nodes for addresses when ours are used up.
+ */
+void intent_attach(struct intent *in, const struct attach_ask *ask, uint64_t now,
+		   uint64_t wall_ms,
+		   void (*done)(void *arg, const struct id *id, const struct err *e), void *arg);
+int intent_detach(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e);
+/* An endpoint of ours whose namespace is gone. */
+int intent_endpoint_vanished(struct intent *in, const struct id *id, uint64_t wall_ms,
+			     struct err *e);
+/* A network of ours lost its VNI to an older one (view.h): gives it a new one. */
+int intent_heal_claims(struct intent *in, uint64_t wall_ms, struct err *e);
+
+/* Another node's request, for gossip_config.on_call. */
+int intent_on_call(struct intent *in, const struct id *from, struct cursor request,
+		   uint64_t wall_ms, struct buf *reply);

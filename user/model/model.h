@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What records mean: the bodies, decoded. Plain structs, no pointers to free;
+ * lists are bounded and counted.
+ *
+ * Bodies are TLV: u8 type, u16 length, value; unknown types are skipped, a
+ * missing field is zero. A body that breaks a bound is refused whole
+ * (-EBADMSG), so that nothing half-read is ever acted on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "model/record.h"
+
+#define NAME_MAX_LEN 63 /* letters, digits, '-', '_', '.'; begins with a letter or digit */
+#define NETNS_MAX_LEN 255
+#define IFNAME_MAX_LEN 15
+#define ALIAS_MAX 8
+#define LABEL_MAX 8
+#define LABEL_MAX_LEN 127
+
+/* VNIs we assign; 24 bits on the wire (RFC 7348). Low ones are left to people's own choice. */
+#define VNI_MIN 1
+#define VNI_AUTO_MIN 4096
+#define VNI_MAX 0xffffff
+
+struct node {
+	struct id id;
+	char name[NAME_MAX_LEN + 1];
+	struct ov_addr addr;      /* advertised: outer address and gossip address */
+	uint16_t gossip_port;
+	uint16_t vxlan_port;
+	uint16_t uplink_mtu;      /* bytes of IP packet on the uplink */
+	char version[32];         /* of its overlayd */
+	uint64_t joined_ms;       /* since 1970, by its own clock */
+};
+
+struct network {
+	struct id id;
+	char name[NAME_MAX_LEN + 1];
+	struct prefix subnet;
+	struct prefix ip_range;   /* addresses are taken from here; equals subnet unless asked */
+	struct ov_addr gateway;
+	uint32_t vni;
+	uint16_t mtu;             /* asked for; 0 = computed from the uplinks */
+	bool internal, encrypted, policy_deny;
+	uint64_t created_ms;
+};
+
+struct label {
+	char text[LABEL_MAX_LEN + 1]; /* K=V */
+};
+
+struct endpoint {
+	struct id id;
+	struct id node;           /* owner */
+	struct id network;
+	struct ov_addr addr;
+	uint8_t mac[6];
+	char name[NAME_MAX_LEN + 1]; /* empty when none */
+	uint8_t alias_count, label_count;
+	char alias[ALIAS_MAX][NAME_MAX_LEN + 1];
+	struct label label[LABEL_MAX];
+	char netns[NETNS_MAX_LEN + 1];   /* path on its node */
+	uint64_t netns_dev, netns_ino;   /* which namespace that was at attach */
+	char ifname[IFNAME_MAX_LEN + 1]; /* in the container */
+	uint64_t created_ms;
+};
+
+/* A token of one network's ring: owner has start and what follows, up to the next token. */
+struct block {
+	struct id network;
+	struct ov_addr start;
+	struct id owner;
+};
+
+#define RING_KEYS_MAX 3
+#define GOSSIP_KEY_LEN 32 /* crypto_aead_xchacha20poly1305_ietf_KEYBYTES */
+#define TOKEN_SECRET_LEN 32
+
+/* One record for the whole cluster. Secret: never printed, never logged, wiped after use. */
+struct cluster {
+	struct id id;
+	uint8_t key_count;                           /* >= 1; key[0] seals, all open */
+	uint8_t key[RING_KEYS_MAX][GOSSIP_KEY_LEN];
+	uint8_t token_secret[TOKEN_SECRET_LEN];
+};
+
+/* Decoded body with the header fields a reader needs. */
+struct item {
+	struct record_key key;
+	struct stamp stamp;
+	struct id writer;
+	bool tombstone;
+	uint64_t seen_ms; /* this node's clock when it learned of this version */
+	union {
+		struct cluster cluster;
+		struct node node;
+		struct network network;
+		struct endpoint endpoint;
+		struct block block;
+	};
+};
+
+void node_encode(struct buf *out, const struct node *n);
+void network_encode(struct buf *out, const struct network *n);
+void endpoint_encode(struct buf *out, const struct endpoint *e);
+void block_encode(struct buf *out, const struct block *b);
+void cluster_encode(struct buf *out, const struct cluster *c);
+/* Fills *ret_item from a record, identity taken from the key. 0 or -EBADMSG. */
+int item_decode(const struct record *r, uint64_t seen_ms, struct item *ret_item);
+
+/* The node that owns an item of an owned kind; zero id for NETWORK and CLUSTER. */
+struct id item_owner(const struct item *it);
+
+/* 0, or -EINVAL with a sentence; `what` is the word for it ("network name"). */
+int name_check(const char *what, const char *name, struct err *e);
+
+/* Join token as people type it: "ov1-" and 64 hex digits (256 random bits). */
+#define TOKEN_TEXT_MAX 72
+const char *token_format(const uint8_t secret[TOKEN_SECRET_LEN], char out[TOKEN_TEXT_MAX]);
+int token_parse(const char *text, uint8_t ret_secret[TOKEN_SECRET_LEN]);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The replicated record: the only thing nodes tell each other about state.
+ *
+ * A record is a kind, a key, a stamp, the writer and an opaque body. Merging
+ * needs nothing but these: of two versions of one key the one with the greater
+ * (stamp, writer, body) wins, on every node alike, in any order of arrival.
+ *
+ * Who may write, and what the stamp counts, depends on the kind:
+ *
+ *   NODE, ENDPOINT  one owner, the node named in the record. stamp.hi is the
+ *                   owner's generation (grows with each start), stamp.lo its
+ *                   running number. A node that meets a foreign version of its
+ *                   own record writes a newer one (refutes it).
+ *   NETWORK,        anybody; last writer wins by hybrid logical clock
+ *   CLUSTER         (Kulkarni et al. 2014): hi = milliseconds since 1970,
+ *                   lo = logical counter.
+ *   BLOCK           the range's owner, and it may name another node as the next
+ *                   owner; hi = the token's version, lo = 0. Two nodes never
+ *                   write the same version, so there is nothing to arbitrate
+ *                   (the token ring of Weave Net's IPAM).
+ *
+ * A tombstone keeps its body: what was deleted is still known (an address must
+ * not be reused at once). The one exception to ownership: a NODE tombstone may
+ * be written by anybody (`node rm`) and is final for that node id.
+ *
+ * Wire and disk form (version 1, big-endian):
+ *   u8 kind | u8 flags (1 = tombstone) | u8 key length | key | u64 hi | u64 lo |
+ *   16 writer | u16 body length | body | u8 signature algorithm (0 = none) |
+ *   u16 signature length | signature
+ * A reader skips a signature it does not know; a body's unknown fields are kept,
+ * because the body is stored and passed on as it came.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/id.h"
+
+/* ABI of the wire and of the database: appended, never reused. */
+enum record_kind {
+	RECORD_CLUSTER = 1,
+	RECORD_NODE = 2,
+	RECORD_NETWORK = 3,
+	RECORD_ENDPOINT = 4,
+	RECORD_BLOCK = 5,
+};
+#define RECORD_KIND_END 6
+
+#define RECORD_KEY_MAX 40
+#define RECORD_BODY_MAX 8192 /* fits any stream message; datagrams carry what fits */
+
+struct stamp {
+	uint64_t hi, lo;
+};
+
+struct record_key {
+	uint8_t kind; /* enum record_kind */
+	uint8_t len;  /* 1..RECORD_KEY_MAX */
+	uint8_t bytes[RECORD_KEY_MAX]; /* unused bytes are zero: keys compare by memcmp */
+};
+
+struct record {
+	struct record_key key;
+	struct stamp stamp;
+	struct id writer;
+	bool tombstone;
+	const uint8_t *body; /* borrowed from where the record was read */
+	uint16_t body_len;
+};
+
+int record_key_cmp(const struct record_key *a, const struct record_key *b);
+int stamp_cmp(const struct stamp *a, const struct stamp *b);
+/* Order of two versions of one key: <0 when a loses, 0 when they are the same. */
+int record_cmp(const struct record *a, const struct record *b);
+
+void record_encode(struct buf *out, const struct record *r);
+size_t record_encoded_len(const struct record *r);
+/* Reads one record; c->bad on anything that is not one. body borrows from c. 0 or -EBADMSG. */
+int record_decode(struct cursor *c, struct record *ret_record);
+
+/* Keys. */
+struct record_key key_of_id(enum record_kind kind, const struct id *id); /* CLUSTER: zero id */
+struct record_key key_of_block(const struct id *network, const struct ov_addr *start);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state as pure code sees it: living items by kind, sorted by key, with the
+ * documented winners of cross-owner claims already settled. Borrowed from the
+ * store: valid until the store changes.
+ *
+ * Settled here, the same on every node (a function of the records alone):
+ *  - an ENDPOINT or BLOCK whose owner's NODE record is a tombstone is gone; so is
+ *    one whose network is a tombstone or unknown;
+ *  - two networks with one name: the smaller (created_ms, id) keeps it, the other
+ *    is shown as NAME~<first 6 hex digits of its id> (`display`);
+ *  - two networks with one VNI: the smaller (created_ms, id) keeps it; the other
+ *    is `vni_lost` and carries no traffic until it is given a new one;
+ *  - two endpoints of one network with one address (only a restored backup can do
+ *    that): the smaller (created_ms, id) keeps it, the other is `addr_lost`;
+ *  - two nodes with one name or one address: the smaller (joined_ms, id) keeps it,
+ *    the other is `name_lost` and is not a peer.
+ */
+#pragma once
+
+#include "model/model.h"
+
+struct view_network {
+	const struct network *net;
+	const struct item *item;
+	char display[NAME_MAX_LEN + 9];
+	bool vni_lost;
+};
+
+struct view_endpoint {
+	const struct endpoint *ep;
+	const struct item *item;
+	const struct view_network *net;
+	bool addr_lost;
+};
+
+struct view_node {
+	const struct node *node;
+	const struct item *item;
+	bool name_lost;
+};
+
+struct view {
+	const struct cluster *cluster; /* NULL before there is one */
+	size_t node_count, network_count, endpoint_count, block_count;
+	struct view_node *node;          /* sorted by id */
+	struct view_network *network;    /* sorted by id */
+	struct view_endpoint *endpoint;  /* sorted by id */
+	const struct block **block;      /* sorted by (network, start) */
+	/* Released addresses, for IPAM: endpoint tombstones of living networks. */
+	size_t released_count;
+	const struct item **released;
+};
+
+/*
+ * Builds the view over all of the store's items. `items` may come in any order.
+ * 0 or -ENOMEM.
+ */
+int view_build(const struct item *const *items, size_t count, struct view *ret_view);
+void view_fini(struct view *v);
+
+const struct view_node *view_node_by_id(const struct view *v, const struct id *id);
+const struct view_node *view_node_by_name(const struct view *v, const char *name);
+const struct view_network *view_network_by_id(const struct view *v, const struct id *id);
+/* By display name, full id, or an unambiguous id prefix of at least 4 digits, as Docker takes. */
+const struct view_network *view_network_find(const struct view *v, const char *ref);
+const struct view_endpoint *view_endpoint_by_id(const struct view *v, const struct id *id);
+/* By name, full id or unambiguous id prefix. */
+const struct view_endpoint *view_endpoint_find(const struct view *v, const char *ref);
+
+/*
+ * Largest inner IP packet of a network: what was asked, else the smallest uplink
+ * of the cluster less OV_VXLAN_OVERHEAD.
+ */
+#define OV_VXLAN_OVERHEAD_V4 50 /* IPv4 20 + UDP 8 + VXLAN 8 + Ethernet 14 */
+#define OV_VXLAN_OVERHEAD_V6 70
+uint16_t view_network_mtu(const struct view *v, const struct network *n);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel should hold, as sorted tables: a pure function of the state
+ * and of facts about this host. No clock, no randomness, no I/O: same input,
+ * byte-identical output. Keys and values of map tables are the ABI types of
+ * maps/, so nothing is translated on the way to the kernel.
+ *
+ * A plan may depend on facts that applying it will change (the ifindex of a
+ * device that it asks for): agent/ plans and applies again until a plan asks
+ * for nothing new.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "maps/schema.h"
+#include "model/view.h"
+
+/* Host side of an endpoint device: "ov" and the first hex digits of the endpoint id. */
+#define OV_DEVICE_PREFIX "ov"
+#define OV_DEVICE_DIGITS 12
+#define OV_TUNNEL_NAME "ovtunnel"
+
+/* ---- facts: read from the kernel, never decided ---- */
+struct fact_device {
+	struct id endpoint;   /* from the device's alias */
+	uint32_t ifindex;
+};
+
+struct fact_route {
+	struct ov_addr to;        /* a peer's address */
+	struct ov_addr next_hop;
+};
+
+struct facts {
+	uint32_t uplink_ifindex;
+	uint16_t uplink_mtu;
+	struct ov_addr vtep;
+	uint16_t vxlan_port;
+	uint32_t tunnel_ifindex;  /* 0 until it exists */
+	uint8_t xdp_mode;         /* enum ov_xdp_mode */
+	size_t device_count;
+	const struct fact_device *device; /* sorted by endpoint */
+	size_t route_count;
+	const struct fact_route *route;   /* sorted by to; a peer without one is unreachable */
+};
+
+enum ov_xdp_mode { OV_XDP_OFF, OV_XDP_GENERIC, OV_XDP_NATIVE };
+
+/* ---- rows that are not maps/ types ---- */
+
+/* The idle tunnel device. One row, key 0. */
+struct plan_tunnel {
+	uint16_t port; /* host order */
+	uint16_t pad;
+};
+
+/* An endpoint's device: the host side and everything inside the container's namespace. */
+struct plan_device_key {
+	struct id endpoint;
+};
+struct plan_device {
+	char name[16];            /* host side */
+	char ifname[16];          /* container side */
+	char netns[NETNS_MAX_LEN + 1];
+	uint64_t netns_dev, netns_ino;
+	struct ov_addr addr;
+	uint8_t prefix_len;       /* bits of 16 bytes */
+	uint8_t mac[6];
+	uint8_t pad;
+	uint16_t mtu;
+	uint8_t pad2[6];
+};
+
+/* Which of our programs sits where. */
+enum plan_hook { HOOK_TC_INGRESS = 1, HOOK_XDP = 2 };
+enum plan_program { PROGRAM_ENDPOINT = 1, PROGRAM_UPLINK, PROGRAM_TUNNEL, PROGRAM_UPLINK_XDP };
+struct plan_attach_key {
+	uint32_t ifindex;
+	uint32_t hook;    /* enum plan_hook */
+};
+struct plan_attach {
+	uint32_t program; /* enum plan_program */
+	uint32_t xdp_mode;
+};
+
+/* ---- tables ---- */
+
+/* In the order in which rows are added; removal runs backwards. */
+enum plan_table_id {
+	PLAN_TUNNEL,
+	PLAN_DEVICES,   /* links and what is inside the namespace */
+	PLAN_CONFIG,    /* map rows from here on: key and value are maps/ types */
+	PLAN_NETWORKS,
+	PLAN_PEERS,
+	PLAN_MAP_DEVICES,
+	PLAN_ENDPOINTS,
+	PLAN_ATTACH,
+	PLAN_TABLE_COUNT,
+};
+
+struct plan_table {
+	size_t key_size, value_size; /* a row is key then value, no gap */
+	size_t count;
+	uint8_t *rows;               /* sorted by memcmp of the key, keys unique */
+};
+
+struct plan {
+	struct plan_table table[PLAN_TABLE_COUNT];
+};
+
+/* 0 or -ENOMEM. `self` selects which endpoints are local. */
+int plan_build(const struct view *v, const struct facts *f, const struct id *self,
+	       struct plan *ret_plan);
+void plan_fini(struct plan *p);
+const char *plan_table_to_str(enum plan_table_id id);
+/* Host device name of an endpoint. */
+void plan_device_name(const struct id *endpoint, char out[16]);
+/* Golden text: a line a row, for tests and debugging. */
+void plan_format(const struct plan *p, struct buf *out);
+
+static inline const uint8_t *plan_row(const struct plan_table *t, size_t i)
+{
+	return t->rows + i * (t->key_size + t->value_size);
+}

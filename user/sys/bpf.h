@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * BPF objects of ours: maps and programs, pinned below one directory, and the
+ * hooks they hang on. No policy: what goes into the maps and where programs are
+ * attached is decided in plan/.
+ *
+ *   BPFFS/PIN_DIR/v1/<map>             maps, by the names of maps/schema.h
+ *   BPFFS/PIN_DIR/v1/prog/<program>    programs
+ *   BPFFS/PIN_DIR/v1/link/<hook>-<ifindex>  links (tcx, XDP)
+ *
+ * A restarted daemon finds everything there. A program is the same when its tag
+ * (the kernel's hash of its instructions) is; then it stays. Otherwise links are
+ * updated in place, and clsact filters replaced by one netlink request.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "maps/schema.h"
+
+struct bpf_place {
+	const char *bpffs;   /* "/sys/fs/bpf" */
+	const char *pin_dir; /* "overlayd": a relative path of one or more names */
+};
+
+enum bpf_map_id {
+#define X(name, ...) BPF_MAP_##name,
+	OV_MAPS(X)
+#undef X
+	BPF_MAP_COUNT,
+};
+
+enum bpf_program_id {
+	BPF_PROG_ENDPOINT,   /* tc ingress of endpoint devices' host side */
+	BPF_PROG_UPLINK,     /* tc ingress of the uplink */
+	BPF_PROG_TUNNEL,     /* tc ingress of the tunnel device */
+	BPF_PROG_UPLINK_XDP, /* XDP on the uplink */
+	BPF_PROG_COUNT,
+};
+
+struct bpf_objects;
+
+/*
+ * Finds bpffs (mounting it where the host has none), adopts or creates the maps,
+ * loads the programs. Errors name what is missing: capability, bpffs, BTF, a pin
+ * of another format.
+ */
+int bpf_open(const struct bpf_place *place, struct bpf_objects **ret_objects, struct err *e);
+void bpf_close(struct bpf_objects *o); /* pins stay */
+
+int bpf_map_fd(const struct bpf_objects *o, enum bpf_map_id id);
+int bpf_program_fd(const struct bpf_objects *o, enum bpf_program_id id);
+/* "tcx" where the kernel has it, else "clsact"; by trying. */
+const char *bpf_attach_mode(const struct bpf_objects *o);
+
+enum bpf_hook { BPF_HOOK_TC_INGRESS = 1, BPF_HOOK_XDP_NATIVE, BPF_HOOK_XDP_GENERIC };
+
+/* Puts the program on the device, or replaces ours that is there. Others' are left alone. */
+int bpf_attach(struct bpf_objects *o, enum bpf_program_id id, uint32_t ifindex, enum bpf_hook hook,
+	       struct err *e);
+int bpf_detach(struct bpf_objects *o, uint32_t ifindex, enum bpf_hook hook, struct err *e);
+
+/* Everything of ours that is attached, current or stale. */
+struct bpf_attachment {
+	uint32_t ifindex;
+	enum bpf_hook hook;
+	int program;  /* enum bpf_program_id, or -1: ours but of another build */
+};
+/* *ret_list is owned by the caller. Sorted by (ifindex, hook). Also removes pins of dead links. */
+int bpf_attachments(struct bpf_objects *o, struct bpf_attachment **ret_list, size_t *ret_count,
+		    struct err *e);
+
+/* Removes every filter, link and pin of ours below place, of every format version. */
+int bpf_detach_all(const struct bpf_place *place, struct err *e);
