@@ -14,6 +14,10 @@ endef
 $(foreach l,$(TEST_LEVELS),$(eval $(call test_level,$(l))))
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)
 
+# What a hostile container can do, for tests/netns.
+$(B)/tests/raw: tests/netns/raw.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -o $@ $<
+
 # libFuzzer needs clang throughout: the core is compiled again with coverage.
 FUZZ_CC := $(CLANG) -std=gnu11 -w $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 $(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(SYS_SRC) | $(SKELS)

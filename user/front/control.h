@@ -35,8 +35,13 @@ struct control_host {
 	int (*resolve_netns)(void *ctx, const char *text, struct netns_ref *ret_ref, struct err *e);
 	/* Sums over CPUs, indexed by verdict. */
 	int (*read_counters)(void *ctx, struct ov_counter ret_counter[OV_VERDICT_COUNT], struct err *e);
-	/* Calls done once the kernel holds what the store holds now, or with the reason why not. */
-	void (*when_applied)(void *ctx, void (*done)(void *arg, const struct err *e), void *arg);
+	/*
+	 * Calls done once the kernel holds what the store holds now (e is NULL), or
+	 * with the reason why not. Only failures of that endpoint's rows count when
+	 * one is named, those of any row when it is NULL.
+	 */
+	void (*when_applied)(void *ctx, const struct id *endpoint,
+			     void (*done)(void *arg, const struct err *e), void *arg);
 	/* Takes the data plane down after a leave, and stops. */
 	void (*shut_down)(void *ctx);
 	/* Filled by the agent, read by status. */

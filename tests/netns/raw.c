@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Raw frames for tests: what a hostile container can send, and whether anything
+ * of it arrives.
+ *
+ *   raw send IFACE text=T [n=1] [smac= dmac= sip= dip= sport= dport=] [type=0x0800]
+ *                  [cut=BYTES] [vni=N ismac= idmac= isip= idip=]
+ *   raw arp  IFACE op=1|2 smac= dmac= sip= dip=
+ *   raw hear IFACE SECONDS T      exit 0 when a frame holding T comes in, 1 when none does
+ *
+ * With vni= the frame carries a VXLAN packet (RFC 7348) around an inner frame.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint8_t frame[2048];
+static size_t len;
+
+static const char *option(char **argv, const char *name, const char *otherwise)
+{
+	size_t n = strlen(name);
+
+	for (; *argv; argv++)
+		if (!strncmp(*argv, name, n) && (*argv)[n] == '=')
+			return *argv + n + 1;
+	return otherwise;
+}
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "raw: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static void put(const void *data, size_t n)
+{
+	memcpy(frame + len, data, n);
+	len += n;
+}
+
+static void put16(unsigned int v)
+{
+	uint8_t b[2] = { (uint8_t)(v >> 8), (uint8_t)v };
+
+	put(b, 2);
+}
+
+static void put_mac(const char *text)
+{
+	unsigned int m[6];
+	uint8_t b[6];
+
+	if (sscanf(text, "%x:%x:%x:%x:%x:%x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
+		fail(text);
+	for (int i = 0; i < 6; i++)
+		b[i] = (uint8_t)m[i];
+	put(b, 6);
+}
+
+static void put_ip(const char *text)
+{
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, text, &a) != 1)
+		fail(text);
+	put(&a, 4);
+}
+
+/* RFC 1071. */
+static uint16_t checksum(const uint8_t *p, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < n; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void put_ether(const char *dmac, const char *smac, unsigned int type)
+{
+	put_mac(dmac);
+	put_mac(smac);
+	put16(type);
+}
+
+static void put_udp(const char *sip, const char *dip, unsigned int sport, unsigned int dport,
+		    size_t payload)
+{
+	size_t ip = len;
+	uint16_t sum;
+
+	put("\x45\x00", 2);
+	put16((unsigned int)(28 + payload));
+	put("\x00\x00\x00\x00\x40\x11\x00\x00", 8);
+	put_ip(sip);
+	put_ip(dip);
+	sum = checksum(frame + ip, 20);
+	frame[ip + 10] = (uint8_t)(sum >> 8);
+	frame[ip + 11] = (uint8_t)sum;
+	put16(sport);
+	put16(dport);
+	put16((unsigned int)(8 + payload));
+	put16(0); /* no checksum: legal for UDP over IPv4 */
+}
+
+static unsigned int number(const char *text)
+{
+	return (unsigned int)strtoul(text, NULL, 0);
+}
+
+static void build_send(char **o)
+{
+	const char *text = option(o, "text", "raw"), *vni = option(o, "vni", NULL);
+	size_t payload = strlen(text) + (vni ? 8 + 14 + 28 : 0);
+
+	put_ether(option(o, "dmac", "ff:ff:ff:ff:ff:ff"), option(o, "smac", "02:00:00:00:00:01"),
+		  number(option(o, "type", "0x0800")));
+	put_udp(option(o, "sip", "0.0.0.0"), option(o, "dip", "255.255.255.255"),
+		number(option(o, "sport", "50000")), number(option(o, "dport", vni ? "4789" : "9")),
+		payload);
+	if (vni) {
+		put("\x08\x00\x00\x00", 4);
+		put16(number(vni) >> 8);
+		put16(number(vni) << 8);
+		put_ether(option(o, "idmac", "ff:ff:ff:ff:ff:ff"),
+			  option(o, "ismac", "02:00:00:00:00:01"), 0x0800);
+		put_udp(option(o, "isip", "0.0.0.0"), option(o, "idip", "255.255.255.255"), 50000, 9,
+			strlen(text));
+	}
+	put(text, strlen(text));
+}
+
+static void build_arp(char **o)
+{
+	put_ether(option(o, "dmac", "ff:ff:ff:ff:ff:ff"), option(o, "smac", ""), 0x0806);
+	put("\x00\x01\x08\x00\x06\x04", 6);
+	put16(number(option(o, "op", "1")));
+	put_mac(option(o, "smac", ""));
+	put_ip(option(o, "sip", ""));
+	put_mac("00:00:00:00:00:00");
+	put_ip(option(o, "dip", ""));
+}
+
+static int packet_socket(const char *ifname, unsigned int protocol)
+{
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons((uint16_t)protocol) };
+	int fd = socket(AF_PACKET, SOCK_RAW, htons((uint16_t)protocol));
+
+	ll.sll_ifindex = (int)if_nametoindex(ifname);
+	if (fd < 0 || !ll.sll_ifindex || bind(fd, (struct sockaddr *)&ll, sizeof(ll)) < 0)
+		fail(ifname);
+	return fd;
+}
+
+static int transmit(const char *ifname, char **o)
+{
+	int fd = packet_socket(ifname, 0);
+	unsigned int n = number(option(o, "n", "1"));
+	const char *cut = option(o, "cut", NULL);
+
+	if (cut && number(cut) < len)
+		len = number(cut);
+	for (unsigned int i = 0; i < n; i++)
+		if (send(fd, frame, len, 0) < 0)
+			fail("send");
+	return 0;
+}
+
+static int hear(const char *ifname, double seconds, const char *text)
+{
+	int fd = packet_socket(ifname, ETH_P_ALL);
+	struct timespec start, now;
+	double left;
+
+	puts("listening");
+	fflush(stdout);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (;;) {
+		struct sockaddr_ll from;
+		socklen_t from_len = sizeof(from);
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = seconds - (double)(now.tv_sec - start.tv_sec) - (double)(now.tv_nsec - start.tv_nsec) / 1e9;
+		if (left <= 0 || poll(&p, 1, (int)(left * 1000)) <= 0)
+			return 1;
+		n = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &from_len);
+		if (n > 0 && from.sll_pkttype != PACKET_OUTGOING &&
+		    memmem(frame, (size_t)n, text, strlen(text))) {
+			puts("heard");
+			return 0;
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 3 && !strcmp(argv[1], "send")) {
+		build_send(argv + 3);
+		return transmit(argv[2], argv + 3);
+	}
+	if (argc >= 3 && !strcmp(argv[1], "arp")) {
+		build_arp(argv + 3);
+		return transmit(argv[2], argv + 3);
+	}
+	if (argc == 5 && !strcmp(argv[1], "hear"))
+		return hear(argv[2], atof(argv[3]), argv[4]);
+	fputs("usage: raw send|arp IFACE KEY=VALUE... | raw hear IFACE SECONDS TEXT\n", stderr);
+	return 2;
+}

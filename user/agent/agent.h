@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The wiring of the daemon: one struct that holds the rooms, and the three
+ * moments at which they meet. Holds no logic of its own.
+ *
+ *   start.c      opens the rooms in order, joins or founds a cluster
+ *   reconcile.c  state + facts -> plan -> apply, whenever something is dirty
+ *   host.c       answers what the control API asks of the daemon
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "agent/config.h"
+#include "apply/apply.h"
+#include "apply/facts.h"
+#include "apply/kernel.h"
+#include "base/rng.h"
+#include "front/control.h"
+#include "gossip/gossip.h"
+#include "intent/intent.h"
+#include "loop/loop.h"
+#include "serve/gossipd.h"
+#include "serve/http.h"
+#include "store/store.h"
+
+#define AGENT_ERRORS_MAX 32
+
+/* Somebody who waits until the kernel holds the state as of now. */
+struct waiter {
+	struct waiter *next;
+	struct id endpoint; /* whose failure concerns it; zero: anyone's */
+	void (*done)(void *arg, const struct err *e);
+	void *arg;
+};
+
+/* A row that the last run could not bring about. */
+struct row_error {
+	enum plan_table_id table;
+	struct id endpoint; /* zero when it is no endpoint's */
+	struct err err;
+};
+
+struct agent {
+	const struct options *options;
+	struct rng rng;
+	struct loop *loop;
+	struct store *store;
+	struct gossip *gossip;
+	struct gossipd *gossipd;
+	struct intent *intent;
+	struct control *control;
+	struct http *http;
+	struct facts_source *facts_source;
+	struct kernel *kernel;
+	struct apply *apply;
+	struct driver driver[PLAN_TABLE_COUNT];
+
+	struct node self;          /* as announced */
+	struct facts facts;        /* as of the last reconcile */
+	struct cluster ring;       /* as given to gossip */
+	struct bpf_place place;
+
+	bool dirty;                /* plan and apply before the next wait */
+	bool facts_dirty;          /* the host changed: look for vanished namespaces too */
+	uint64_t retry_at;         /* when rows that failed are tried again; UINT64_MAX: none did */
+	uint64_t retry_delay;
+	uint64_t seen_serial;      /* of the store, when gossip was last told */
+	struct loop_io *facts_io;
+	struct loop_timer *tick;   /* retries, audits, housekeeping */
+	uint64_t audit_at, purge_at, leave_at;
+	struct waiter *waiters;
+
+	size_t error_count;
+	struct row_error error[AGENT_ERRORS_MAX];
+	bool commit_failing;
+	bool forget_state;         /* agent_stop removes the database: this node is no member any more */
+
+	bool joining;              /* start.c: the loop runs only for the join */
+	struct err join_error;
+
+	struct control_facts status;
+	char xdp_why[160], driver_name[32];
+};
+
+/* start.c */
+int agent_start(struct agent *a, const struct options *options, struct err *e);
+void agent_stop(struct agent *a); /* closes everything; the kernel keeps its part */
+
+/* reconcile.c */
+int agent_reconcile_init(struct agent *a, struct err *e);
+void agent_before_wait(void *arg);
+/* Takes the data plane down and forgets the state: after a leave, or when this node was removed. */
+int agent_tear_down(struct agent *a, struct err *e);
+
+/* host.c */
+void agent_host(struct agent *a, struct control_host *ret_host);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* How long tombstones of a leaving node are gossiped before it goes. */
+#define LEAVE_LINGER_MS 2000
+
+static uint64_t host_now(void *ctx)
+{
+	struct agent *a = ctx;
+
+	return loop_now_ms(a->loop);
+}
+
+static uint64_t host_wall(void *ctx)
+{
+	struct agent *a = ctx;
+
+	return loop_wall_ms(a->loop);
+}
+
+static int host_resolve_netns(void *ctx, const char *text, struct netns_ref *ret_ref, struct err *e)
+{
+	(void)ctx;
+	return facts_netns(text, ret_ref->path, &ret_ref->dev, &ret_ref->ino, e);
+}
+
+static int host_read_counters(void *ctx, struct ov_counter ret_counter[OV_VERDICT_COUNT],
+			      struct err *e)
+{
+	struct agent *a = ctx;
+
+	return kernel_read_counters(a->kernel, ret_counter, e);
+}
+
+static void host_when_applied(void *ctx, const struct id *endpoint,
+			      void (*done)(void *arg, const struct err *e), void *arg)
+{
+	struct agent *a = ctx;
+	struct waiter *w = calloc(1, sizeof(*w));
+	struct err e = { 0 };
+
+	if (!w) {
+		err_set(&e, -ENOMEM, "out of memory: try again");
+		done(arg, &e);
+		return;
+	}
+	if (endpoint)
+		w->endpoint = *endpoint;
+	w->done = done;
+	w->arg = arg;
+	w->next = a->waiters;
+	a->waiters = w;
+	a->dirty = true;
+}
+
+static void host_shut_down(void *ctx)
+{
+	struct agent *a = ctx;
+
+	a->leave_at = loop_now_ms(a->loop) + LEAVE_LINGER_MS;
+	loop_timer_set(a->tick, a->leave_at);
+}
+
+void agent_host(struct agent *a, struct control_host *ret_host)
+{
+	*ret_host = (struct control_host){
+		.ctx = a,
+		.now = host_now,
+		.wall = host_wall,
+		.resolve_netns = host_resolve_netns,
+		.read_counters = host_read_counters,
+		.when_applied = host_when_applied,
+		.shut_down = host_shut_down,
+		.facts = &a->status,
+	};
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+/* A plan may ask for devices whose ifindex the next one needs; more rounds than that never settle. */
+#define ROUNDS_MAX 4
+#define RETRY_MIN_MS 500
+#define RETRY_MAX_MS 30000
+#define AUDIT_MS 60000          /* the kernel is read back this often, whatever was heard */
+#define PURGE_MS (3600 * 1000)
+#define TICK_MS 2000            /* housekeeping: claims, address space asked for ahead */
+
+/* ---- errors of rows ---- */
+
+static struct id endpoint_of_ifindex(const struct agent *a, uint32_t ifindex)
+{
+	for (size_t i = 0; i < a->facts.device_count; i++)
+		if (a->facts.device[i].ifindex == ifindex)
+			return a->facts.device[i].endpoint;
+	return (struct id){ 0 };
+}
+
+/* Whose row it is, for those who wait for that endpoint. */
+static struct id endpoint_of_row(const struct agent *a, enum plan_table_id table, const uint8_t *key)
+{
+	struct plan_device_key device;
+	uint32_t ifindex;
+
+	switch (table) {
+	case PLAN_DEVICES:
+		memcpy(&device, key, sizeof(device));
+		return device.endpoint;
+	case PLAN_MAP_DEVICES:
+	case PLAN_ATTACH:
+		memcpy(&ifindex, key, sizeof(ifindex)); /* first field of both keys */
+		return endpoint_of_ifindex(a, ifindex);
+	default:
+		return (struct id){ 0 };
+	}
+}
+
+static bool known_error(const struct agent *a, const struct row_error *old, size_t count,
+			const char *text)
+{
+	(void)a;
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(old[i].err.text, text))
+			return true;
+	return false;
+}
+
+static void on_row_error(void *arg, enum plan_table_id table, const uint8_t *key,
+			 const struct err *e)
+{
+	struct agent *a = arg;
+
+	a->status.rows_failed++;
+	if (a->error_count == AGENT_ERRORS_MAX)
+		return;
+	a->error[a->error_count++] = (struct row_error){
+		.table = table,
+		.endpoint = endpoint_of_row(a, table, key),
+		.err = *e,
+	};
+}
+
+/* ---- one run ---- */
+
+/* The other nodes' addresses, sorted as facts_read wants to report routes. */
+static struct ov_addr *peer_addrs(const struct agent *a, const struct view *v, size_t *ret_count)
+{
+	struct ov_addr *addr = calloc(v->node_count + 1, sizeof(*addr));
+	size_t count = 0;
+
+	for (size_t i = 0; addr && i < v->node_count; i++)
+		if (!id_equal(&v->node[i].node->id, store_self(a->store)))
+			addr[count++] = v->node[i].node->addr;
+	*ret_count = count;
+	return addr;
+}
+
+static int read_facts(struct agent *a, const struct view *v, struct err *e)
+{
+	_cleanup_(freep) struct ov_addr *peers = NULL;
+	uint32_t ifindex;
+	size_t count;
+	uint16_t mtu;
+	struct ov_addr addr;
+	int r;
+
+	r = facts_uplink(a->facts_source, &addr, &mtu, &ifindex, a->driver_name, e);
+	if (r < 0)
+		return r;
+	a->facts.uplink_ifindex = ifindex;
+	a->facts.uplink_mtu = mtu;
+	peers = peer_addrs(a, v, &count);
+	if (!peers)
+		return err_set(e, -ENOMEM, "out of memory");
+	return facts_read(a->facts_source, peers, count, &a->facts, e);
+}
+
+/* Plans once and applies. Returns the number of rows changed, or a negative errno. */
+static int run_once(struct agent *a, struct err *e)
+{
+	const struct view *v = store_view(a->store);
+	struct apply_stats stats = { 0 };
+	struct plan plan = { 0 };
+	int r;
+
+	r = read_facts(a, v, e);
+	if (r < 0)
+		return r;
+	r = plan_build(v, &a->facts, store_self(a->store), &plan);
+	if (r < 0)
+		return err_set(e, r, "out of memory while planning");
+	a->error_count = 0;
+	apply_run(a->apply, &plan, true, on_row_error, a, &stats);
+	plan_fini(&plan);
+	a->status.plans_applied++;
+	if (stats.added || stats.updated || stats.removed)
+		log_debug("applied: %u added, %u updated, %u removed, %u same, %u failed", stats.added,
+			  stats.updated, stats.removed, stats.same, stats.failed);
+	return (int)(stats.added + stats.updated + stats.removed);
+}
+
+/* With --xdp auto a device that refuses the program is no failure, only slower at refusing. */
+static bool give_up_auto_xdp(struct agent *a)
+{
+	if (a->options->xdp != OPTION_XDP_AUTO || a->facts.xdp_mode == OV_XDP_OFF)
+		return false;
+	for (size_t i = 0; i < a->error_count; i++) {
+		if (a->error[i].table != PLAN_ATTACH || !strstr(a->error[i].err.text, "XDP"))
+			continue;
+		a->facts.xdp_mode = OV_XDP_OFF;
+		a->status.xdp_mode = "off";
+		snprintf(a->xdp_why, sizeof(a->xdp_why), "%.*s", (int)sizeof(a->xdp_why) - 1,
+			 a->error[i].err.text);
+		log_warn("XDP stays off: %s", a->xdp_why);
+		return true;
+	}
+	return false;
+}
+
+static const struct err *error_for(const struct agent *a, const struct waiter *w, const struct err *run)
+{
+	if (run->code)
+		return run;
+	for (size_t i = 0; i < a->error_count; i++)
+		if (id_is_zero(&w->endpoint) || id_equal(&w->endpoint, &a->error[i].endpoint))
+			return &a->error[i].err;
+	return NULL;
+}
+
+static void answer_waiters(struct agent *a, const struct err *run)
+{
+	struct waiter *w = TAKE_PTR(a->waiters), *next;
+
+	for (; w; w = next) {
+		const struct err *e = error_for(a, w, run);
+		struct err copy = e ? *e : (struct err){ 0 };
+
+		next = w->next;
+		w->done(w->arg, e ? &copy : NULL);
+		free(w);
+	}
+}
+
+/* Speaks of what failed, once for each sentence, and sets the time of the next try. */
+static void after_run(struct agent *a, const struct row_error *old, size_t old_count,
+		      const struct err *run)
+{
+	for (size_t i = 0; i < a->error_count; i++)
+		if (!known_error(a, old, old_count, a->error[i].err.text))
+			log_error("%s; will retry", a->error[i].err.text);
+	if (!a->error_count && !run->code) {
+		a->retry_at = UINT64_MAX;
+		a->retry_delay = RETRY_MIN_MS;
+		return;
+	}
+	a->retry_at = loop_now_ms(a->loop) + a->retry_delay;
+	a->retry_delay = a->retry_delay * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : a->retry_delay * 2;
+	loop_timer_set(a->tick, a->retry_at);
+}
+
+static void reconcile(struct agent *a)
+{
+	struct row_error old[AGENT_ERRORS_MAX];
+	size_t old_count = a->error_count;
+	struct err run = { 0 };
+	int changed = 1;
+
+	memcpy(old, a->error, old_count * sizeof(old[0]));
+	a->dirty = false;
+	for (int round = 0; round < ROUNDS_MAX && changed > 0; round++) {
+		changed = run_once(a, &run);
+		if (give_up_auto_xdp(a))
+			changed = 1;
+	}
+	if (changed < 0)
+		log_error("%s; will retry", run.text);
+	after_run(a, old, old_count, &run);
+	answer_waiters(a, &run);
+}
+
+/* ---- what makes it dirty ---- */
+
+static bool has_device(const struct agent *a, const struct id *endpoint)
+{
+	for (size_t i = 0; i < a->facts.device_count; i++)
+		if (id_equal(&a->facts.device[i].endpoint, endpoint))
+			return true;
+	return false;
+}
+
+/* Endpoints of ours whose device and namespace are both gone are let go of. */
+static void sweep_vanished(struct agent *a)
+{
+	const struct view *v = store_view(a->store);
+	struct err unread = { 0 };
+	struct id gone[64];
+	size_t count = 0;
+
+	if (read_facts(a, v, &unread) < 0)
+		return; /* reconcile meets the same error and speaks of it */
+	for (size_t i = 0; i < v->endpoint_count && count < ARRAY_SIZE(gone); i++) {
+		const struct endpoint *ep = v->endpoint[i].ep;
+
+		if (id_equal(&ep->node, store_self(a->store)) &&
+		    !facts_netns_alive(ep->netns, ep->netns_dev, ep->netns_ino) &&
+		    !has_device(a, &ep->id))
+			gone[count++] = ep->id;
+	}
+	for (size_t i = 0; i < count; i++) {
+		char text[ID_TEXT_MAX];
+		struct err e = { 0 };
+
+		log_info("endpoint %.12s: its namespace is gone, releasing its address",
+			 id_format(&gone[i], text));
+		if (intent_endpoint_vanished(a->intent, &gone[i], loop_wall_ms(a->loop), &e) < 0)
+			log_error("%s; will retry", e.text);
+	}
+	a->facts_dirty = count == ARRAY_SIZE(gone);
+}
+
+static void on_facts(void *arg, unsigned int events)
+{
+	struct agent *a = arg;
+
+	(void)events;
+	if (facts_drain(a->facts_source))
+		a->dirty = a->facts_dirty = true;
+}
+
+/* The uplink's MTU is part of what this node says of itself. */
+static void announce_self(struct agent *a)
+{
+	struct err e = { 0 };
+
+	a->self.uplink_mtu = a->facts.uplink_mtu;
+	a->status.uplink_mtu = a->facts.uplink_mtu;
+	if (intent_node_announce(a->intent, &a->self, loop_wall_ms(a->loop), &e) < 0)
+		log_error("%s; will retry", e.text);
+}
+
+static void take_ring(struct agent *a)
+{
+	const struct cluster *c = store_view(a->store)->cluster;
+
+	if (!c || (c->key_count == a->ring.key_count && !memcmp(c->key, a->ring.key, sizeof(c->key))))
+		return;
+	a->ring = *c;
+	gossip_set_keys(a->gossip, a->ring.key_count, a->ring.key);
+	log_info("gossip keys changed: %u in the ring", a->ring.key_count);
+}
+
+static void commit(struct agent *a)
+{
+	struct err e = { 0 };
+	int r = store_commit(a->store, &e);
+
+	if (r < 0 && !a->commit_failing)
+		log_error("%s; will retry", e.text);
+	if (r >= 0 && a->commit_failing)
+		log_info("the state is on disk again");
+	a->commit_failing = r < 0;
+}
+
+static void set_warnings(struct agent *a)
+{
+	struct control_facts *s = &a->status;
+
+	s->warning_count = 0;
+	if (a->commit_failing)
+		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]),
+			 "the state cannot be written to %s: changes are held in memory",
+			 a->options->state_dir);
+	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)
+		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
+			 (int)sizeof(s->warning[0]) - 1, a->error[i].err.text);
+}
+
+/* Removed by somebody (`node rm`): the addresses may be another's by now, so the data plane goes. */
+static bool was_removed(struct agent *a)
+{
+	struct record_key key = key_of_id(RECORD_NODE, store_self(a->store));
+	const struct item *self = store_item(a->store, &key);
+
+	return self && self->tombstone && !a->leave_at;
+}
+
+static void stop_removed(struct agent *a)
+{
+	struct err e = { 0 };
+
+	log_error("this node was removed from the cluster by `node rm`: taking its data plane down");
+	if (agent_tear_down(a, &e) < 0)
+		log_error("%s", e.text);
+	loop_stop(a->loop, 1);
+}
+
+void agent_before_wait(void *arg)
+{
+	struct agent *a = arg;
+	uint64_t now = loop_now_ms(a->loop);
+
+	if (a->joining || !a->http)
+		return;
+	if (store_take_dirty(a->store)) {
+		if (was_removed(a)) {
+			stop_removed(a);
+			return;
+		}
+		a->dirty = true;
+		take_ring(a);
+	}
+	if (a->facts_dirty)
+		sweep_vanished(a);
+	commit(a);
+	if (store_serial(a->store) != a->seen_serial) {
+		a->seen_serial = store_serial(a->store);
+		gossip_store_changed(a->gossip, now);
+		gossipd_kick(a->gossipd);
+	}
+	if (a->dirty && !a->leave_at) {
+		reconcile(a);
+		announce_self(a);
+	}
+	set_warnings(a);
+}
+
+static void leave_now(struct agent *a)
+{
+	struct err e = { 0 };
+
+	gossip_leave(a->gossip, loop_now_ms(a->loop));
+	gossipd_kick(a->gossipd);
+	if (agent_tear_down(a, &e) < 0)
+		log_error("%s", e.text);
+	loop_stop(a->loop, 0);
+}
+
+static void on_tick(void *arg)
+{
+	struct agent *a = arg;
+	uint64_t now = loop_now_ms(a->loop), wall = loop_wall_ms(a->loop);
+	struct err e = { 0 };
+
+	if (a->leave_at && now >= a->leave_at) {
+		leave_now(a);
+		return;
+	}
+	if (now >= a->retry_at)
+		a->dirty = true;
+	if (now >= a->audit_at) {
+		apply_forget(a->apply);
+		a->dirty = a->facts_dirty = true;
+		a->audit_at = now + AUDIT_MS;
+	}
+	if (now >= a->purge_at) {
+		store_purge(a->store, wall, STORE_TOMBSTONE_MS);
+		a->purge_at = now + PURGE_MS;
+	}
+	if (!a->leave_at) {
+		if (intent_heal_claims(a->intent, wall, &e) < 0)
+			log_warn("%s; will retry", e.text);
+		intent_ask_ahead(a->intent, now, wall);
+		gossipd_kick(a->gossipd);
+	}
+	loop_timer_set(a->tick, a->retry_at < now + TICK_MS ? a->retry_at : now + TICK_MS);
+}
+
+int agent_reconcile_init(struct agent *a, struct err *e)
+{
+	uint64_t now = loop_now_ms(a->loop);
+	int r;
+
+	kernel_drivers(a->kernel, a->driver);
+	r = apply_new(a->driver, &a->apply);
+	if (r >= 0)
+		r = loop_io_new(a->loop, facts_fd(a->facts_source), LOOP_IN, on_facts, a, &a->facts_io);
+	if (r >= 0)
+		r = loop_timer_new(a->loop, now + TICK_MS, on_tick, a, &a->tick);
+	if (r < 0)
+		return err_set(e, r, "cannot start: %s", strerror(-r));
+	a->retry_at = UINT64_MAX;
+	a->retry_delay = RETRY_MIN_MS;
+	a->audit_at = now + AUDIT_MS;
+	a->purge_at = now + PURGE_MS;
+	a->dirty = a->facts_dirty = true;
+	return 0;
+}
+
+int agent_tear_down(struct agent *a, struct err *e)
+{
+	a->forget_state = true;
+	return kernel_detach(&a->place, e);
+}
