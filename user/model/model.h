@@ -73,10 +73,14 @@ struct endpoint {
 	uint64_t created_ms;
 };
 
-/* A token of one network's ring: owner has start and what follows, up to the next token. */
+/*
+ * A token of one network's ring: owner has start..last. The end is spelled out,
+ * because records travel one by one: a node that has not heard of the next token
+ * yet must not believe that it owns what lies behind it (ipam/README.md).
+ */
 struct block {
 	struct id network;
-	struct ov_addr start;
+	struct ov_addr start, last;
 	struct id owner;
 };
 
