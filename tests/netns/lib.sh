@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# A namespace test: sources this, makes a topology, calls `check` for each claim.
+# Prints "ok NAME" or "not ok NAME"; a failed check does not end the script, a
+# failed preparation (die) does.
+# shellcheck source=tests/lib/topo.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/topo.sh"
+RAW=$BUILD/tests/raw
+[ -x "$RAW" ] || RAW=$TOPO_TOP/build/tests/raw
+trap topo_fini EXIT
+
+check() { # NAME COMMAND...
+	local name=$1
+	shift
+	if "$@"; then echo "ok $name"; else echo "not ok $name: $*"; fi
+}
+check_not() { # NAME COMMAND...: the command must fail
+	local name=$1
+	shift
+	if "$@"; then echo "not ok $name: succeeded: $*"; else echo "ok $name"; fi
+}
+
+# refuses NAME PATTERN COMMAND...: exit status 1 and one sentence that matches.
+refuses() {
+	local name=$1 pattern=$2 out status
+	shift 2
+	out=$("$@" 2>&1 >/dev/null)
+	status=$?
+	if [ "$status" = 1 ] && grep -qE -- "$pattern" <<<"$out" && [ "$(wc -l <<<"$out")" = 1 ]; then
+		echo "ok $name"
+	else
+		echo "not ok $name: status $status, said: $out"
+	fi
+}
+
+pings() { at "$1" ping -q -c 2 -i 0.2 -W 1 "$2" >/dev/null; }
+same() { [ "$1" = "$2" ]; }
+ip_of() { ctl "$1" --json endpoint inspect "$2" | jq -r '.[0].IP'; }
+mac_of() { ctl "$1" --json endpoint inspect "$2" | jq -r '.[0].MAC'; }
+vni_of() { ctl 1 --json network inspect "$1" | jq -r '.[0].Options.vni'; }
+knows() { # HOST NAME...: that host has heard of those endpoints
+	local host=$1
+	shift
+	ctl "$host" endpoint inspect "$@" >/dev/null
+}
+alive() { # HOST COUNT: that host sees so many living nodes
+	same "$(ctl "$1" --json node ls | jq '[.[] | select(.Status == "alive")] | length')" "$2"
+}
+drops() { # HOST REASON: packets
+	ctl "$1" --json drops | jq -r --arg r "$2" '[.. | objects | select(.Name? == $r) | .Packets] | first // 0'
+}
+attach() { # HOST NETWORK CONTAINER [ARG...]
+	local host=$1 net=$2 c=$3
+	shift 3
+	[ -e "/run/netns/$TOPO-$c" ] || topo_container "$c"
+	ctl "$host" endpoint attach --network "$net" --netns "/run/netns/$TOPO-$c" --name "$c" "$@" >/dev/null
+}
+
+# A cluster of $1 hosts, all alive to one another.
+cluster() {
+	local n
+	for ((n = 1; n <= $1; n++)); do topo_host "$n"; done
+	topo_daemon 1
+	for ((n = 2; n <= $1; n++)); do topo_join "$n"; done
+	for ((n = 1; n <= $1; n++)); do await 20 alive "$n" "$1" || die "h$n does not see $1 nodes"; done
+}
+network() { # HOSTS NAME ARG...: created on host 1, known on all of them
+	local hosts=$1 name=$2 n
+	shift 2
+	ctl 1 network create "$@" "$name" >/dev/null || die "network create $name failed"
+	for ((n = 2; n <= hosts; n++)); do
+		await 15 ctl "$n" network inspect "$name" >/dev/null || die "h$n never heard of $name"
+	done
+}

@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Bad input gets one sentence that names the thing and the value, exit status 1,
+# and nothing changes.
+. "$(dirname "$0")/lib.sh"
+topo_init input
+cluster 2
+topo_host 3
+network 2 app --subnet 10.10.0.0/24
+attach 1 app a1 || die "attach"
+await 10 knows 2 a1
+daemon() { # HOST ARG...: runs overlayd in the foreground, expecting it to refuse
+	local n=$1
+	shift
+	mkdir -p "$WORK/x"
+	at "h$n" timeout 20 "$BUILD/overlayd" --state-dir "$WORK/x/state" --run-dir "$WORK/x/run" \
+		--bpffs "$WORK/bpf" --pin-dir x "$@"
+}
+# The daemon's sentence is the last line of its log.
+stops() { # NAME PATTERN COMMAND...
+	local name=$1 pattern=$2 out status
+	shift 2
+	out=$("$@" 2>&1)
+	status=$?
+	if [ "$status" = 1 ] && tail -n 1 <<<"$out" | grep -qE -- "$pattern"; then
+		echo "ok $name"
+	else
+		echo "not ok $name: status $status, said: $(tail -n 3 <<<"$out")"
+	fi
+}
+stops "an unknown interface" 'eth7' daemon 3 --attach eth7
+stops "an interface without address" 'lo2|address' bash -c "$(declare -f daemon at); TOPO=$TOPO WORK=$WORK BUILD=$BUILD; at h3 ip link add lo2 type bridge; at h3 ip link set lo2 up; daemon 3 --attach lo2"
+stops "no bpffs" 'mount -t bpf' daemon 3 --attach eth0 --bpffs /tmp
+stops "missing capabilities" 'CAP_' at h3 setpriv --bounding-set -all --inh-caps -all --reuid nobody --clear-groups "$BUILD/overlayd" --attach eth0 --state-dir /tmp/none --run-dir /tmp/none
+stops "a wrong token" 'token' daemon 3 --attach eth0 --join 10.99.0.1 --token "ov1-$(printf 'ab%.0s' {1..32})"
+check_not "and nothing is left of it" test -e "$WORK/bpf/x/v1/link"
+stops "a name that is taken" '"?h2"?.*(taken|name)' daemon 3 --attach eth0 --node h2 --join 10.99.0.1 --token "$(ctl 1 cluster token)"
+at h3 busybox nc -lk -p 7946 >/dev/null 2>&1 &
+nc=$!
+await 5 at h3 sh -c 'ss -Hltn | grep -q 7946'
+stops "a gossip port in use" '7946' daemon 3 --attach eth0
+kill "$nc"
+at h3 ip link add vx0 type vxlan id 5 dstport 4789 dev eth0
+at h3 ip link set vx0 up
+at h3 timeout 6 "$BUILD/overlayd" --attach eth0 --state-dir "$WORK/y/state" --run-dir "$WORK/y/run" --bpffs "$WORK/bpf" --pin-dir y >"$WORK/y.log" 2>&1
+check "a VXLAN port in use is named" grep -q '4789' "$WORK/y.log"
+at h3 ip link del vx0
+at h3 "$BUILD/overlayd" --detach --bpffs "$WORK/bpf" --pin-dir y
+at h3 "$BUILD/overlayd" --detach --bpffs "$WORK/bpf" --pin-dir x
+
+before=$(ctl 1 --json network ls; ctl 1 --json endpoint ls)
+refuses "a network name that is taken" 'app' ctl 1 network create --subnet 10.11.0.0/24 app
+refuses "a subnet with host bits" '10\.11\.0\.1/24.*10\.11\.0\.0/24' ctl 1 network create --subnet 10.11.0.1/24 n1
+refuses "a subnet that is none" 'banana' ctl 1 network create --subnet banana n1
+refuses "a subnet too small" '/30' ctl 1 network create --subnet 10.11.0.0/30 n1
+refuses "a gateway outside the subnet" '10\.12\.0\.1' ctl 1 network create --subnet 10.11.0.0/24 --gateway 10.12.0.1 n1
+refuses "encryption that this build has not" 'encrypt' ctl 1 network create --opt encrypted n1
+refuses "an unknown option" 'colour' ctl 1 network create --opt colour=red n1
+refuses "a VNI out of range" '16777216' ctl 1 network create --opt vni=16777216 n1
+refuses "a network that does not exist" 'nonet' ctl 1 network inspect nonet
+refuses "removing a network in use" 'a1' ctl 2 network rm app
+topo_container x1
+refuses "attaching to a network that does not exist" 'nonet' ctl 1 endpoint attach --network nonet --netns "/run/netns/$TOPO-x1"
+refuses "a namespace that does not exist" 'nowhere' ctl 1 endpoint attach --network app --netns nowhere
+refuses "an address in use" "$(ip_of 1 a1)" ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --ip "$(ip_of 1 a1)"
+refuses "an address outside the subnet" '10\.77\.0\.1' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --ip 10.77.0.1
+refuses "the gateway's address" '10\.10\.0\.1' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --ip 10.10.0.1
+refuses "an endpoint name that is taken" 'a1' ctl 2 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --name a1
+refuses "an interface name that is taken" 'lo' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --ifname lo
+refuses "a service that does not exist" 'web' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --service web
+refuses "detaching what is not there" 'nobody' ctl 1 endpoint detach nobody
+refuses "detaching another node's endpoint" 'h1' ctl 2 endpoint detach a1
+refuses "removing a living node" 'h2' ctl 1 node rm h2
+check "nothing changed" same "$before" "$(ctl 1 --json network ls; ctl 1 --json endpoint ls)"
+check "nothing is left in the namespace" same "$(at x1 ip -o link show | wc -l)" 1
+ctl 1 frobnicate >/dev/null 2>&1
+check "an unknown command is wrong usage" same $? 2
+refuses "a client without a daemon" 'overlayd' "$BUILD/overlayctl" --run-dir "$WORK/nobody" status
+code=$(curl -s -o "$WORK/out" -w '%{http_code}' --unix-socket "$WORK/h1/run/overlayd.sock" -d '{"Name": 5' http://x/v1/networks)
+check "broken JSON is answered with 400 and a sentence" same "$code $(jq -r '.Error | length > 10' "$WORK/out")" "400 true"
+
+# A small network runs out, and says so.
+ctl 1 network create --subnet 10.30.0.0/29 tiny >/dev/null
+for i in 1 2 3 4 5; do attach 1 tiny "t$i" || echo "not ok tiny address $i of 5"; done
+topo_container t6
+refuses "exhaustion" 'tiny.*(free|exhaust)' ctl 1 endpoint attach --network tiny --netns "/run/netns/$TOPO-t6"
+
+# A full disk: nothing half-made, and it goes on when there is room.
+mkdir -p "$WORK/small" && mount -t tmpfs -o size=256k tmpfs "$WORK/small"
+topo_kill TERM 2
+cp -r "$WORK/h2/state/." "$WORK/small/"
+at h2 "$BUILD/overlayd" --attach eth0 --node h2 --state-dir "$WORK/small" --run-dir "$WORK/h2/run" \
+	--bpffs "$WORK/bpf" --pin-dir h2 >>"$WORK/h2/log" 2>&1 &
+TOPO_PID[2]=$!
+await 20 ctl 2 status >/dev/null || { tail -n 5 "$WORK/h2/log"; echo "not ok a daemon on a small disk starts"; }
+dd if=/dev/zero of="$WORK/small/fill" bs=4k >/dev/null 2>&1
+was=$(ctl 2 --json network ls | jq length)
+full() { # creates networks until the disk refuses
+	local i
+	for i in $(seq 200); do ctl 2 network create "f$i" >/dev/null 2>"$WORK/full" || return 0; done
+	return 1
+}
+check "a full disk is said in a sentence" full
+check "which names it" grep -qiE 'disk|space|full' "$WORK/full"
+now=$(ctl 2 --json network ls | jq length)
+rm -f "$WORK/small/fill"
+check "with room again it goes on" await 20 ctl 2 network create afterwards >/dev/null
+topo_kill KILL 2
+umount -l "$WORK/small"
