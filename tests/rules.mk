@@ -23,6 +23,8 @@ FUZZ_CC := $(CLANG) -std=gnu11 -w $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,u
 $(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(SYS_SRC) | $(SKELS)
 	$(call say,FUZZ,$@)mkdir -p $(@D) && $(FUZZ_CC) -o $@ $< $(CORE_SRC) user/store/db.c $(shell $(PKGCONF) --libs libsodium jansson sqlite3 inih)
 
+-include tests/bench/rules.mk
+
 tests: $(TEST_BINS)
 fuzz: $(FUZZ_BINS)
 

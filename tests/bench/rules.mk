@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What tests/bench/run measures with. The two traffic tools need nothing of the
+# product, so they are compiled in one step and do not wait for its programs.
+
+BENCH_TRAFFIC := $(B)/bench/tcp_rr $(B)/bench/udp_rate
+BENCH_PRODUCT := $(B)/bench/prog_run $(B)/bench/plan_100k
+
+$(BENCH_TRAFFIC): $(B)/bench/%: tests/bench/%.c tests/bench/tool.h
+	$(call say,CC,$@)mkdir -p $(@D) && $(COMPILE) -MF $@.d -pie -o $@ $<
+
+$(BENCH_PRODUCT): $(B)/bench/%: $(B)/tests/bench/%.o $(B)/libovsys.a $(B)/libovcore.a
+	$(call say,LINK,$@)mkdir -p $(@D) && $(LINK) -o $@ $^ $(LDLIBS)
+
+bench-traffic: $(BENCH_TRAFFIC)
+bench-tools: $(BENCH_TRAFFIC) $(BENCH_PRODUCT)
+.PHONY: bench-traffic bench-tools
