@@ -43,6 +43,8 @@ struct row_error {
 
 struct agent {
 	const struct options *options;
+	int argc;
+	char **argv; /* for a reload */
 	struct rng rng;
 	struct loop *loop;
 	struct store *store;
@@ -84,7 +86,8 @@ struct agent {
 };
 
 /* start.c */
-int agent_start(struct agent *a, const struct options *options, struct err *e);
+int agent_start(struct agent *a, int argc, char **argv, const struct options *options,
+		struct err *e);
 void agent_stop(struct agent *a); /* closes everything; the kernel keeps its part */
 
 /* reconcile.c */
