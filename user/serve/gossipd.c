@@ -14,7 +14,7 @@
 #include "sock.h"
 
 #define BATCH 16            /* datagrams a recvmmsg */
-#define DATAGRAM_ROOM 1500  /* more than GOSSIP_DATAGRAM_MAX: longer ones are for gossip to refuse */
+#define DATAGRAM_ROOM 1500  /* longer than GOSSIP_DATAGRAM_MAX is for gossip to refuse */
 #define UDP_BUFFER (1 << 20) /* a burst of 800 full datagrams */
 
 const struct gossipd_limits GOSSIPD_LIMITS = {

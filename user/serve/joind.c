@@ -18,7 +18,7 @@ int joind_psk(struct store *store, uint8_t ret_psk[TLS_PSK_LEN])
 	return 0;
 }
 
-/* The verdict is read from the reply itself (join.h): one judge, and what was said is what is logged. */
+/* The verdict is read from the reply itself: one judge, and what was said is what is logged. */
 static void read_verdict(const struct buf *reply, struct joind_newcomer *n)
 {
 	struct cursor c = cursor_of(reply->data, reply->len);

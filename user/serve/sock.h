@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Non-blocking sockets for socknames, IPv4 and IPv6 alike. Errors as sentences where a person chose the address. */
+/*
+ * Non-blocking sockets for socknames, IPv4 and IPv6 alike. Errors are sentences
+ * where a person chose the address.
+ */
 #pragma once
 
 #include <sys/socket.h>
@@ -17,7 +20,7 @@ const char *sockname_format(const struct sockname *name, char out[SOCKNAME_TEXT_
 
 /* type: SOCK_DGRAM, or SOCK_STREAM which also listens. Returns the fd or a negative errno. */
 int sock_bind(const struct sockname *name, int type, struct err *e);
-/* Begins to connect, from the address `from` (NULL: the kernel's choice). The fd or a negative errno. */
+/* Begins to connect, from `from` (NULL: the kernel's choice). The fd or a negative errno. */
 int sock_connect(const struct sockname *to, const struct ov_addr *from);
 /* How a begun connect ended: 0 or a negative errno. */
 int sock_error(int fd);

@@ -26,7 +26,7 @@ int tls_new_client(int fd, const char *identity, const uint8_t psk[TLS_PSK_LEN],
 		   struct tls **ret_tls);
 void tls_free(struct tls *t); /* NULL is fine */
 
-/* 0 when the session stands. -EACCES: the keys differ; -EPROTO: not our kind of TLS; or an errno. */
+/* 0: the session stands. -EACCES: the keys differ; -EPROTO: not our kind of TLS; or an errno. */
 int tls_handshake(struct tls *t);
 ssize_t tls_read(struct tls *t, void *data, size_t len); /* 0: closed by the other side */
 ssize_t tls_write(struct tls *t, const void *data, size_t len);
