@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TC ingress of the host side of every endpoint device: all that an endpoint
+ * sends. Nothing gets past: each packet is redirected or dropped, so a container
+ * never reaches the host's own stack.
+ */
+#include "lib/compat.h"
+#include "lib/config.h"
+#include "lib/encap.h"
+#include "lib/endpoint.h"
+#include "lib/icmp.h"
+#include "lib/neighbour.h"
+#include "lib/parse.h"
+#include "lib/verdict.h"
+
+#define ENDPOINT_LINEAR (sizeof(struct ethhdr) + IPV4_HEADER_MAX + TCP_HEADER_MIN)
+
+/* No endpoint has the address: the gateway answers pings, and is all that is left. */
+static __always_inline int answer_as_gateway(struct __sk_buff *skb, struct cursor *c, struct ethhdr *eth,
+				    struct iphdr *ip, const struct ov_device *dev)
+{
+	const struct ov_network *net = network_lookup(dev->vni);
+
+	if (!net || !addr_equals_v4(&net->gateway, ip->daddr))
+		return -OV_DROP_UNKNOWN_DST;
+	return icmp_answer_echo(skb, c, eth, ip, net);
+}
+
+/*
+ * The largest IP packet this becomes. A super-packet is cut to gso_size of
+ * payload behind its own headers; where the sender sized the parts one by one
+ * (GSO_BY_FRAGS) its stack has done this.
+ */
+static __always_inline int packet_size(struct __sk_buff *skb, struct cursor *c, const struct iphdr *ip)
+{
+	__u32 gso_size = skb->gso_size;
+	__u32 header = ip->ihl * 4;
+
+	if (!gso_size)
+		return bpf_ntohs(ip->tot_len);
+	if (gso_size == GSO_BY_FRAGS)
+		return 0;
+	if (ip->protocol == IPPROTO_UDP)
+		return header + sizeof(struct udphdr) + gso_size;
+	if (ip->protocol != IPPROTO_TCP)
+		return header + gso_size;
+
+	struct cursor l4 = *c;
+
+	if (parse_ipv4_options(&l4, ip) < 0)
+		return -OV_DROP_MALFORMED;
+
+	const __u8 *tcp = cursor_take_bytes(&l4, TCP_HEADER_MIN);
+
+	if (!tcp)
+		return -OV_DROP_MALFORMED;
+	return header + (tcp[12] >> 4) * 4 + gso_size; /* data offset, RFC 9293 3.1 */
+}
+
+/* Who sends it is who the device belongs to. */
+static __always_inline int check_source(const struct ethhdr *eth, const struct iphdr *ip,
+			       const struct ov_device *dev)
+{
+	if (!mac_equal(eth->h_source, dev->mac))
+		return -OV_DROP_SPOOFED_MAC;
+	if (!addr_equals_v4(&dev->addr, ip->saddr))
+		return -OV_DROP_SPOOFED_IP;
+	if (mac_is_group(eth->h_dest) || ipv4_is_group(ip->daddr))
+		return -OV_DROP_MULTICAST;
+	return 0;
+}
+
+/* To the container on this host; its MAC is not the device's, which would make it another's. */
+static __always_inline int deliver_local(struct __sk_buff *skb, const struct ov_endpoint *dst)
+{
+	bpf_skb_change_type(skb, PACKET_HOST);
+	bpf_redirect_peer(dst->ifindex, 0);
+	return OV_FWD_LOCAL;
+}
+
+static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c, struct ethhdr *eth,
+			       const struct ov_config *cfg, const struct ov_device *dev)
+{
+	struct iphdr *ip;
+	int verdict = parse_ipv4(c, &ip);
+
+	if (verdict < 0)
+		return verdict;
+	verdict = check_source(eth, ip, dev);
+	if (verdict < 0)
+		return verdict;
+
+	const struct ov_endpoint *dst = endpoint_lookup_v4(dev->vni, ip->daddr);
+
+	if (!dst)
+		return answer_as_gateway(skb, c, eth, ip, dev);
+	if (!mac_equal(eth->h_dest, dst->mac))
+		return -OV_DROP_WRONG_DST_MAC;
+
+	int size = packet_size(skb, c, ip);
+
+	if (size < 0)
+		return size;
+	if (size > dev->mtu)
+		return icmp_answer_too_big(skb, c, ip, dev);
+	if (dst->ifindex)
+		return deliver_local(skb, dst);
+	return encap_send(skb, cfg, dst, dev->vni, ip);
+}
+
+static __always_inline int decide(struct __sk_buff *skb)
+{
+	const struct ov_config *cfg = config_ready();
+
+	if (!cfg)
+		return -OV_DROP_NOT_READY;
+
+	const struct ov_device *dev = device_lookup(skb->ifindex);
+
+	if (!dev)
+		return -OV_DROP_UNKNOWN_DEVICE;
+	if (skb->vlan_present) /* the tag is no longer in the frame: it looks like plain IPv4 */
+		return -OV_DROP_NOT_IP;
+
+	skb_make_linear(skb, ENDPOINT_LINEAR);
+
+	struct cursor c = cursor_skb(skb);
+	struct ethhdr *eth = cursor_take(&c, struct ethhdr);
+
+	if (!eth)
+		return -OV_DROP_MALFORMED;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return forward_ipv4(skb, &c, eth, cfg, dev);
+	if (eth->h_proto == bpf_htons(ETH_P_ARP))
+		return neighbour_answer(skb, &c, eth, dev);
+	return parse_not_ipv4(eth->h_proto);
+}
+
+SEC("tc")
+int ov_endpoint(struct __sk_buff *skb)
+{
+	__u32 bytes = skb->len; /* before anything is pushed */
+
+	return verdict_exit_tc(decide(skb), bytes);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a node accepts from the wire, in one place for TC, XDP and the tunnel
+ * device: the outer source is a node of the cluster, the VNI exists here, the
+ * inner source lives on that very node, and the inner destination lives here.
+ *
+ * One lookup answers the first three, endpoints[{VNI, inner source}].vtep ==
+ * outer source; only a refusal looks further, for its reason.
+ */
+#pragma once
+
+#include "lib/ecn.h"
+#include "lib/encap.h"
+#include "lib/endpoint.h"
+#include "lib/parse.h"
+
+/* Enough for every header we look at: outer without options, inner with all of them. */
+#define DECAP_LINEAR (sizeof(struct ethhdr) + VXLAN_PUSHED + IPV4_HEADER_MAX)
+
+struct outer {
+	__be32 src;
+	__u8 tos;
+};
+
+/* Ethernet, IPv4 without options, UDP: where the VXLAN header begins. */
+#define OUTER_LEN (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
+
+/* Results of outer_parse beside 0 and a negative verdict. */
+enum {
+	OUTER_FOREIGN = 1, /* not VXLAN to our address and port */
+	OUTER_KERNEL,      /* only the kernel's socket can take it: fragments, IP options */
+};
+
+/* We take packets from the stack before it checks these (RFC 1122 3.2.1.2, RFC 768). */
+static __always_inline int outer_check_lengths(struct cursor *c, __u32 room, const struct iphdr *ip,
+				      const struct udphdr *udp)
+{
+	__u32 ip_len = bpf_ntohs(ip->tot_len);
+	__u32 udp_len = bpf_ntohs(udp->len);
+
+	if (ip->version != 4 || ip_len > room || udp_len < sizeof(*udp) ||
+	    udp_len + sizeof(*ip) > ip_len || ipv4_checksum(ip) != 0)
+		return -OV_DROP_MALFORMED;
+
+	c->left = udp_len - sizeof(*udp);
+	return 0;
+}
+
+/* From the Ethernet to the VXLAN header. */
+static __always_inline int outer_parse(struct cursor *c, const struct ov_config *cfg, struct outer *ret_outer)
+{
+	struct ethhdr *eth = cursor_take(c, struct ethhdr);
+	__u32 room = c->left;
+	struct iphdr *ip = cursor_take(c, struct iphdr);
+
+	if (!eth || !ip || eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_UDP ||
+	    !addr_equals_v4(&cfg->vtep, ip->daddr))
+		return OUTER_FOREIGN;
+	if (ip->ihl != 5 || (ip->frag_off & bpf_htons(IP_OFFSET)))
+		return OUTER_KERNEL;
+
+	struct udphdr *udp = cursor_take(c, struct udphdr);
+
+	if (!udp || udp->dest != cfg->vxlan_port)
+		return OUTER_FOREIGN;
+	if (ipv4_is_fragment(ip))
+		return OUTER_KERNEL;
+
+	*ret_outer = (struct outer){ .src = ip->saddr, .tos = ip->tos };
+	return outer_check_lengths(c, room, ip, udp);
+}
+
+/*
+ * RFC 7348 has receivers ignore reserved bits. We refuse them, as the kernel's
+ * vxlan driver does: a set bit means an extension (GPE, group policy, remote
+ * checksum) that changes what follows, and our own nodes send none.
+ */
+static __always_inline int vxlan_parse(struct cursor *c, __u32 *ret_vni)
+{
+	struct vxlanhdr *vxlan = cursor_take(c, struct vxlanhdr);
+
+	if (!vxlan)
+		return -OV_DROP_MALFORMED;
+	if (vxlan->flags != bpf_htonl(VXLAN_FLAG_I) || (vxlan->vni & bpf_htonl(0xff)))
+		return -OV_DROP_BAD_VXLAN;
+
+	*ret_vni = bpf_ntohl(vxlan->vni) >> 8;
+	return 0;
+}
+
+struct arrival {
+	struct iphdr *ip;
+	const struct ov_endpoint *src;
+	const struct ov_endpoint *dst;
+};
+
+/* c stands at the inner Ethernet header. */
+static __always_inline int decap_inspect(struct cursor *c, __be32 outer_src, __u32 vni, struct arrival *ret)
+{
+	struct ethhdr *eth = cursor_take(c, struct ethhdr);
+
+	if (!eth)
+		return -OV_DROP_MALFORMED;
+	if (eth->h_proto == bpf_htons(ETH_P_ARP))
+		return -OV_DROP_ARP_OTHER;
+	if (eth->h_proto != bpf_htons(ETH_P_IP))
+		return parse_not_ipv4(eth->h_proto);
+
+	int verdict = parse_ipv4(c, &ret->ip);
+
+	if (verdict < 0)
+		return verdict;
+
+	/* A source that lives here never arrives from outside, whatever the outer header says. */
+	ret->src = endpoint_lookup_v4(vni, ret->ip->saddr);
+	if (!ret->src || ret->src->ifindex || !addr_equals_v4(&ret->src->vtep, outer_src))
+		return -OV_DROP_WRONG_PEER;
+	if (!mac_equal(eth->h_source, ret->src->mac))
+		return -OV_DROP_SPOOFED_MAC;
+	if (mac_is_group(eth->h_dest) || ipv4_is_group(ret->ip->daddr))
+		return -OV_DROP_MULTICAST;
+
+	ret->dst = endpoint_lookup_v4(vni, ret->ip->daddr);
+	if (!ret->dst)
+		return -OV_DROP_UNKNOWN_DST;
+	if (!ret->dst->ifindex)
+		return -OV_DROP_NOT_LOCAL;
+	return mac_equal(eth->h_dest, ret->dst->mac) ? 0 : -OV_DROP_WRONG_DST_MAC;
+}
+
+static __always_inline int decap_accept(struct cursor *c, __be32 outer_src, __u32 vni, struct arrival *ret)
+{
+	int verdict = decap_inspect(c, outer_src, vni, ret);
+
+	if (verdict >= 0)
+		return verdict;
+	if (!peer_lookup_v4(outer_src))
+		return -OV_DROP_UNKNOWN_PEER;
+	return network_lookup(vni) ? verdict : -OV_DROP_UNKNOWN_VNI;
+}
+
+/*
+ * Pops the header: what is cut out begins behind the outer Ethernet header, so
+ * that one stays and gets the inner addresses.
+ */
+static __always_inline int decap_pop(struct __sk_buff *skb, const struct arrival *a)
+{
+	if (bpf_skb_adjust_room(skb, -(__s32)VXLAN_PUSHED, BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_FIXED_GSO))
+		return -OV_DROP_DECAP_FAILED;
+
+	struct ethhdr *eth = (void *)(long)skb->data;
+
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return -OV_DROP_DECAP_FAILED;
+
+	__builtin_memcpy(eth->h_dest, a->dst->mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, a->src->mac, ETH_ALEN);
+	return 0;
+}
+
+/* Into the endpoint's namespace without another queue. */
+static __always_inline int decap_deliver(struct __sk_buff *skb, const struct ov_endpoint *dst)
+{
+	bpf_redirect_peer(dst->ifindex, 0);
+	return OV_FWD_DECAP;
+}

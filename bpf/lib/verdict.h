@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The single exit. Everything else returns one int:
+ *
+ *   negative             -OV_DROP_*: stop, this is why
+ *   0 .. OV_VERDICT_COUNT  OV_FWD_* or OV_PASS_FOREIGN: decided, redirect prepared
+ *   VERDICT_LEAVE        the kernel goes on with it and another program of ours
+ *                        gives the verdict; not counted here
+ *
+ * Nothing but verdict_exit_* counts, and each program calls it once.
+ */
+#pragma once
+
+#include <linux/pkt_cls.h>
+
+#include "lib/compat.h"
+#include "maps/defs.bpf.h"
+
+#define VERDICT_LEAVE OV_VERDICT_COUNT
+
+static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
+{
+	struct ov_counter *c = bpf_map_lookup_elem(&counters, &verdict);
+
+	if (!c)
+		return;
+	c->packets++;
+	c->bytes += bytes;
+}
+
+static __always_inline int verdict_exit_tc(int verdict, __u32 bytes)
+{
+	if (verdict == VERDICT_LEAVE)
+		return TC_ACT_UNSPEC;
+
+	verdict_count(verdict < 0 ? -verdict : verdict, bytes);
+	if (verdict < 0)
+		return TC_ACT_SHOT;
+	/* UNSPEC and not OK: filters and programs of others behind us still run. */
+	return verdict == OV_PASS_FOREIGN ? TC_ACT_UNSPEC : TC_ACT_REDIRECT;
+}
+
+static __always_inline int verdict_exit_xdp(int verdict, __u32 bytes)
+{
+	if (verdict >= 0)
+		return XDP_PASS;
+
+	verdict_count(-verdict, bytes);
+	return XDP_DROP;
+}

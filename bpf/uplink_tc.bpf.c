@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TC ingress of the uplink: VXLAN to our address is checked, popped and handed
+ * to the endpoint. Everything else belongs to the host and passes untouched.
+ */
+#include "lib/compat.h"
+#include "lib/config.h"
+#include "lib/decap.h"
+#include "lib/parse.h"
+#include "lib/verdict.h"
+
+/* The outer header is parsed: make the rest linear and stand behind it again. */
+static __always_inline void cursor_pull_inner(struct __sk_buff *skb, struct cursor *c)
+{
+	skb_make_linear(skb, DECAP_LINEAR);
+	c->pos = (void *)(long)skb->data + OUTER_LEN;
+	c->end = (void *)(long)skb->data_end;
+}
+
+static __always_inline int receive(struct __sk_buff *skb, struct cursor *c, const struct outer *outer)
+{
+	struct arrival a = {};
+	__u32 vni;
+
+	cursor_pull_inner(skb, c);
+
+	int verdict = vxlan_parse(c, &vni);
+
+	if (verdict < 0)
+		return verdict;
+	verdict = decap_accept(c, outer->src, vni, &a);
+	if (verdict < 0)
+		return verdict;
+	if (encap_needs_tunnel(skb, a.ip->protocol))
+		return VERDICT_LEAVE;
+	verdict = ecn_decapsulate(a.ip, outer->tos);
+	if (verdict < 0)
+		return verdict;
+	verdict = decap_pop(skb, &a);
+	if (verdict < 0)
+		return verdict;
+	return decap_deliver(skb, a.dst);
+}
+
+static __always_inline int decide(struct __sk_buff *skb)
+{
+	const struct ov_config *cfg = config_ready();
+
+	/* Without configuration nothing is known to be ours; the host's traffic goes on. */
+	if (!cfg || skb->pkt_type != PACKET_HOST || skb_is_vlan_tagged(skb))
+		return OV_PASS_FOREIGN;
+
+	skb_make_linear(skb, OUTER_LEN);
+
+	struct cursor c = cursor_skb(skb);
+	struct outer outer = {};
+	int result = outer_parse(&c, cfg, &outer);
+
+	if (result < 0)
+		return result;
+	if (result == OUTER_FOREIGN)
+		return OV_PASS_FOREIGN;
+	if (result == OUTER_KERNEL)
+		return VERDICT_LEAVE;
+	return receive(skb, &c, &outer);
+}
+
+SEC("tc")
+int ov_uplink(struct __sk_buff *skb)
+{
+	__u32 bytes = skb->len; /* before anything is popped */
+
+	return verdict_exit_tc(decide(skb), bytes);
+}
+
+char LICENSE[] SEC("license") = "GPL";

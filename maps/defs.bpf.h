@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The maps of schema.h as a BPF object declares them. BPF side only; every
+ * object declares all of them, and user space makes the objects share one set.
+ *
+ * Key and value types are in BTF, so that `bpftool map dump` prints names.
+ * BPF_F_RDONLY_PROG lets the verifier hold us to the owner column: a program
+ * that writes a CONTROL map does not load.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "schema.h"
+
+#define OV_FLAGS_ARRAY 0
+#define OV_FLAGS_PERCPU_ARRAY 0
+#define OV_FLAGS_HASH BPF_F_NO_PREALLOC /* a large bound costs nothing until used */
+#define OV_FLAGS_CONTROL BPF_F_RDONLY_PROG
+#define OV_FLAGS_DATAPATH 0
+
+#define X(map_name, map_type, map_key, map_value, entries, owner)       \
+	struct {                                                        \
+		__uint(type, BPF_MAP_TYPE_##map_type);                  \
+		__uint(max_entries, entries);                           \
+		__uint(map_flags, OV_FLAGS_##map_type | OV_FLAGS_##owner); \
+		__type(key, map_key);                                   \
+		__type(value, map_value);                               \
+	} map_name SEC(".maps");
+OV_MAPS(X)
+#undef X
