@@ -5,8 +5,11 @@
  * store: valid until the store changes.
  *
  * Settled here, the same on every node (a function of the records alone):
- *  - an ENDPOINT or BLOCK whose owner's NODE record is a tombstone is gone; so is
- *    one whose network is a tombstone or unknown;
+ *  - an ENDPOINT whose owner's NODE record is a tombstone is gone; so are ENDPOINTs
+ *    and BLOCKs whose network is a tombstone or unknown;
+ *  - a BLOCK whose owner's NODE record is a tombstone stays until somebody takes it
+ *    over: without its token the range would fall to the ring's predecessor, which
+ *    could then give out what the taker gives out too;
  *  - two networks with one name: the smaller (created_ms, id) keeps it, the other
  *    is shown as NAME~<first 6 hex digits of its id> (`display`);
  *  - two networks with one VNI: the smaller (created_ms, id) keeps it; the other
@@ -50,6 +53,8 @@ struct view {
 	/* Released addresses, for IPAM: endpoint tombstones of living networks. */
 	size_t released_count;
 	const struct item **released;
+	uint16_t uplink_mtu;             /* smallest of the peers' and ours; 0 = none is known */
+	bool uplink_v6;                  /* some node is reached over IPv6 */
 };
 
 /*
@@ -70,7 +75,7 @@ const struct view_endpoint *view_endpoint_find(const struct view *v, const char 
 
 /*
  * Largest inner IP packet of a network: what was asked, else the smallest uplink
- * of the cluster less OV_VXLAN_OVERHEAD.
+ * of the cluster less OV_VXLAN_OVERHEAD. What was asked is a cap, never more than that.
  */
 #define OV_VXLAN_OVERHEAD_V4 50 /* IPv4 20 + UDP 8 + VXLAN 8 + Ethernet 14 */
 #define OV_VXLAN_OVERHEAD_V6 70

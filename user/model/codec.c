@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "codec.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ONE(type_, form_, s, member) \
+	{ .type = type_, .form = form_, .at = offsetof(struct s, member), \
+	  .size = sizeof(((struct s *)0)->member) }
+#define LIST(type_, form_, s, member, count, max_) \
+	{ .type = type_, .form = form_, .max = max_, .at = offsetof(struct s, member), \
+	  .size = sizeof(((struct s *)0)->member[0]), .count_at = offsetof(struct s, count) }
+
+/* Wire ABI: types are appended, never reused. */
+static const struct field cluster_fields[] = {
+	ONE(1, FIELD_BYTES, cluster, id),
+	LIST(2, FIELD_BYTES, cluster, key, key_count, RING_KEYS_MAX),
+	ONE(3, FIELD_BYTES, cluster, token_secret),
+};
+
+static const struct field node_fields[] = {
+	ONE(1, FIELD_NAME, node, name),
+	ONE(2, FIELD_BYTES, node, addr),
+	ONE(3, FIELD_UINT, node, gossip_port),
+	ONE(4, FIELD_UINT, node, vxlan_port),
+	ONE(5, FIELD_UINT, node, uplink_mtu),
+	ONE(6, FIELD_TEXT, node, version),
+	ONE(7, FIELD_UINT, node, joined_ms),
+};
+
+static const struct field network_fields[] = {
+	ONE(1, FIELD_NAME, network, name),
+	ONE(2, FIELD_PREFIX, network, subnet),
+	ONE(3, FIELD_PREFIX, network, ip_range),
+	ONE(4, FIELD_BYTES, network, gateway),
+	ONE(5, FIELD_UINT, network, vni),
+	ONE(6, FIELD_UINT, network, mtu),
+	ONE(7, FIELD_BOOL, network, internal),
+	ONE(8, FIELD_BOOL, network, encrypted),
+	ONE(9, FIELD_BOOL, network, policy_deny),
+	ONE(10, FIELD_UINT, network, created_ms),
+};
+
+static const struct field endpoint_fields[] = {
+	ONE(1, FIELD_BYTES, endpoint, node),
+	ONE(2, FIELD_BYTES, endpoint, network),
+	ONE(3, FIELD_BYTES, endpoint, addr),
+	ONE(4, FIELD_BYTES, endpoint, mac),
+	ONE(5, FIELD_NAME, endpoint, name),
+	LIST(6, FIELD_NAME, endpoint, alias, alias_count, ALIAS_MAX),
+	LIST(7, FIELD_TEXT, endpoint, label, label_count, LABEL_MAX),
+	ONE(8, FIELD_TEXT, endpoint, netns),
+	ONE(9, FIELD_UINT, endpoint, netns_dev),
+	ONE(10, FIELD_UINT, endpoint, netns_ino),
+	ONE(11, FIELD_TEXT, endpoint, ifname),
+	ONE(12, FIELD_UINT, endpoint, created_ms),
+};
+
+static const struct field block_fields[] = {
+	ONE(1, FIELD_BYTES, block, owner),
+	ONE(2, FIELD_BYTES, block, last),
+};
+
+#define SCHEMA(f) { f, sizeof(f) / sizeof((f)[0]) }
+const struct schema schema_of_kind[RECORD_KIND_END] = {
+	[RECORD_CLUSTER] = SCHEMA(cluster_fields),
+	[RECORD_NODE] = SCHEMA(node_fields),
+	[RECORD_NETWORK] = SCHEMA(network_fields),
+	[RECORD_ENDPOINT] = SCHEMA(endpoint_fields),
+	[RECORD_BLOCK] = SCHEMA(block_fields),
+};
+
+static uint64_t load_uint(const uint8_t *at, size_t size)
+{
+	uint16_t v16;
+	uint32_t v32;
+	uint64_t v64;
+
+	switch (size) {
+	case 1:
+		return *at;
+	case 2:
+		memcpy(&v16, at, 2);
+		return v16;
+	case 4:
+		memcpy(&v32, at, 4);
+		return v32;
+	default:
+		memcpy(&v64, at, 8);
+		return v64;
+	}
+}
+
+static void store_uint(uint8_t *at, size_t size, uint64_t v)
+{
+	uint16_t v16 = (uint16_t)v;
+	uint32_t v32 = (uint32_t)v;
+
+	switch (size) {
+	case 1:
+		*at = (uint8_t)v;
+		break;
+	case 2:
+		memcpy(at, &v16, 2);
+		break;
+	case 4:
+		memcpy(at, &v32, 4);
+		break;
+	default:
+		memcpy(at, &v, 8);
+	}
+}
+
+static void encode_value(const struct field *f, const uint8_t *at, struct buf *out)
+{
+	size_t len = f->size;
+	uint64_t v;
+
+	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
+		len = strnlen((const char *)at, f->size);
+	buf_u8(out, f->type);
+	buf_u16(out, (uint16_t)len);
+	if (f->form != FIELD_UINT && f->form != FIELD_BOOL) {
+		buf_put(out, at, len);
+		return;
+	}
+	v = load_uint(at, len);
+	for (size_t i = len; i-- > 0;)
+		buf_u8(out, (uint8_t)(v >> (8 * i)));
+}
+
+static bool is_zero(const uint8_t *at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (at[i])
+			return false;
+	return true;
+}
+
+void schema_encode(const struct schema *s, const void *object, struct buf *out)
+{
+	const uint8_t *base = object;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct field *f = &s->field[i];
+		size_t count = f->max ? base[f->count_at] : !is_zero(base + f->at, f->size);
+
+		for (size_t j = 0; j < count; j++)
+			encode_value(f, base + f->at + j * f->size, out);
+	}
+}
+
+/* Length of the UTF-8 sequence at s (RFC 3629); 0 when it is none, or a control character. */
+static size_t utf8_sequence(const uint8_t *s, size_t left)
+{
+	static const struct {
+		uint8_t first, last; /* lead bytes */
+		uint8_t low, high;   /* bounds of the second byte */
+		uint8_t len;
+	} forms[] = {
+		{ 0x20, 0x7e, 0, 0, 1 },          { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },    { 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },    { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },    { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (s[0] < forms[i].first || s[0] > forms[i].last)
+			continue;
+		if (left < forms[i].len)
+			return 0;
+		if (forms[i].len > 1 && (s[1] < forms[i].low || s[1] > forms[i].high))
+			return 0;
+		for (size_t j = 2; j < forms[i].len; j++)
+			if ((s[j] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].len;
+	}
+	return 0;
+}
+
+static bool text_is_valid(const uint8_t *s, size_t len)
+{
+	for (size_t step; len; s += step, len -= step) {
+		step = utf8_sequence(s, len);
+		if (!step)
+			return false;
+	}
+	return true;
+}
+
+static bool prefix_is_valid(const struct prefix *p)
+{
+	return p->len <= 128 && prefix_contains(p, &p->addr);
+}
+
+static int decode_text(const struct field *f, struct cursor *v, uint8_t *at)
+{
+	size_t len = cursor_left(v);
+
+	if (len >= f->size || !text_is_valid(v->p, len))
+		return -EBADMSG;
+	memset(at, 0, f->size);
+	cursor_get(v, at, len);
+	if (f->form == FIELD_NAME && !name_is_valid((char *)at))
+		return -EBADMSG;
+	return 0;
+}
+
+static int decode_value(const struct field *f, struct cursor v, uint8_t *at)
+{
+	uint64_t number = 0;
+
+	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
+		return decode_text(f, &v, at);
+	if (cursor_left(&v) != f->size)
+		return -EBADMSG;
+	if (f->form == FIELD_BYTES || f->form == FIELD_PREFIX) {
+		cursor_get(&v, at, f->size);
+		return f->form == FIELD_PREFIX && !prefix_is_valid((const struct prefix *)at) ?
+			       -EBADMSG : 0;
+	}
+	for (size_t i = 0; i < f->size; i++)
+		number = number << 8 | cursor_u8(&v);
+	if (f->form == FIELD_BOOL && number > 1)
+		return -EBADMSG;
+	store_uint(at, f->size, number);
+	return 0;
+}
+
+static const struct field *find_field(const struct schema *s, uint8_t type)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->field[i].type == type)
+			return &s->field[i];
+	return NULL;
+}
+
+int schema_decode(const struct schema *s, struct cursor body, void *object)
+{
+	uint8_t *base = object;
+
+	while (cursor_left(&body) && !body.bad) {
+		const struct field *f = find_field(s, cursor_u8(&body));
+		struct cursor value = cursor_blob(&body);
+		size_t at;
+
+		if (body.bad || !f)
+			continue;
+		at = f->at;
+		if (f->max) {
+			if (base[f->count_at] >= f->max)
+				return -EBADMSG;
+			at += (size_t)base[f->count_at]++ * f->size;
+		}
+		if (decode_value(f, value, base + at))
+			return -EBADMSG;
+	}
+	return body.bad ? -EBADMSG : 0;
+}

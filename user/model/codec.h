@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bodies as tables of fields: one table drives both directions, so that what is
+ * written can be read. Private to model/.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "model.h"
+
+enum field_form {
+	FIELD_UINT,   /* 1, 2, 4 or 8 bytes in memory, the same on the wire, big-endian */
+	FIELD_BOOL,
+	FIELD_BYTES,  /* exactly `size` bytes */
+	FIELD_PREFIX, /* 16 address, 1 length; host bits must be zero */
+	FIELD_NAME,   /* the rules of name_check */
+	FIELD_TEXT,   /* UTF-8 without control characters, shorter than `size` */
+};
+
+struct field {
+	uint8_t type;     /* on the wire: appended, never reused; 0 is not used */
+	uint8_t form;     /* enum field_form */
+	uint8_t max;      /* lists: the most elements; 0: a single value */
+	uint16_t at, size; /* of the value or the first element, in the struct */
+	uint16_t count_at; /* lists: where the u8 count stands */
+};
+
+struct schema {
+	const struct field *field;
+	size_t count;
+};
+
+extern const struct schema schema_of_kind[RECORD_KIND_END];
+
+/* A zero or empty single value is left out; list elements are always written. */
+void schema_encode(const struct schema *s, const void *object, struct buf *out);
+/* Fills a zeroed object. 0 or -EBADMSG. */
+int schema_decode(const struct schema *s, struct cursor body, void *object);
+bool name_is_valid(const char *name);

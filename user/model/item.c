@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "codec.h"
+
+void node_encode(struct buf *out, const struct node *n)
+{
+	schema_encode(&schema_of_kind[RECORD_NODE], n, out);
+}
+
+void network_encode(struct buf *out, const struct network *n)
+{
+	schema_encode(&schema_of_kind[RECORD_NETWORK], n, out);
+}
+
+void endpoint_encode(struct buf *out, const struct endpoint *e)
+{
+	schema_encode(&schema_of_kind[RECORD_ENDPOINT], e, out);
+}
+
+void block_encode(struct buf *out, const struct block *b)
+{
+	schema_encode(&schema_of_kind[RECORD_BLOCK], b, out);
+}
+
+void cluster_encode(struct buf *out, const struct cluster *c)
+{
+	schema_encode(&schema_of_kind[RECORD_CLUSTER], c, out);
+}
+
+/* Identity is taken from the key alone: a body cannot claim another's. */
+static void identify(struct item *it)
+{
+	const uint8_t *bytes = it->key.bytes;
+
+	switch (it->key.kind) {
+	case RECORD_NODE:
+		memcpy(it->node.id.b, bytes, 16);
+		break;
+	case RECORD_NETWORK:
+		memcpy(it->network.id.b, bytes, 16);
+		break;
+	case RECORD_ENDPOINT:
+		memcpy(it->endpoint.id.b, bytes, 16);
+		break;
+	case RECORD_BLOCK:
+		memcpy(it->block.network.b, bytes, 16);
+		memcpy(it->block.start.b, bytes + 16, 16);
+		break;
+	}
+}
+
+static bool key_is_valid(const struct record_key *key)
+{
+	static const uint8_t zero[16];
+
+	switch (key->kind) {
+	case RECORD_CLUSTER:
+		return key->len == 16 && !memcmp(key->bytes, zero, 16);
+	case RECORD_NODE:
+	case RECORD_NETWORK:
+	case RECORD_ENDPOINT:
+		return key->len == 16 && memcmp(key->bytes, zero, 16);
+	case RECORD_BLOCK:
+		return key->len == 32 && memcmp(key->bytes, zero, 16);
+	default:
+		return false;
+	}
+}
+
+/* Whoever has no --ip-range takes addresses from all of the subnet. */
+static int check_network(struct network *n)
+{
+	static const struct prefix none;
+
+	if (n->vni > VNI_MAX)
+		return -EBADMSG;
+	if (!memcmp(&n->subnet, &none, sizeof(none)))
+		return 0;
+	if (!memcmp(&n->ip_range, &none, sizeof(none)))
+		n->ip_range = n->subnet;
+	if (n->ip_range.len < n->subnet.len || !prefix_contains(&n->subnet, &n->ip_range.addr))
+		return -EBADMSG;
+	if (!addr_is_zero(&n->gateway) && !prefix_contains(&n->subnet, &n->gateway))
+		return -EBADMSG;
+	return 0;
+}
+
+static void *payload(struct item *it)
+{
+	switch (it->key.kind) {
+	case RECORD_CLUSTER:
+		return &it->cluster;
+	case RECORD_NODE:
+		return &it->node;
+	case RECORD_NETWORK:
+		return &it->network;
+	case RECORD_ENDPOINT:
+		return &it->endpoint;
+	default:
+		return &it->block;
+	}
+}
+
+static int decode_body(const struct record *r, struct item *it)
+{
+	int err = schema_decode(&schema_of_kind[r->key.kind], cursor_of(r->body, r->body_len),
+				payload(it));
+
+	if (err)
+		return err;
+	identify(it);
+	if (r->key.kind == RECORD_NETWORK)
+		return check_network(&it->network);
+	if (r->key.kind == RECORD_CLUSTER && !it->cluster.key_count)
+		return -EBADMSG;
+	return 0;
+}
+
+int item_decode(const struct record *r, uint64_t seen_ms, struct item *ret_item)
+{
+	struct item it;
+	int err;
+
+	if (!key_is_valid(&r->key) || r->body_len > RECORD_BODY_MAX)
+		return -EBADMSG;
+	memset(&it, 0, sizeof(it));
+	it.key = r->key;
+	it.stamp = r->stamp;
+	it.writer = r->writer;
+	it.tombstone = r->tombstone;
+	it.seen_ms = seen_ms;
+	err = decode_body(r, &it);
+	if (!err)
+		*ret_item = it;
+	if (r->key.kind == RECORD_CLUSTER)
+		explicit_bzero(&it, sizeof(it)); /* keys and token */
+	return err;
+}
+
+struct id item_owner(const struct item *it)
+{
+	switch (it->key.kind) {
+	case RECORD_NODE:
+		return it->node.id;
+	case RECORD_ENDPOINT:
+		return it->endpoint.node;
+	case RECORD_BLOCK:
+		return it->block.owner;
+	default:
+		return (struct id){ 0 };
+	}
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "view.h"
+
+#define ID_PREFIX_MIN 4 /* hex digits; a shorter one is more likely a mistyped name */
+#define UNDERLAY_MTU_DEFAULT 1500 /* Ethernet, while no node has said what it has */
+#define INNER_MTU_MIN 68 /* RFC 791: every IPv4 link carries that */
+
+/*
+ * Index of the first element whose id is not below `id`. Elements are structs
+ * whose first member points to a struct that begins with its id.
+ */
+static size_t lower_bound(const void *array, size_t count, size_t size, const struct id *id)
+{
+	size_t low = 0;
+
+	while (low < count) {
+		size_t mid = low + (count - low) / 2;
+		const struct id *const *at = (const void *)((const char *)array + mid * size);
+
+		if (id_cmp(*at, id) < 0)
+			low = mid + 1;
+		else
+			count = mid;
+	}
+	return low;
+}
+
+_Static_assert(!offsetof(struct view_node, node) && !offsetof(struct node, id), "see lower_bound");
+_Static_assert(!offsetof(struct view_network, net) && !offsetof(struct network, id),
+	       "see lower_bound");
+_Static_assert(!offsetof(struct view_endpoint, ep) && !offsetof(struct endpoint, id),
+	       "see lower_bound");
+
+const struct view_node *view_node_by_id(const struct view *v, const struct id *id)
+{
+	size_t i = lower_bound(v->node, v->node_count, sizeof(*v->node), id);
+
+	return i < v->node_count && id_equal(&v->node[i].node->id, id) ? &v->node[i] : NULL;
+}
+
+const struct view_network *view_network_by_id(const struct view *v, const struct id *id)
+{
+	size_t i = lower_bound(v->network, v->network_count, sizeof(*v->network), id);
+
+	return i < v->network_count && id_equal(&v->network[i].net->id, id) ? &v->network[i] : NULL;
+}
+
+const struct view_endpoint *view_endpoint_by_id(const struct view *v, const struct id *id)
+{
+	size_t i = lower_bound(v->endpoint, v->endpoint_count, sizeof(*v->endpoint), id);
+
+	return i < v->endpoint_count && id_equal(&v->endpoint[i].ep->id, id) ? &v->endpoint[i] :
+									       NULL;
+}
+
+/* The range of ids that begin with `ref`. False when ref is no id prefix. */
+static bool prefix_range(const char *ref, struct id *ret_low, struct id *ret_high)
+{
+	char low[ID_TEXT_MAX], high[ID_TEXT_MAX];
+	size_t len = strlen(ref);
+
+	if (len < ID_PREFIX_MIN || len >= ID_TEXT_MAX)
+		return false;
+	memset(low, '0', sizeof(low));
+	memset(high, 'f', sizeof(high));
+	memcpy(low, ref, len);
+	memcpy(high, ref, len);
+	low[ID_TEXT_MAX - 1] = high[ID_TEXT_MAX - 1] = '\0';
+	return !id_parse(low, ret_low) && !id_parse(high, ret_high);
+}
+
+/* Index of the only element whose id begins with ref; count when none or several do. */
+static size_t find_prefix(const void *array, size_t count, size_t size, const char *ref)
+{
+	const struct id *const *at;
+	struct id low, high;
+	size_t i;
+
+	if (!prefix_range(ref, &low, &high))
+		return count;
+	i = lower_bound(array, count, size, &low);
+	if (i == count)
+		return count;
+	at = (const void *)((const char *)array + i * size);
+	if (id_cmp(*at, &high) > 0)
+		return count;
+	if (i + 1 < count) {
+		at = (const void *)((const char *)array + (i + 1) * size);
+		if (id_cmp(*at, &high) <= 0)
+			return count;
+	}
+	return i;
+}
+
+/* One that lost its claim is found too, after the winner: it must be possible to remove it. */
+const struct view_node *view_node_by_name(const struct view *v, const char *name)
+{
+	const struct view_node *lost = NULL;
+
+	for (size_t i = 0; i < v->node_count; i++) {
+		if (strcmp(v->node[i].node->name, name))
+			continue;
+		if (!v->node[i].name_lost)
+			return &v->node[i];
+		if (!lost)
+			lost = &v->node[i];
+	}
+	return lost;
+}
+
+/* A full id goes before a name that looks like one: a name must not hide another network. */
+const struct view_network *view_network_find(const struct view *v, const char *ref)
+{
+	const struct view_network *n;
+	struct id id;
+	size_t i;
+
+	if (!id_parse(ref, &id)) {
+		n = view_network_by_id(v, &id);
+		if (n)
+			return n;
+	}
+	for (i = 0; i < v->network_count; i++)
+		if (!strcmp(v->network[i].display, ref))
+			return &v->network[i];
+	i = find_prefix(v->network, v->network_count, sizeof(*v->network), ref);
+	return i < v->network_count ? &v->network[i] : NULL;
+}
+
+/* Endpoint names need not be unique: of two, the one with the smaller id. */
+const struct view_endpoint *view_endpoint_find(const struct view *v, const char *ref)
+{
+	const struct view_endpoint *ep;
+	struct id id;
+	size_t i;
+
+	if (!id_parse(ref, &id)) {
+		ep = view_endpoint_by_id(v, &id);
+		if (ep)
+			return ep;
+	}
+	for (i = 0; *ref && i < v->endpoint_count; i++)
+		if (!strcmp(v->endpoint[i].ep->name, ref))
+			return &v->endpoint[i];
+	i = find_prefix(v->endpoint, v->endpoint_count, sizeof(*v->endpoint), ref);
+	return i < v->endpoint_count ? &v->endpoint[i] : NULL;
+}
+
+uint16_t view_network_mtu(const struct view *v, const struct network *n)
+{
+	int uplink = v->uplink_mtu ? v->uplink_mtu : UNDERLAY_MTU_DEFAULT;
+	int mtu = uplink - (v->uplink_v6 ? OV_VXLAN_OVERHEAD_V6 : OV_VXLAN_OVERHEAD_V4);
+
+	if (n->mtu && n->mtu < mtu)
+		mtu = n->mtu;
+	return (uint16_t)(mtu < INNER_MTU_MIN ? INNER_MTU_MIN : mtu);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "view_settle.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/*
+ * Who claims what. Sorted by (what, since, id) the first of each run of equal
+ * claims is the one that keeps it, so one sort settles any number of claims.
+ */
+struct claim {
+	uint8_t what[NAME_MAX_LEN + 1]; /* zero-padded bytes of the claimed thing */
+	uint64_t since;
+	struct id id;
+	size_t index; /* of the claimant in its array of the view */
+};
+
+static int claim_cmp(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+	int diff = memcmp(x->what, y->what, sizeof(x->what));
+
+	if (diff)
+		return diff;
+	if (x->since != y->since)
+		return x->since < y->since ? -1 : 1;
+	return id_cmp(&x->id, &y->id);
+}
+
+static struct claim claim_of(const void *what, size_t len, uint64_t since, const struct id *id,
+			     size_t index)
+{
+	struct claim c = { .since = since, .id = *id, .index = index };
+
+	memcpy(c.what, what, len);
+	return c;
+}
+
+static struct claim *claims_new(size_t count)
+{
+	return calloc(count ? count : 1, sizeof(struct claim));
+}
+
+static void settle(struct view *v, struct claim *claims, size_t count,
+		   void (*on_loser)(struct view *v, size_t index))
+{
+	qsort(claims, count, sizeof(*claims), claim_cmp);
+	for (size_t i = 1; i < count; i++)
+		if (!memcmp(claims[i].what, claims[i - 1].what, sizeof(claims[i].what)))
+			on_loser(v, claims[i].index);
+}
+
+static void lose_node(struct view *v, size_t index)
+{
+	v->node[index].name_lost = true;
+}
+
+static void lose_network_name(struct view *v, size_t index)
+{
+	struct view_network *n = &v->network[index];
+	char hex[7];
+
+	snprintf(n->display, sizeof(n->display), "%s~%s", n->net->name,
+		 hex_format(n->net->id.b, 3, hex));
+}
+
+static void lose_vni(struct view *v, size_t index)
+{
+	v->network[index].vni_lost = true;
+}
+
+static void lose_addr(struct view *v, size_t index)
+{
+	v->endpoint[index].addr_lost = true;
+}
+
+int view_settle_nodes(struct view *v)
+{
+	_cleanup_(freep) struct claim *claims = claims_new(v->node_count);
+	size_t names = 0, addrs = 0;
+
+	if (!claims)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->node_count; i++) {
+		const struct node *n = v->node[i].node;
+
+		if (n->name[0])
+			claims[names++] = claim_of(n->name, strlen(n->name), n->joined_ms, &n->id, i);
+	}
+	settle(v, claims, names, lose_node);
+	for (size_t i = 0; i < v->node_count; i++) {
+		const struct node *n = v->node[i].node;
+
+		if (!addr_is_zero(&n->addr))
+			claims[addrs++] = claim_of(n->addr.b, 16, n->joined_ms, &n->id, i);
+	}
+	settle(v, claims, addrs, lose_node);
+	return 0;
+}
+
+int view_settle_networks(struct view *v)
+{
+	_cleanup_(freep) struct claim *claims = claims_new(v->network_count);
+	size_t names = 0, vnis = 0;
+
+	if (!claims)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->network_count; i++) {
+		struct view_network *n = &v->network[i];
+
+		strcpy(n->display, n->net->name);
+		if (n->net->name[0])
+			claims[names++] = claim_of(n->net->name, strlen(n->net->name),
+						   n->net->created_ms, &n->net->id, i);
+	}
+	settle(v, claims, names, lose_network_name);
+	for (size_t i = 0; i < v->network_count; i++) {
+		const struct network *n = v->network[i].net;
+
+		if (n->vni >= VNI_MIN)
+			claims[vnis++] = claim_of(&n->vni, sizeof(n->vni), n->created_ms, &n->id, i);
+		else
+			lose_vni(v, i); /* never had one */
+	}
+	settle(v, claims, vnis, lose_vni);
+	return 0;
+}
+
+int view_settle_endpoints(struct view *v)
+{
+	_cleanup_(freep) struct claim *claims = claims_new(v->endpoint_count);
+	size_t count = 0;
+
+	if (!claims)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->endpoint_count; i++) {
+		const struct endpoint *ep = v->endpoint[i].ep;
+		uint8_t what[32];
+
+		if (addr_is_zero(&ep->addr))
+			continue;
+		memcpy(what, ep->network.b, 16);
+		memcpy(what + 16, ep->addr.b, 16);
+		claims[count++] = claim_of(what, sizeof(what), ep->created_ms, &ep->id, i);
+	}
+	settle(v, claims, count, lose_addr);
+	return 0;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Cross-owner claims: who keeps what two records claim. Private to model/. */
+#pragma once
+
+#include "view.h"
+
+/* Each marks the losers in v; all are functions of the records alone. 0 or -ENOMEM. */
+int view_settle_nodes(struct view *v);
+int view_settle_networks(struct view *v);
+int view_settle_endpoints(struct view *v);

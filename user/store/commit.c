@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "table.h"
+
+void version_free(struct version *v)
+{
+	if (v && v->record.key.kind == RECORD_CLUSTER)
+		explicit_bzero(v->body, v->record.body_len); /* keys and token */
+	free(v);
+}
+
+void entry_set_pending(struct store *s, struct entry *en)
+{
+	if (en->is_pending)
+		return;
+	en->is_pending = true;
+	DL_APPEND2(s->pending, en, pending_prev, pending_next);
+}
+
+/* The newest version becomes the one that gossip sees. */
+static void publish(struct store *s, struct entry *en)
+{
+	if (en->committed) {
+		bucket_toggle(s, en->committed);
+		version_free(en->committed);
+	}
+	en->committed = en->newest;
+	bucket_toggle(s, en->committed);
+	if (en->is_announced)
+		return;
+	en->is_announced = true;
+	DL_APPEND2(s->announce, en, announce_prev, announce_next);
+}
+
+static void publish_all(struct store *s)
+{
+	struct entry *en, *next;
+
+	DL_FOREACH_SAFE2(s->pending, en, next, pending_next) {
+		DL_DELETE2(s->pending, en, pending_prev, pending_next);
+		en->is_pending = false;
+		publish(s, en);
+	}
+}
+
+static void encode_u64(uint64_t v, uint8_t out[8])
+{
+	for (int i = 0; i < 8; i++)
+		out[i] = (uint8_t)(v >> (8 * (7 - i)));
+}
+
+static int save_generation(struct store *s, struct err *e)
+{
+	uint8_t be[8];
+
+	encode_u64(s->generation, be);
+	return db_put_meta(s->db, META_GENERATION, be, sizeof(be), e);
+}
+
+static int save_record(struct store *s, const struct version *v, struct buf *scratch, struct err *e)
+{
+	buf_reset(scratch);
+	record_encode(scratch, &v->record);
+	if (scratch->failed)
+		return err_set(e, -ENOMEM, "out of memory while saving a record");
+	return db_put_record(s->db, &v->record.key, scratch->data, scratch->len, v->seen_ms, e);
+}
+
+static void scratch_fini(struct buf *b)
+{
+	if (b->data)
+		explicit_bzero(b->data, b->cap); /* a CLUSTER record may have been there */
+	buf_fini(b);
+}
+
+/* Rows are deleted first: a forgotten key may have come back since. */
+static int save_all(struct store *s, struct err *e)
+{
+	_cleanup_(scratch_fini) struct buf scratch = { 0 };
+	int err = s->generation == s->saved_generation ? 0 : save_generation(s, e);
+	struct entry *en;
+
+	for (struct forgotten *f = s->forgotten_on_disk ? s->forgotten : NULL; !err && f;
+	     f = f->hh.next)
+		if (f->is_on_disk)
+			err = db_delete_record(s->db, &f->key, e);
+	DL_FOREACH2(s->pending, en, pending_next) {
+		if (err)
+			break;
+		err = save_record(s, en->newest, &scratch, e);
+	}
+	return err;
+}
+
+static int transact(struct store *s, struct err *e)
+{
+	int err = db_begin(s->db, e);
+
+	if (err)
+		return err;
+	err = save_all(s, e);
+	if (!err)
+		err = db_commit(s->db, e);
+	if (err)
+		db_rollback(s->db);
+	return err;
+}
+
+int store_commit(struct store *s, struct err *e)
+{
+	int err;
+
+	if (!s->pending && !s->forgotten_on_disk && s->generation == s->saved_generation)
+		return 0;
+	err = s->db ? transact(s, e) : 0;
+	if (err)
+		return err;
+	s->saved_generation = s->generation;
+	for (struct forgotten *f = s->forgotten_on_disk ? s->forgotten : NULL; f; f = f->hh.next)
+		f->is_on_disk = false;
+	s->forgotten_on_disk = 0;
+	publish_all(s);
+	return 0;
+}
+
+static int load_meta(void *ctx, const char *name, const void *data, size_t len)
+{
+	return meta_put(ctx, name, data, len);
+}
+
+/* Records of a kind that this version does not know stay on disk for one that does. */
+static int load_record(void *ctx, const void *data, size_t len, uint64_t seen_ms)
+{
+	struct cursor c = cursor_of(data, len);
+	struct store *s = ctx;
+	struct record r;
+
+	if (record_decode(&c, &r))
+		return -EBADMSG;
+	if (r.key.kind >= RECORD_KIND_END)
+		return 0;
+	return entry_put(s, &r, seen_ms);
+}
+
+static int read_identity(struct store *s, struct err *e)
+{
+	const struct meta *self = meta_find(s, META_SELF), *gen = meta_find(s, META_GENERATION);
+	struct cursor c;
+
+	if (!self || self->len != sizeof(s->self.b) || !gen || gen->len != 8)
+		return err_set(e, -EBADMSG, "the state database does not say which node it belongs "
+			       "to; restore a backup, or delete it and join the cluster again");
+	memcpy(s->self.b, self->data, sizeof(s->self.b));
+	c = cursor_of(gen->data, gen->len);
+	s->generation = cursor_u64(&c);
+	return 0;
+}
+
+/* A store with records but no identity is damaged; one with neither is new. */
+static int identify(struct store *s, struct rng *rng, struct err *e)
+{
+	if (s->entries || s->metas)
+		return read_identity(s, e);
+	do {
+		rng_bytes(rng, s->self.b, sizeof(s->self.b));
+	} while (id_is_zero(&s->self));
+	return 0;
+}
+
+static int save_identity(struct store *s, struct err *e)
+{
+	int err = db_begin(s->db, e);
+
+	if (!err)
+		err = db_put_meta(s->db, META_SELF, s->self.b, sizeof(s->self.b), e);
+	if (!err)
+		err = save_generation(s, e);
+	if (!err)
+		err = db_commit(s->db, e);
+	if (err)
+		db_rollback(s->db);
+	return err;
+}
+
+/* What came from disk is committed, and was announced in an earlier life. */
+static void adopt_loaded(struct store *s)
+{
+	struct record_key key;
+
+	publish_all(s);
+	while (!store_next_announce(s, &key))
+		;
+}
+
+int store_load(struct store *s, struct rng *rng, struct err *e)
+{
+	const struct db_reader reader = { load_meta, load_record, s };
+	int err = s->db ? db_read(s->db, &reader, e) : 0;
+
+	if (!err)
+		err = identify(s, rng, e);
+	if (err)
+		return err;
+	s->generation++;
+	s->written = 0;
+	err = s->db ? save_identity(s, e) : 0;
+	s->saved_generation = s->generation;
+	adopt_loaded(s);
+	return err;
+}
