@@ -53,8 +53,13 @@ void bpf_close(struct bpf_objects *o); /* pins stay */
 
 int bpf_map_fd(const struct bpf_objects *o, enum bpf_map_id id);
 int bpf_program_fd(const struct bpf_objects *o, enum bpf_program_id id);
+const char *bpf_map_name(enum bpf_map_id id);
 /* "tcx" where the kernel has it, else "clsact"; by trying. */
 const char *bpf_attach_mode(const struct bpf_objects *o);
+void bpf_use_clsact(struct bpf_objects *o); /* as if the kernel had no tcx: for tests */
+
+/* What libbpf said during the last bpf_open, the verifier's log included: for debug logs. */
+const char *bpf_heard(void);
 
 enum bpf_hook { BPF_HOOK_TC_INGRESS = 1, BPF_HOOK_XDP_NATIVE, BPF_HOOK_XDP_GENERIC };
 

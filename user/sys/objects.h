@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What bpf.c and attach.c share: the handle behind struct bpf_objects. */
+#pragma once
+
+#include <limits.h>
+
+#include "bpf.h"
+
+struct nl;
+
+struct bpf_objects {
+	char dir[PATH_MAX]; /* BPFFS/PIN_DIR/v1 */
+	bool tcx;
+	int map_fd[BPF_MAP_COUNT];
+	int program_fd[BPF_PROG_COUNT];
+	uint32_t program_id[BPF_PROG_COUNT];
+	struct nl *nl;
+};
+
+#define BPF_PROGRAM_PREFIX "ov_" /* of all our programs' names, in every build */
+
+/* True when the kernel knows tcx links. Tries with a device that cannot exist: nothing is left behind. */
+bool attach_has_tcx(int program_fd);
+/* Removes links pinned in DIR/link and what its clsact marks stand for. */
+int attach_remove_links(struct nl *nl, const char *dir);
+/* Removes clsact filters of ours from all devices of this namespace. */
+int attach_remove_filters(struct nl *nl);
