@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	size_t key_size, value_size;
+} tables[PLAN_TABLE_COUNT] = {
+	[PLAN_TUNNEL] = { "tunnel", sizeof(uint32_t), sizeof(struct plan_tunnel) },
+	[PLAN_DEVICES] = { "device", sizeof(struct plan_device_key), sizeof(struct plan_device) },
+	[PLAN_CONFIG] = { "config", sizeof(uint32_t), sizeof(struct ov_config) },
+	[PLAN_NETWORKS] = { "network", sizeof(struct ov_network_key), sizeof(struct ov_network) },
+	[PLAN_PEERS] = { "peer", sizeof(struct ov_peer_key), sizeof(struct ov_peer) },
+	[PLAN_MAP_DEVICES] = { "map_device", sizeof(struct ov_device_key),
+			       sizeof(struct ov_device) },
+	[PLAN_ENDPOINTS] = { "endpoint", sizeof(struct ov_endpoint_key),
+			     sizeof(struct ov_endpoint) },
+	[PLAN_ATTACH] = { "attach", sizeof(struct plan_attach_key), sizeof(struct plan_attach) },
+};
+
+const char *plan_table_to_str(enum plan_table_id id)
+{
+	return (unsigned int)id < PLAN_TABLE_COUNT ? tables[id].name : "unknown";
+}
+
+void tables_init(struct plan *p)
+{
+	memset(p, 0, sizeof(*p));
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++) {
+		p->table[i].key_size = tables[i].key_size;
+		p->table[i].value_size = tables[i].value_size;
+	}
+}
+
+int table_reserve(struct plan_table *t, size_t max)
+{
+	t->rows = calloc(max ? max : 1, t->key_size + t->value_size);
+	return t->rows ? 0 : -ENOMEM;
+}
+
+void table_add(struct plan_table *t, const void *key, const void *value)
+{
+	uint8_t *row = t->rows + t->count++ * (t->key_size + t->value_size);
+
+	memcpy(row, key, t->key_size);
+	memcpy(row + t->key_size, value, t->value_size);
+}
+
+static int row_cmp(const void *a, const void *b, void *size)
+{
+	return memcmp(a, b, *(const size_t *)size);
+}
+
+void table_sort(struct plan_table *t)
+{
+	size_t size = t->key_size + t->value_size, kept = 0;
+
+	qsort_r(t->rows, t->count, size, row_cmp, &size);
+	for (size_t i = 0; i < t->count; i++) {
+		const uint8_t *row = plan_row(t, i);
+
+		if (kept && !memcmp(row, plan_row(t, kept - 1), t->key_size))
+			continue;
+		if (kept != i)
+			memcpy(t->rows + kept * size, row, size);
+		kept++;
+	}
+	t->count = kept;
+}
+
+void plan_fini(struct plan *p)
+{
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
+		free(p->table[i].rows);
+	memset(p, 0, sizeof(*p));
+}
