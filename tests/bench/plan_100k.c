@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a change costs the control plane of a large cluster: every change
+ * rebuilds the whole view and the whole plan and compares it with what the
+ * kernel was last seen to hold. This says whether that is still cheap enough,
+ * or whether some table must become incremental.
+ *
+ *   plan_100k [ENDPOINTS [NODES [ROUNDS]]]      default 100000 200 5
+ *
+ * The kernel is a count here: what writing rows to it costs is not measured.
+ */
+#include <sys/resource.h>
+
+#include "apply/apply.h"
+#include "base/rng.h"
+#include "plan/plan.h"
+#include "tool.h"
+
+#define NETWORKS 10
+#define SEED 100000
+
+struct cluster_state {
+	size_t node_count, endpoint_count, item_count;
+	struct item *item; /* nodes, networks, endpoints, in this order */
+	const struct item **ref;
+	struct facts facts;
+	struct fact_device *device;
+	struct fact_route *route;
+	struct id self;
+};
+
+static void *must_alloc(size_t count, size_t size)
+{
+	void *p = calloc(count ? count : 1, size);
+
+	if (!p)
+		tool_die("out of memory for %zu objects of %zu bytes", count, size);
+	return p;
+}
+
+static struct id random_id(struct rng *rng)
+{
+	struct id id;
+
+	rng_bytes(rng, id.b, sizeof(id.b));
+	return id;
+}
+
+static void make_node(struct item *it, struct rng *rng, size_t i)
+{
+	struct node *n = &it->node;
+
+	*n = (struct node){ .id = random_id(rng), .gossip_port = 7946, .vxlan_port = 4789,
+			    .uplink_mtu = 1500, .joined_ms = 1000 + i };
+	n->addr = addr_from_v4(0x0a630001u + (uint32_t)i);
+	snprintf(n->name, sizeof(n->name), "node-%zu", i);
+	it->key = key_of_id(RECORD_NODE, &n->id);
+	it->writer = n->id;
+}
+
+static void make_network(struct item *it, struct rng *rng, const struct id *writer, size_t i)
+{
+	struct network *n = &it->network;
+
+	*n = (struct network){ .id = random_id(rng), .vni = VNI_AUTO_MIN + (uint32_t)i,
+			       .created_ms = 1000 + i };
+	n->subnet.addr = addr_from_v4(((uint32_t)(16 + i)) << 24);
+	n->subnet.len = ADDR_V4_BITS + 8;
+	n->ip_range = n->subnet;
+	n->gateway = addr_add(&n->subnet.addr, 1);
+	snprintf(n->name, sizeof(n->name), "network-%zu", i);
+	it->key = key_of_id(RECORD_NETWORK, &n->id);
+	it->writer = *writer;
+}
+
+static void make_endpoint(struct cluster_state *c, struct item *it, struct rng *rng, size_t i)
+{
+	const struct item *network = &c->item[c->node_count + i % NETWORKS];
+	const struct item *node = &c->item[rng_below(rng, (uint32_t)c->node_count)];
+	struct endpoint *e = &it->endpoint;
+
+	*e = (struct endpoint){ .id = random_id(rng), .node = node->node.id,
+				.network = network->network.id, .created_ms = 1000 + i };
+	e->addr = addr_add(&network->network.subnet.addr, 2 + i / NETWORKS);
+	mac_from_addr(&e->addr, e->mac);
+	snprintf(e->name, sizeof(e->name), "endpoint-%zu", i);
+	snprintf(e->netns, sizeof(e->netns), "/run/netns/container-%zu", i);
+	snprintf(e->ifname, sizeof(e->ifname), "eth0");
+	it->key = key_of_id(RECORD_ENDPOINT, &e->id);
+	it->writer = e->node;
+}
+
+static int device_cmp(const void *a, const void *b)
+{
+	const struct fact_device *x = a, *y = b;
+
+	return id_cmp(&x->endpoint, &y->endpoint);
+}
+
+static int route_cmp(const void *a, const void *b)
+{
+	const struct fact_route *x = a, *y = b;
+
+	return addr_cmp(&x->to, &y->to);
+}
+
+/* The host as it is when all is settled: a device for each local endpoint, a route to each peer. */
+static void make_facts(struct cluster_state *c)
+{
+	const struct item *endpoint = &c->item[c->node_count + NETWORKS];
+	struct facts *f = &c->facts;
+
+	*f = (struct facts){ .uplink_ifindex = 2, .uplink_mtu = 1500, .vxlan_port = 4789,
+			     .vtep = c->item[0].node.addr, .tunnel_ifindex = 3 };
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (id_equal(&endpoint[i].endpoint.node, &c->self))
+			c->device[f->device_count++] = (struct fact_device){
+				endpoint[i].endpoint.id, 100 + (uint32_t)i };
+	for (size_t i = 1; i < c->node_count; i++)
+		c->route[f->route_count++] = (struct fact_route){ c->item[i].node.addr,
+								  c->item[i].node.addr };
+	qsort(c->device, f->device_count, sizeof(*c->device), device_cmp);
+	qsort(c->route, f->route_count, sizeof(*c->route), route_cmp);
+	f->device = c->device;
+	f->route = c->route;
+}
+
+static void cluster_make(struct cluster_state *c, size_t endpoints, size_t nodes)
+{
+	struct rng rng;
+
+	c->node_count = nodes;
+	c->endpoint_count = endpoints;
+	c->item_count = nodes + NETWORKS + endpoints;
+	c->item = must_alloc(c->item_count, sizeof(*c->item));
+	c->ref = must_alloc(c->item_count, sizeof(*c->ref));
+	c->device = must_alloc(endpoints, sizeof(*c->device));
+	c->route = must_alloc(nodes, sizeof(*c->route));
+	rng_init_u64(&rng, SEED);
+	for (size_t i = 0; i < nodes; i++)
+		make_node(&c->item[i], &rng, i);
+	c->self = c->item[0].node.id;
+	for (size_t i = 0; i < NETWORKS; i++)
+		make_network(&c->item[nodes + i], &rng, &c->self, i);
+	for (size_t i = 0; i < endpoints; i++)
+		make_endpoint(c, &c->item[nodes + NETWORKS + i], &rng, i);
+	for (size_t i = 0; i < c->item_count; i++)
+		c->ref[i] = &c->item[i];
+	make_facts(c);
+}
+
+static void cluster_free(struct cluster_state *c)
+{
+	free(c->item);
+	free(c->ref);
+	free(c->device);
+	free(c->route);
+}
+
+/* ---- a kernel that counts ---- */
+
+struct sizes {
+	size_t key, value;
+};
+
+static int count_observe(void *ctx, struct plan_table *ret_actual, struct err *e)
+{
+	const struct sizes *s = ctx;
+
+	(void)e;
+	*ret_actual = (struct plan_table){ .key_size = s->key, .value_size = s->value };
+	return 0;
+}
+
+static int count_upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exists,
+			struct err *e)
+{
+	(void)ctx, (void)key, (void)value, (void)exists, (void)e;
+	return 0;
+}
+
+static int count_remove(void *ctx, const uint8_t *key, const uint8_t *value, struct err *e)
+{
+	(void)ctx, (void)key, (void)value, (void)e;
+	return 0;
+}
+
+static void on_error(void *arg, enum plan_table_id table, const uint8_t *key, const struct err *e)
+{
+	(void)arg, (void)key;
+	tool_die("a row of %s failed: %s", plan_table_to_str(table), e->text);
+}
+
+/* ---- figures ---- */
+
+enum step { STEP_VIEW, STEP_PLAN, STEP_FIRST, STEP_SAME, STEP_ONE, STEP_COUNT };
+
+static const char *const step_text[STEP_COUNT] = {
+	[STEP_VIEW] = "view_build", [STEP_PLAN] = "plan_build",
+	[STEP_FIRST] = "first apply (all rows added)", [STEP_SAME] = "apply, nothing changed",
+	[STEP_ONE] = "one endpoint moves: view, plan and apply",
+};
+
+static void must(const char *what, int r)
+{
+	if (r < 0)
+		tool_die("%s failed: %s", what, strerror(-r));
+}
+
+static void plan_make(const struct cluster_state *c, struct view *v, struct plan *p, uint64_t *at)
+{
+	at[0] = now_ns();
+	must("view_build", view_build(c->ref, c->item_count, v));
+	at[1] = now_ns();
+	must("plan_build", plan_build(v, &c->facts, &c->self, p));
+	at[2] = now_ns();
+}
+
+static struct apply_stats apply_timed(struct apply *a, const struct plan *p, uint64_t *ret_ns)
+{
+	struct apply_stats stats = { 0 };
+	uint64_t start = now_ns();
+
+	must("apply_run", apply_run(a, p, true, on_error, NULL, &stats));
+	*ret_ns = now_ns() - start;
+	return stats;
+}
+
+static size_t plan_rows(const struct plan *p)
+{
+	size_t rows = 0;
+
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
+		rows += p->table[i].count;
+	return rows;
+}
+
+/* One endpoint changes its owner from one remote node to another: the smallest real change. */
+static uint64_t move_one(struct cluster_state *c, struct apply *a)
+{
+	struct item *it = &c->item[c->node_count + NETWORKS];
+	uint64_t at[3], took;
+	struct view v;
+	struct plan p;
+
+	while (id_equal(&it->endpoint.node, &c->self))
+		it++;
+
+	const struct id *other = &c->item[1].node.id;
+
+	it->endpoint.node = id_equal(&it->endpoint.node, other) ? c->item[2].node.id : *other;
+	plan_make(c, &v, &p, at);
+
+	struct apply_stats s = apply_timed(a, &p, &took);
+
+	if (s.updated != 1 || s.added || s.removed)
+		tool_die("one endpoint moved and the plan updated %u, added %u and removed %u rows",
+			 s.updated, s.added, s.removed);
+	plan_fini(&p);
+	view_fini(&v);
+	return at[2] - at[0] + took;
+}
+
+static size_t round_run(struct cluster_state *c, struct samples step[STEP_COUNT])
+{
+	struct driver driver[PLAN_TABLE_COUNT];
+	struct sizes sizes[PLAN_TABLE_COUNT];
+	uint64_t at[3], took;
+	struct apply *a;
+	struct view v;
+	struct plan p;
+
+	plan_make(c, &v, &p, at);
+	samples_add(&step[STEP_VIEW], at[1] - at[0]);
+	samples_add(&step[STEP_PLAN], at[2] - at[1]);
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++) {
+		sizes[i] = (struct sizes){ p.table[i].key_size, p.table[i].value_size };
+		driver[i] = (struct driver){ plan_table_to_str(i), count_observe, count_upsert,
+					     count_remove, &sizes[i] };
+	}
+	must("apply_new", apply_new(driver, &a));
+
+	size_t rows = plan_rows(&p);
+	struct apply_stats first = apply_timed(a, &p, &took);
+
+	samples_add(&step[STEP_FIRST], took);
+
+	struct apply_stats again = apply_timed(a, &p, &took);
+
+	samples_add(&step[STEP_SAME], took);
+	if (first.added != rows || again.same != rows || again.added || again.updated || again.removed)
+		tool_die("%zu rows: %u added at first; then %u same, %u added, %u updated, %u removed",
+			 rows, first.added, again.same, again.added, again.updated, again.removed);
+	samples_add(&step[STEP_ONE], move_one(c, a));
+	apply_free(a);
+	plan_fini(&p);
+	view_fini(&v);
+	return rows;
+}
+
+static size_t arg_number(int argc, char **argv, int i, size_t otherwise, size_t min)
+{
+	char *end;
+
+	if (i >= argc)
+		return otherwise;
+
+	unsigned long n = strtoul(argv[i], &end, 10);
+
+	if (*end || n < min || n > 10000000)
+		tool_die("\"%s\" is no count; give %zu to 10000000", argv[i], min);
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	struct samples step[STEP_COUNT];
+	struct cluster_state c = { 0 };
+	size_t rounds = arg_number(argc, argv, 3, 5, 1), rows = 0;
+	struct rusage usage;
+
+	cluster_make(&c, arg_number(argc, argv, 1, 100000, 1), arg_number(argc, argv, 2, 200, 3));
+	for (int i = 0; i < STEP_COUNT; i++)
+		samples_init(&step[i], rounds);
+	for (size_t i = 0; i < rounds; i++)
+		rows = round_run(&c, step);
+	getrusage(RUSAGE_SELF, &usage);
+	printf("%zu endpoints, %zu nodes, %d networks: %zu rows planned, %zu of them devices here\n",
+	       c.endpoint_count, c.node_count, NETWORKS, rows, c.facts.device_count);
+	for (int i = 0; i < STEP_COUNT; i++) {
+		samples_sort(&step[i]);
+		printf("  %-42s %9.2f ms  [%.2f..%.2f] n=%zu\n", step_text[i],
+		       samples_at(&step[i], 500) / 1e6, samples_at(&step[i], 0) / 1e6,
+		       samples_at(&step[i], 1000) / 1e6, step[i].count);
+		free(step[i].ns);
+	}
+	printf("  %-42s %9ld MB (%zu MB of it the decoded records)\n", "peak memory",
+	       usage.ru_maxrss / 1024, c.item_count * sizeof(*c.item) >> 20);
+	cluster_free(&c);
+	return 0;
+}
