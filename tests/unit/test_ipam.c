@@ -430,14 +430,14 @@ Test(ipam, grant_is_the_upper_half_of_the_largest_free_run)
 	_cleanup_(view_fini) struct view v = book_view(&b);
 	/* Free: .2-.99 and .101-.254; half of the latter is .178-.254, and .255 stays. */
 	cr_assert_eq(ipam_grant(&v, &n, &me, &to, NULL, NOW, out), 3);
-	a = at("10.10.0.177");
-	cr_assert(id_equal(&out[0].owner, &me) && !addr_cmp(&out[0].last, &a));
+	a = at("10.10.0.255");
+	cr_assert(id_equal(&out[0].owner, &me) && !addr_cmp(&out[0].start, &a));
 	a = at("10.10.0.178");
 	cr_assert(id_equal(&out[1].owner, &to) && !addr_cmp(&out[1].start, &a));
 	a = at("10.10.0.254");
 	cr_assert_eq(addr_cmp(&out[1].last, &a), 0);
-	a = at("10.10.0.255");
-	cr_assert(id_equal(&out[2].owner, &me) && !addr_cmp(&out[2].start, &a));
+	a = at("10.10.0.177");
+	cr_assert(id_equal(&out[2].owner, &me) && !addr_cmp(&out[2].last, &a));
 }
 
 Test(ipam, grant_says_why_it_gives_nothing)

@@ -35,6 +35,8 @@ static uint64_t resumes_at(const struct cut *c)
 /*
  * The given part gets a block of its own, and what is left is written anew with
  * its exact end: nobody's ownership ever follows from a record that is missing.
+ * The order matters when a write fails half way: what lies behind is cut off
+ * first and the head is shortened last, so that no address is without an owner.
  */
 static int cut_block(const struct cut *c, const struct id *self, const struct id *to,
 		     struct block ret_blocks[IPAM_GRANT_MAX])
@@ -43,14 +45,14 @@ static int cut_block(const struct cut *c, const struct id *self, const struct id
 	uint64_t resume = resumes_at(c);
 	int count = 0;
 
-	if (c->first > start)
-		ret_blocks[count++] = part(c, start, c->first - 1, self);
-	ret_blocks[count++] = part(c, c->first, c->last, to);
 	if (c->last < c->segment->last)
 		ret_blocks[count++] = part(c, c->last + 1, c->segment->last, self);
 	if (resume)
 		ret_blocks[count++] = part(c, resume, ring_offset(c->n, &c->segment->block->last),
 					   self);
+	ret_blocks[count++] = part(c, c->first, c->last, to);
+	if (c->first > start)
+		ret_blocks[count++] = part(c, start, c->first - 1, self);
 	return count;
 }
 
