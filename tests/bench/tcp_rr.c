@@ -77,6 +77,8 @@ static void ask(int fd)
 	case 0:
 		tool_die("the server closed the connection instead of answering");
 	default:
+		if (errno == EAGAIN)
+			tool_die("no answer within %d seconds", STALL_SECONDS);
 		tool_die("no answer: %s", strerror(errno));
 	}
 }
