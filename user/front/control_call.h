@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside front/: one request on its way to its answer. */
+#pragma once
+
+#include <jansson.h>
+
+#include "control.h"
+#include "json.h"
+#include "show.h"
+
+struct control {
+	struct store *store;
+	struct gossip *gossip;
+	struct intent *intent;
+	struct control_host host;
+	struct call *calls; /* not answered yet */
+};
+
+/* Largest name, id or path segment that a path or query can carry. */
+#define CONTROL_REF_MAX 255
+
+/*
+ * Exactly one callback is outstanding for a call that is not answered. When the
+ * control goes first the call is answered then, `c` becomes NULL, and the
+ * callback only releases it.
+ */
+struct call {
+	struct call *prev, *next;
+	struct control *c;
+	void (*reply)(void *arg, int http_status, const char *text);
+	void *arg;
+	const struct control_request *req; /* valid inside control_handle only */
+	char ref[CONTROL_REF_MAX + 1];     /* what the path names, decoded; "" without */
+	json_t *body;
+	struct text_list aliases, labels, options;
+	struct id id;                      /* what was made or removed */
+};
+
+struct scene call_scene(const struct call *call);
+/* Each of these answers and releases the call; value is stolen, NULL means out of memory. */
+void call_done(struct call *call, int http_status, json_t *value);
+void call_fail(struct call *call, int code, const struct err *e);
+/* Refuses a callback that comes too late: true when the call was released. */
+bool call_is_over(struct call *call);
+
+/* Handlers, by route. */
+void control_get_status(struct call *call);
+void control_get_drops(struct call *call);
+void control_get_nodes(struct call *call);
+void control_get_node(struct call *call);
+void control_delete_node(struct call *call);
+void control_get_token(struct call *call);
+void control_rotate_token(struct call *call);
+void control_leave(struct call *call);
+void control_get_networks(struct call *call);
+void control_get_network(struct call *call);
+void control_create_network(struct call *call);
+void control_delete_network(struct call *call);
+void control_get_endpoints(struct call *call);
+void control_get_endpoint(struct call *call);
+void control_attach(struct call *call);
+void control_detach(struct call *call);

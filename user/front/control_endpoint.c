@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests about endpoints. Attaching is answered when the kernel holds it. */
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "control_call.h"
+#include "uri.h"
+
+struct endpoint_body {
+	const char *network, *netns, *ifname, *ip, *mac, *name, *service;
+	struct text_list aliases, labels;
+};
+
+static const struct field endpoint_fields[] = {
+	{ "Network", FIELD_TEXT, offsetof(struct endpoint_body, network) },
+	{ "Netns", FIELD_TEXT, offsetof(struct endpoint_body, netns) },
+	{ "IfName", FIELD_TEXT, offsetof(struct endpoint_body, ifname) },
+	{ "IP", FIELD_TEXT, offsetof(struct endpoint_body, ip) },
+	{ "MAC", FIELD_TEXT, offsetof(struct endpoint_body, mac) },
+	{ "Name", FIELD_TEXT, offsetof(struct endpoint_body, name) },
+	{ "Aliases", FIELD_LIST, offsetof(struct endpoint_body, aliases) },
+	{ "Service", FIELD_TEXT, offsetof(struct endpoint_body, service) },
+	{ "Labels", FIELD_MAP, offsetof(struct endpoint_body, labels) },
+};
+
+/* Reads ?network=REF; *ret_only stays NULL without it. */
+static int read_filter(const struct call *call, const struct view *v,
+		       const struct view_network **ret_only, struct err *e)
+{
+	const char *query = call->req->query ? call->req->query : "", *key;
+	size_t len = uri_query_unknown(query, "network", &key);
+	char ref[CONTROL_REF_MAX + 1];
+	int r;
+
+	if (len)
+		return err_set(e, -EINVAL, "unknown parameter \"%.*s\": endpoints are listed by network",
+			       (int)(len < 64 ? len : 64), key);
+	r = uri_query(query, "network", ref, sizeof(ref));
+	if (r == -ENOENT)
+		return 0;
+	if (r)
+		return err_set(e, r, "the parameter \"network\" holds a bad %%-escape or is too long");
+	*ret_only = view_network_find(v, ref);
+	if (!*ret_only)
+		return err_set(e, -ENOENT, "there is no network \"%s\": `overlayctl network ls` lists "
+			       "them", ref);
+	return 0;
+}
+
+void control_get_endpoints(struct call *call)
+{
+	struct scene s = call_scene(call);
+	const struct view_network *only = NULL;
+	struct err e = { 0 };
+	int r = read_filter(call, s.view, &only, &e);
+
+	if (r)
+		call_fail(call, r, &e);
+	else
+		call_done(call, 200, show_endpoints(&s, only));
+}
+
+void control_get_endpoint(struct call *call)
+{
+	struct scene s = call_scene(call);
+	const struct view_endpoint *ep = view_endpoint_find(s.view, call->ref);
+	struct err e = { 0 };
+
+	if (ep)
+		call_done(call, 200, show_endpoint(&s, ep));
+	else
+		call_fail(call, err_set(&e, -ENOENT, "there is no endpoint \"%s\": `overlayctl endpoint "
+					"ls` lists them", call->ref), &e);
+}
+
+/* ---- attach: decode -> record (perhaps after asking other nodes) -> kernel -> answer ---- */
+
+static void on_applied(void *arg, const struct err *e)
+{
+	struct call *call = arg;
+	const struct view_endpoint *ep;
+	struct control_host *h;
+	char id[ID_TEXT_MAX];
+	struct err gone = { 0 };
+	struct scene s;
+
+	if (call_is_over(call))
+		return;
+	id_format(&call->id, id);
+	if (e) { /* nothing half made: the record goes again, and with it what the kernel got */
+		h = &call->c->host;
+		intent_detach(call->c->intent, id, h->wall(h->ctx), NULL);
+		call_fail(call, e->code, e);
+		return;
+	}
+	s = call_scene(call);
+	ep = view_endpoint_by_id(s.view, &call->id);
+	if (ep)
+		call_done(call, 201, show_endpoint(&s, ep));
+	else
+		call_fail(call, err_set(&gone, -EBUSY, "endpoint %.12s was detached again while it was "
+					"being attached", id), &gone);
+}
+
+static void on_recorded(void *arg, const struct id *id, const struct err *e)
+{
+	struct call *call = arg;
+	struct control_host *h;
+
+	if (call_is_over(call))
+		return;
+	if (!id) {
+		call_fail(call, e ? e->code : -EIO, e);
+		return;
+	}
+	call->id = *id;
+	h = &call->c->host;
+	h->when_applied(h->ctx, &call->id, on_applied, call);
+}
+
+static int decode(struct call *call, struct endpoint_body *b, struct err *e)
+{
+	int r = json_parse_body(call->req->body, call->req->body_len, &call->body, e);
+
+	if (!r)
+		r = json_decode(call->body, endpoint_fields, ARRAY_SIZE(endpoint_fields), b, e);
+	call->aliases = b->aliases; /* the call releases them */
+	call->labels = b->labels;
+	if (!r && !b->network)
+		r = err_set(e, -EINVAL, "field \"Network\" is missing: say which network to attach to");
+	if (!r && !b->netns)
+		r = err_set(e, -EINVAL, "field \"Netns\" is missing: say which namespace to attach");
+	return r;
+}
+
+void control_attach(struct call *call)
+{
+	struct control_host *h = &call->c->host;
+	struct endpoint_body b = { 0 };
+	struct attach_ask ask = { 0 };
+	struct err e = { 0 };
+	int r = decode(call, &b, &e);
+
+	if (!r)
+		r = h->resolve_netns(h->ctx, b.netns, &ask.netns, &e);
+	if (r) {
+		call_fail(call, r, &e);
+		return;
+	}
+	ask.network = b.network;
+	ask.ifname = b.ifname;
+	ask.ip = b.ip;
+	ask.mac = b.mac;
+	ask.name = b.name;
+	ask.service = b.service;
+	ask.alias_count = call->aliases.count;
+	ask.alias = (const char *const *)call->aliases.item;
+	ask.label_count = call->labels.count;
+	ask.label = (const char *const *)call->labels.item;
+	intent_attach(call->c->intent, &ask, h->now(h->ctx), h->wall(h->ctx), on_recorded, call);
+}
+
+static void on_detached(void *arg, const struct err *e)
+{
+	struct call *call = arg;
+
+	if (call_is_over(call))
+		return;
+	if (e)
+		call_fail(call, e->code, e);
+	else
+		call_done(call, 200, json_pack("{s:o}", "ID", json_id(&call->id)));
+}
+
+void control_detach(struct call *call)
+{
+	struct control_host *h = &call->c->host;
+	const struct view_endpoint *ep = view_endpoint_find(store_view(call->c->store), call->ref);
+	struct err e = { 0 };
+	int r;
+
+	if (ep)
+		call->id = ep->ep->id;
+	r = intent_detach(call->c->intent, call->ref, h->wall(h->ctx), &e);
+	if (r)
+		call_fail(call, r, &e);
+	else
+		h->when_applied(h->ctx, &call->id, on_detached, call);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* State as people and programs see it: views turned into JSON. NULL: out of memory. */
+#pragma once
+
+#include <jansson.h>
+
+#include "gossip/gossip.h"
+#include "maps/schema.h"
+#include "model/view.h"
+#include "store/store.h"
+
+struct control_facts;
+
+/* Everything a representation may draw on; borrowed for one call. */
+struct scene {
+	const struct view *view;
+	const struct store *store;
+	const struct gossip *gossip; /* NULL: alone */
+	const struct id *self;
+	uint64_t now, wall;          /* monotonic ms; ms since 1970 */
+};
+
+/* Listings are arrays, sorted by name (endpoints: network, then address). */
+json_t *show_nodes(const struct scene *s);
+json_t *show_node(const struct scene *s, const struct view_node *n);
+json_t *show_networks(const struct scene *s);
+json_t *show_network(const struct scene *s, const struct view_network *n); /* `docker network inspect` */
+json_t *show_endpoints(const struct scene *s, const struct view_network *only);
+json_t *show_endpoint(const struct scene *s, const struct view_endpoint *ep);
+json_t *show_status(const struct scene *s, const struct control_facts *f);
+json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
+
+/* "alive", "suspect", "dead", "left"; "unknown" for a node gossip has not met yet. */
+const char *show_node_status(const struct scene *s, const struct id *node);

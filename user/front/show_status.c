@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "control.h"
+#include "json.h"
+#include "show.h"
+
+static json_t *self_node(const struct scene *s)
+{
+	const struct view_node *n = view_node_by_id(s->view, s->self);
+
+	return json_pack("{s:o, s:o, s:o}", "ID", json_id(s->self),
+			 "Name", json_text(n ? n->node->name : ""),
+			 "Address", n ? json_addr(&n->node->addr) : json_string(""));
+}
+
+/* Other nodes by what gossip thinks of them. */
+static json_t *peer_counts(const struct scene *s)
+{
+	size_t counts[MEMBER_LEFT + 1] = { 0 }, unknown = 0;
+
+	for (size_t i = 0; i < s->view->node_count; i++) {
+		const struct id *id = &s->view->node[i].node->id;
+		const struct member *m = s->gossip ? gossip_member(s->gossip, id) : NULL;
+
+		if (id_equal(id, s->self))
+			continue;
+		if (m && m->status <= MEMBER_LEFT)
+			counts[m->status]++;
+		else
+			unknown++;
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "Alive", json_count(counts[MEMBER_ALIVE]),
+			 "Suspect", json_count(counts[MEMBER_SUSPECT]),
+			 "Dead", json_count(counts[MEMBER_DEAD]),
+			 "Left", json_count(counts[MEMBER_LEFT]), "Unknown", json_count(unknown));
+}
+
+static json_t *endpoint_counts(const struct scene *s)
+{
+	size_t local = 0;
+
+	for (size_t i = 0; i < s->view->endpoint_count; i++)
+		local += id_equal(&s->view->endpoint[i].ep->node, s->self);
+	return json_pack("{s:o, s:o}", "Local", json_count(local),
+			 "Total", json_count(s->view->endpoint_count));
+}
+
+/* Counters keep their names of gossip.h, which metrics use too. */
+static json_t *gossip_state(const struct scene *s)
+{
+	const struct gossip_counters *c;
+	json_t *all = json_object();
+	int bad;
+
+	if (!s->gossip)
+		return all;
+	c = gossip_counters(s->gossip);
+	bad = json_object_set_new(all, "in_sync", json_boolean(gossip_in_sync(s->gossip)));
+#define COUNTER(name) bad |= json_object_set_new(all, #name, json_count(c->name))
+	COUNTER(datagrams_in);
+	COUNTER(datagrams_out);
+	COUNTER(calls_in);
+	COUNTER(calls_out);
+	COUNTER(refused_seal);
+	COUNTER(refused_version);
+	COUNTER(refused_malformed);
+	COUNTER(refused_record);
+	COUNTER(probes_failed);
+	COUNTER(suspicions);
+	COUNTER(refutations);
+	COUNTER(syncs);
+	COUNTER(records_in);
+	COUNTER(records_out);
+#undef COUNTER
+	if (bad) {
+		json_decref(all);
+		return NULL;
+	}
+	return all;
+}
+
+static void warn_of_claims(const struct scene *s, json_t **all)
+{
+	const struct view *v = s->view;
+	char line[320], a[ADDR_TEXT_MAX], id[ID_TEXT_MAX];
+
+	for (size_t i = 0; i < v->node_count; i++) {
+		if (!v->node[i].name_lost)
+			continue;
+		snprintf(line, sizeof(line),
+			 "node %s (%s, %.12s) has the name or address of another node and is not a "
+			 "peer: start it with another --node and --advertise", v->node[i].node->name,
+			 addr_format(&v->node[i].node->addr, a), id_format(&v->node[i].node->id, id));
+		json_push(all, json_text(line));
+	}
+	for (size_t i = 0; i < v->network_count; i++) {
+		if (!v->network[i].vni_lost)
+			continue;
+		snprintf(line, sizeof(line),
+			 "network %s lost VNI %u to an older network and carries nothing until its "
+			 "creator gives it a new one", v->network[i].display, v->network[i].net->vni);
+		json_push(all, json_text(line));
+	}
+	for (size_t i = 0; i < v->endpoint_count; i++) {
+		const struct view_endpoint *ve = &v->endpoint[i];
+
+		if (!ve->addr_lost)
+			continue;
+		snprintf(line, sizeof(line),
+			 "endpoint %.12s on network %s lost address %s to an older endpoint: detach it "
+			 "and attach it again", id_format(&ve->ep->id, id), ve->net->display,
+			 addr_format(&ve->ep->addr, a));
+		json_push(all, json_text(line));
+	}
+}
+
+static json_t *warnings(const struct scene *s, const struct control_facts *f)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < f->warning_count && i < ARRAY_SIZE(f->warning); i++)
+		json_push(&all, json_text(f->warning[i]));
+	warn_of_claims(s, &all);
+	return all;
+}
+
+static json_t *text_or_empty(const char *text)
+{
+	return json_text(text ? text : "");
+}
+
+json_t *show_status(const struct scene *s, const struct control_facts *f)
+{
+	const struct cluster *cluster = s->view->cluster;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:i}, s:i, s:i, s:o, s:o, s:{s:o, s:o}, s:o, s:o, "
+			 "s:o, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}",
+			 "Version", text_or_empty(f->version), "Started", json_time(f->started_ms),
+			 "Cluster", cluster ? json_id(&cluster->id) : json_string(""),
+			 "Node", self_node(s),
+			 "Uplink", "Name", text_or_empty(f->uplink), "MTU", (int)f->uplink_mtu,
+			 "VXLANPort", (int)f->vxlan_port, "GossipPort", (int)f->gossip_port,
+			 "PinDir", text_or_empty(f->pin_dir),
+			 "AttachMode", text_or_empty(f->attach_mode),
+			 "XDP", "Mode", text_or_empty(f->xdp_mode), "Why", text_or_empty(f->xdp_why),
+			 "Peers", peer_counts(s), "Networks", json_count(s->view->network_count),
+			 "Endpoints", endpoint_counts(s), "Gossip", gossip_state(s),
+			 "Store", "Serial", json_count(store_serial(s->store)),
+			 "Records", json_count(store_count(s->store)),
+			 "Generation", json_count(store_generation(s->store)),
+			 "Plans", "Applied", json_count(f->plans_applied),
+			 "RowsFailed", json_count(f->rows_failed),
+			 "Warnings", warnings(s, f));
+}
+
+/* ---- drops ---- */
+
+static const struct verdict_text {
+	int number;
+	const char *name, *meaning, *mend;
+} verdict_texts[] = {
+#define X(number, name, meaning, mend) { number, #name, meaning, mend },
+	OV_VERDICTS(X)
+#undef X
+};
+
+static json_t *verdict_row(const struct verdict_text *t, const struct ov_counter *c)
+{
+	return json_pack("{s:s, s:o, s:o, s:s, s:s}", "Name", t->name, "Packets",
+			 json_count(c->packets), "Bytes", json_count(c->bytes), "Meaning", t->meaning,
+			 "Mend", t->mend);
+}
+
+json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT])
+{
+	json_t *drops = json_array(), *others = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(verdict_texts); i++) {
+		const struct verdict_text *t = &verdict_texts[i];
+
+		json_push(ov_verdict_is_drop(t->number) ? &drops : &others,
+			  verdict_row(t, &counter[t->number]));
+	}
+	return json_pack("{s:o, s:o}", "Drops", drops, "Verdicts", others);
+}
