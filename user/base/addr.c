@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "id.h"
+
 static const uint8_t v4_mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 struct ov_addr addr_from_v4(uint32_t host_order)
@@ -172,16 +174,20 @@ bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
 	return prefix_contains(a, &b->addr) || prefix_contains(b, &a->addr);
 }
 
+/* Not sscanf: its %x takes blanks and signs. */
 int mac_parse(const char *text, uint8_t ret_mac[6])
 {
-	unsigned int m[6];
-	int used = 0;
+	uint8_t mac[6];
+	char pair[3] = "";
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5],
-		   &used) != 6 || text[used] || used != 17)
+	if (strlen(text) != MAC_TEXT_MAX - 1)
 		return -EINVAL;
-	for (int i = 0; i < 6; i++)
-		ret_mac[i] = (uint8_t)m[i];
+	for (int i = 0; i < 6; i++) {
+		memcpy(pair, text + 3 * i, 2);
+		if (hex_parse(pair, &mac[i], 1) || (i < 5 && text[3 * i + 2] != ':'))
+			return -EINVAL;
+	}
+	memcpy(ret_mac, mac, sizeof(mac));
 	return 0;
 }
 
