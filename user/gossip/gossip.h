@@ -70,6 +70,8 @@ struct gossip_counters {
 	uint64_t refused_version;   /* another wire version */
 	uint64_t refused_malformed; /* opened, but is no message */
 	uint64_t refused_record;    /* a record its writer may not write */
+	uint64_t refused_removed;   /* from a node whose NODE record is a tombstone */
+	uint64_t over_limit;        /* a table or queue of ours was full; what it was for was dropped */
 	uint64_t probes_failed, suspicions, refutations, syncs, records_in, records_out;
 };
 
@@ -126,9 +128,12 @@ struct gossip_output {
 bool gossip_next_output(struct gossip *g, struct gossip_output *ret_output);
 
 /*
- * Asks another node something (IPAM grants). `done` is called exactly once, from
- * gossip_call_done or gossip_tick, with 0 and the reply, or -EHOSTUNREACH,
- * -ETIMEDOUT or the answer's own error.
+ * Asks another node something (IPAM grants). After 0, `done` is called exactly
+ * once, never from within: by gossip_call_done or gossip_tick with 0 and the
+ * reply, -EHOSTUNREACH (no such living member), -ETIMEDOUT, the socket's error or
+ * the answer's own; by gossip_free with -ECANCELED. It may call gossip_call, but
+ * not gossip_free. Otherwise -ENOMEM, -EMSGSIZE or -EAGAIN (too many under way),
+ * and `done` is not called.
  */
 int gossip_call(struct gossip *g, const struct id *to, const struct buf *request, uint64_t now,
 		void (*done)(void *arg, int error, struct cursor reply), void *arg);

@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Anti-entropy: whatever was lost, two stores that talk become equal (Demers et
+ * al.: "Epidemic Algorithms for Replicated Database Maintenance", PODC 1987).
+ * One conversation at a time, with one random member, of bounded messages:
+ *
+ *      caller                                        callee
+ *      |-- DIGEST: 256 bucket hashes, from here on ------>|
+ *      |<-- versions in the buckets that differ, a page --|
+ *      |   compares: what it lacks, what it has newer
+ *      |-- EXCHANGE: keys wanted, newer records --------->|   until both are done,
+ *      |<-- the records ----------------------------------|
+ *      |-- DIGEST: from where the page ended ------------>|   until there is no more
+ *
+ * Equal stores cost one call of 2 KB. The callee keeps no state: a page says where
+ * the next begins. Membership goes the same way: a hash in the DIGEST, both
+ * tables only when the hashes differ.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PAGE_MAX (400u << 10)     /* of versions; with a full member table still one message */
+#define PUSH_MAX (300u << 10)     /* of records in one EXCHANGE, beside members and keys */
+#define WANT_MAX 2048u            /* keys in one EXCHANGE */
+#define RECORDS_REPLY_MAX (STREAM_PLAIN_MAX - 4096u)
+#define VERSION_LEN_MAX (2 + RECORD_KEY_MAX + 16 + 16 + 8)
+#define GROUP_HEAD 6              /* bucket, whole, count */
+
+_Static_assert((MEMBERS_MAX + 1) * CLAIM_LEN + PAGE_MAX + 256 < STREAM_PLAIN_MAX, "reply fits");
+_Static_assert((MEMBERS_MAX + 1) * CLAIM_LEN + WANT_MAX * (2 + RECORD_KEY_MAX) + PUSH_MAX + 256 <
+		       STREAM_PLAIN_MAX,
+	       "request fits");
+
+/* ---- sets of keys and of versions ---- */
+
+static bool keys_add(struct keys *k, const struct record_key *key)
+{
+	if (k->count == k->cap) {
+		size_t cap = k->cap ? 2 * k->cap : 64;
+		struct record_key *grown = realloc(k->key, cap * sizeof(*grown));
+
+		if (!grown)
+			return false;
+		k->key = grown;
+		k->cap = cap;
+	}
+	k->key[k->count++] = *key;
+	return true;
+}
+
+static void keys_clear(struct keys *k)
+{
+	free(k->key);
+	*k = (struct keys){ 0 };
+}
+
+static size_t keys_left(const struct keys *k)
+{
+	return k->count - k->at;
+}
+
+struct versions {
+	struct version *v;
+	size_t count, cap;
+	const struct record_key *after; /* only those behind it */
+};
+
+static void versions_fini(struct versions *vs)
+{
+	free(vs->v);
+}
+
+static int gather_one(void *ctx, const struct record *r)
+{
+	struct versions *vs = ctx;
+
+	if (vs->after->len && record_key_cmp(&r->key, vs->after) <= 0)
+		return 0;
+	if (vs->count == vs->cap) {
+		size_t cap = vs->cap ? 2 * vs->cap : 64;
+		struct version *grown = realloc(vs->v, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		vs->v = grown;
+		vs->cap = cap;
+	}
+	vs->v[vs->count++] = version_of(r);
+	return 0;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return record_key_cmp(&((const struct version *)a)->key, &((const struct version *)b)->key);
+}
+
+/* The versions of a bucket behind a key, sorted. 0 or -ENOMEM. */
+static int gather(const struct gossip *g, unsigned int bucket, const struct record_key *after,
+		  struct versions *ret)
+{
+	int r;
+
+	ret->after = after;
+	r = store_each(g->store, bucket, gather_one, ret);
+	if (!r && ret->count)
+		qsort(ret->v, ret->count, sizeof(*ret->v), compare_keys);
+	return r;
+}
+
+/* ---- the callee ---- */
+
+static void put_members(const struct gossip *g, bool wanted, struct buf *b)
+{
+	buf_u8(b, wanted);
+	if (wanted)
+		members_put(g, b);
+}
+
+static void get_members(struct gossip *g, struct cursor *c)
+{
+	if (cursor_u8(c))
+		members_get(g, c);
+}
+
+/* One bucket, as far as the page has room. True: whole; else *ret_last is where it ended. */
+static bool put_group(const struct versions *vs, unsigned int bucket, struct buf *page,
+		      struct record_key *ret_last)
+{
+	size_t head = page->len, i;
+
+	buf_u8(page, (uint8_t)bucket);
+	buf_u8(page, 1);
+	buf_u32(page, 0);
+	for (i = 0; i < vs->count && page->len + VERSION_LEN_MAX <= PAGE_MAX; i++) {
+		wire_put_version(page, &vs->v[i]);
+		*ret_last = vs->v[i].key;
+	}
+	if (page->failed)
+		return true;
+	buf_patch_u32(page, head + 2, (uint32_t)i);
+	page->data[head + 1] = i == vs->count;
+	return i == vs->count;
+}
+
+struct place { /* where a page begins */
+	uint16_t bucket; /* STORE_BUCKETS: nowhere, it is finished */
+	struct record_key after;
+};
+
+/* Fills a page from *at and moves *at to where the next one begins. 0 or -ENOMEM. */
+static int put_page(const struct gossip *g, const uint64_t theirs[STORE_BUCKETS],
+		    struct place *at, struct buf *page)
+{
+	static const struct record_key start;
+
+	for (; at->bucket < STORE_BUCKETS; at->bucket++, at->after = start) {
+		_cleanup_(versions_fini) struct versions vs = { 0 };
+		struct record_key last = at->after;
+
+		if (store_bucket_hash(g->store, at->bucket) == theirs[at->bucket])
+			continue;
+		if (page->len + GROUP_HEAD + VERSION_LEN_MAX > PAGE_MAX)
+			return 0;
+		if (gather(g, at->bucket, &at->after, &vs))
+			return -ENOMEM;
+		if (!put_group(&vs, at->bucket, page, &last)) {
+			at->after = last;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+void sync_answer_digest(struct gossip *g, struct cursor *request, struct buf *reply)
+{
+	_cleanup_(buf_fini) struct buf page = { 0 };
+	uint64_t members = cursor_u64(request), theirs[STORE_BUCKETS];
+	struct place at = { .bucket = cursor_u16(request) };
+
+	wire_get_key(request, true, &at.after);
+	for (int i = 0; i < STORE_BUCKETS; i++)
+		theirs[i] = cursor_u64(request);
+	if (request->bad)
+		return;
+	put_members(g, !at.bucket && !at.after.len && members != members_hash(g), reply);
+	if (put_page(g, theirs, &at, &page) || page.failed) {
+		reply->failed = true;
+		return;
+	}
+	buf_u8(reply, at.bucket < STORE_BUCKETS);
+	if (at.bucket < STORE_BUCKETS) {
+		buf_u16(reply, at.bucket);
+		wire_put_key(reply, &at.after);
+	}
+	buf_put(reply, page.data, page.len);
+}
+
+/* Appends the record of a key, if it is here. False: no more fits below max. */
+static bool put_record(struct gossip *g, const struct record_key *key, size_t max, struct buf *b)
+{
+	struct record r;
+
+	if (store_get(g->store, key, &r))
+		return true;
+	if (b->len + record_encoded_len(&r) > max)
+		return false;
+	record_encode(b, &r);
+	g->count.records_out++;
+	return true;
+}
+
+void sync_answer_exchange(struct gossip *g, struct cursor *request, struct buf *reply)
+{
+	uint32_t count, answered = 0;
+	bool room = true;
+
+	get_members(g, request);
+	count = cursor_u32(request);
+	buf_u32(reply, 0);
+	for (uint32_t i = 0; i < count && !request->bad; i++) {
+		struct record_key key;
+
+		wire_get_key(request, false, &key);
+		room = room && !request->bad && put_record(g, &key, RECORDS_REPLY_MAX, reply);
+		answered += room;
+	}
+	buf_patch_u32(reply, 0, answered);
+	if (!request->bad)
+		records_hear(g, request);
+}
+
+/* ---- the caller ---- */
+
+static void end_sync(struct gossip *g, int error)
+{
+	struct sync *s = &g->sync;
+	bool again = error || (s->fetched && !g->synced);
+	uint64_t pause = again ? g->timing.probe_interval : g->timing.sync_interval;
+
+	if (!error) {
+		g->count.syncs++;
+		g->synced = g->synced || !s->fetched;
+	}
+	/* A random pause around the mean, so that nodes do not fall into step. */
+	g->next_sync = g->now + pause / 2 + rng_below(&g->rng, (uint32_t)pause + 1);
+	keys_clear(&s->want);
+	keys_clear(&s->push);
+	*s = (struct sync){ .active = false };
+}
+
+static void send_sync(struct gossip *g, enum wire_call type, const struct buf *body)
+{
+	struct call *c = call_begin(g, type, &g->sync.peer, &g->sync.to);
+
+	if (!c) {
+		end_sync(g, -EAGAIN);
+		return;
+	}
+	g->sync.call = c->id;
+	call_send(g, c, body);
+}
+
+static void send_digest(struct gossip *g)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
+
+	buf_u64(&body, members_hash(g));
+	buf_u16(&body, g->sync.bucket);
+	wire_put_key(&body, &g->sync.after);
+	for (unsigned int i = 0; i < STORE_BUCKETS; i++)
+		buf_u64(&body, store_bucket_hash(g->store, i));
+	send_sync(g, WIRE_CALL_DIGEST, &body);
+}
+
+static void send_exchange(struct gossip *g)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
+	struct sync *s = &g->sync;
+	size_t count = keys_left(&s->want), max;
+
+	if (count > WANT_MAX)
+		count = WANT_MAX;
+	put_members(g, s->push_members, &body);
+	s->push_members = false;
+	buf_u32(&body, (uint32_t)count);
+	for (size_t i = 0; i < count; i++)
+		wire_put_key(&body, &s->want.key[s->want.at + i]);
+	max = body.len + PUSH_MAX;
+	while (keys_left(&s->push) && put_record(g, &s->push.key[s->push.at], max, &body))
+		s->push.at++;
+	send_sync(g, WIRE_CALL_EXCHANGE, &body);
+}
+
+/* The next step of the conversation. */
+static void continue_sync(struct gossip *g)
+{
+	struct sync *s = &g->sync;
+
+	if (keys_left(&s->want) || keys_left(&s->push) || s->push_members)
+		send_exchange(g);
+	else if (s->more)
+		send_digest(g);
+	else
+		end_sync(g, 0);
+}
+
+/* Notes which side has the newer version; both, when only the bodies differ. */
+static bool compare_versions(struct sync *s, const struct version *ours, const struct version *theirs)
+{
+	int order = stamp_cmp(&ours->stamp, &theirs->stamp);
+
+	if (!order)
+		order = id_cmp(&ours->writer, &theirs->writer);
+	if (!order && ours->hash == theirs->hash)
+		return true;
+	return (order > 0 || keys_add(&s->want, &theirs->key)) &&
+	       (order < 0 || keys_add(&s->push, &ours->key));
+}
+
+/* Reads one group and walks it beside our own versions of that bucket, both sorted. */
+static int read_group(struct gossip *g, struct cursor *c, const struct place *from)
+{
+	static const struct record_key start;
+	_cleanup_(versions_fini) struct versions ours = { 0 };
+	struct sync *s = &g->sync;
+	uint8_t bucket = cursor_u8(c), whole = cursor_u8(c);
+	uint32_t count = cursor_u32(c);
+	struct version v, last = { .key = start };
+	size_t i = 0;
+
+	if (c->bad || bucket < from->bucket)
+		return -EBADMSG;
+	if (gather(g, bucket, bucket == from->bucket ? &from->after : &start, &ours))
+		return -ENOMEM;
+	for (uint32_t n = 0; n < count; n++, last = v) {
+		bool added = true;
+
+		wire_get_version(c, &v);
+		if (c->bad || (n && record_key_cmp(&last.key, &v.key) >= 0))
+			return -EBADMSG;
+		while (added && i < ours.count && record_key_cmp(&ours.v[i].key, &v.key) < 0)
+			added = keys_add(&s->push, &ours.v[i++].key);
+		if (added && i < ours.count && !record_key_cmp(&ours.v[i].key, &v.key))
+			added = compare_versions(s, &ours.v[i++], &v);
+		else if (added)
+			added = keys_add(&s->want, &v.key);
+		if (!added)
+			return -ENOMEM;
+	}
+	for (; whole && i < ours.count; i++)
+		if (!keys_add(&s->push, &ours.v[i].key))
+			return -ENOMEM;
+	return 0;
+}
+
+static int place_cmp(const struct place *a, const struct place *b)
+{
+	return a->bucket != b->bucket ? a->bucket - b->bucket :
+					record_key_cmp(&a->after, &b->after);
+}
+
+static int read_page(struct gossip *g, struct cursor *c)
+{
+	struct sync *s = &g->sync;
+	struct place from = { s->bucket, s->after }, next = from;
+	bool has_members = cursor_u8(c);
+	int r = 0;
+
+	if (has_members)
+		members_get(g, c);
+	s->push_members = has_members;
+	s->more = cursor_u8(c);
+	if (s->more) {
+		next.bucket = cursor_u16(c);
+		wire_get_key(c, true, &next.after);
+	}
+	/* Pages only go forward: nobody can keep us in a conversation for ever. */
+	if (c->bad || next.bucket >= STORE_BUCKETS || (s->more && place_cmp(&next, &from) <= 0))
+		return -EBADMSG;
+	keys_clear(&s->want);
+	keys_clear(&s->push);
+	while (!r && cursor_left(c))
+		r = read_group(g, c, &from);
+	s->bucket = next.bucket;
+	s->after = next.after;
+	return r;
+}
+
+static int read_exchange(struct gossip *g, struct cursor *c)
+{
+	struct sync *s = &g->sync;
+	uint32_t answered = cursor_u32(c);
+	size_t asked = keys_left(&s->want);
+
+	if (c->bad || answered > asked || (asked && !answered))
+		return -EBADMSG;
+	s->want.at += answered;
+	return records_hear(g, c) ? 0 : -EPROTO; /* counted there */
+}
+
+static void on_fetched(struct gossip *g, int error, struct cursor reply)
+{
+	if (error)
+		return;
+	cursor_u32(&reply);
+	records_hear(g, &reply);
+}
+
+void sync_on_reply(struct gossip *g, const struct call *call, int error, struct cursor reply)
+{
+	if (call->fetch.len) {
+		on_fetched(g, error, reply);
+		return;
+	}
+	if (!g->sync.active || g->sync.call != call->id)
+		return;
+	if (!error) {
+		error = call->type == WIRE_CALL_DIGEST ? read_page(g, &reply) :
+							 read_exchange(g, &reply);
+		g->count.refused_malformed += error == -EBADMSG;
+	}
+	if (error)
+		end_sync(g, error);
+	else
+		continue_sync(g);
+}
+
+void sync_soon(struct gossip *g, const struct id *with)
+{
+	uint64_t at = g->now + rng_below(&g->rng, g->timing.probe_interval + 1);
+
+	g->next_sync = min_u64(g->next_sync, at);
+	g->sync_with = *with;
+}
+
+void sync_tick(struct gossip *g)
+{
+	struct peer *p = peer_find(g, &g->sync_with);
+
+	if (g->sync.active || g->now < g->next_sync || !g->live_count)
+		return;
+	g->sync_with = (struct id){ 0 };
+	if ((!p || !member_is_live(p->m.status)) && !members_random(g, peer_is_live, NULL, &p, 1))
+		return;
+	g->sync = (struct sync){ .active = true, .peer = p->m.id, .to = p->m.addr };
+	send_digest(g);
+}
+
+uint64_t sync_deadline(const struct gossip *g)
+{
+	return g->sync.active || !g->live_count ? UINT64_MAX : g->next_sync;
+}
+
+void sync_free(struct gossip *g)
+{
+	keys_clear(&g->sync.want);
+	keys_clear(&g->sync.push);
+}
+
+bool gossip_in_sync(const struct gossip *g)
+{
+	return g->synced || !g->live_count;
+}
