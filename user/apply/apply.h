@@ -41,7 +41,8 @@ void apply_forget(struct apply *a);
 
 /*
  * Makes the kernel hold the plan. With `may_remove` false nothing is deleted
- * (before in-sync). `on_error` is called for each row that failed.
+ * (before in-sync). `on_error` is called for each row that failed; with key NULL
+ * when a whole table could not be read, which then is left as it is.
  * Returns 0 when everything holds, or the first error.
  */
 int apply_run(struct apply *a, const struct plan *p, bool may_remove,

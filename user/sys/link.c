@@ -294,8 +294,15 @@ int link_set_mac(struct nl *n, uint32_t ifindex, const uint8_t mac[6])
 	return nl_talk(n, NULL, NULL);
 }
 
-/* A kernel without IPv6 refuses the address family (EAFNOSUPPORT), hence a request of its own. */
-static int disable_address_generation(struct nl *n, uint32_t ifindex)
+int link_set_alias(struct nl *n, uint32_t ifindex, const char *alias)
+{
+	struct nlmsghdr *msg = begin_link(n, RTM_NEWLINK, 0, ifindex);
+
+	mnl_attr_put_str(msg, IFLA_IFALIAS, alias);
+	return nl_talk(n, NULL, NULL);
+}
+
+int link_no_autoaddress(struct nl *n, uint32_t ifindex)
 {
 	struct nlmsghdr *msg = begin_link(n, RTM_NEWLINK, 0, ifindex);
 	struct nlattr *spec = mnl_attr_nest_start(msg, IFLA_AF_SPEC);
@@ -307,16 +314,6 @@ static int disable_address_generation(struct nl *n, uint32_t ifindex)
 	mnl_attr_nest_end(msg, spec);
 	r = nl_talk(n, NULL, NULL);
 	return r == -EAFNOSUPPORT ? 0 : r;
-}
-
-int link_set_alias(struct nl *n, uint32_t ifindex, const char *alias)
-{
-	struct nlmsghdr *msg = begin_link(n, RTM_NEWLINK, 0, ifindex);
-	int r;
-
-	mnl_attr_put_str(msg, IFLA_IFALIAS, alias);
-	r = nl_talk(n, NULL, NULL);
-	return r ? r : disable_address_generation(n, ifindex);
 }
 
 int link_delete(struct nl *n, uint32_t ifindex)

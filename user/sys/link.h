@@ -54,7 +54,8 @@ int link_add_vxlan(struct nl *n, const char *name, uint16_t port, uint32_t mtu);
 int link_set_up(struct nl *n, uint32_t ifindex, bool up);
 int link_set_mtu(struct nl *n, uint32_t ifindex, uint32_t mtu);
 int link_set_mac(struct nl *n, uint32_t ifindex, const uint8_t mac[6]);
-/* Alias, and no IPv6 address of its own making. */
 int link_set_alias(struct nl *n, uint32_t ifindex, const char *alias);
+/* No IPv6 address of its own making. 0 also on a kernel without IPv6. */
+int link_no_autoaddress(struct nl *n, uint32_t ifindex);
 /* 0 also when it is gone already. */
 int link_delete(struct nl *n, uint32_t ifindex);

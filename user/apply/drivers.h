@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The drivers, one file a kernel object kind, and what they share. Only kernel.c puts them together. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "apply.h"
+#include "sys/bpf.h"
+#include "sys/link.h"
+
+struct nl;
+
+/* Rows being read back from the kernel. */
+int rows_push(struct plan_table *t, size_t *cap, const void *key, const void *value);
+void rows_sort(struct plan_table *t);
+
+/* How devices of ours are known: by their alias, or half-made by group and kind (link.h). */
+#define TUNNEL_ALIAS "overlayd tunnel"
+#define ENDPOINT_ALIAS "overlayd endpoint "
+bool is_tunnel(const struct link_info *l);
+bool is_endpoint(const struct link_info *l);
+bool endpoint_of_link(const struct link_info *l, struct id *ret_endpoint);
+bool is_half_made(const struct link_info *l);
+
+/* PLAN_TUNNEL; ctx is the struct nl. */
+void tunnel_driver(struct nl *nl, struct driver *ret_driver);
+/* PLAN_DEVICES; ctx is the struct nl. */
+void device_driver(struct nl *nl, struct driver *ret_driver);
+
+/* PLAN_CONFIG to PLAN_ENDPOINTS. */
+struct map_ctx {
+	struct bpf_objects *bpf;
+	enum bpf_map_id map;
+	size_t key_size, value_size;
+	bool is_array; /* no row can be absent: an entry of zeroes is none */
+};
+void map_driver(struct map_ctx *ctx, struct driver *ret_driver);
+
+/* PLAN_ATTACH. */
+struct attach_ctx {
+	struct bpf_objects *bpf;
+	struct nl *nl;
+};
+void attach_driver(struct attach_ctx *ctx, struct driver *ret_driver);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "facts.h"
+
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "drivers.h"
+#include "sys/address.h"
+#include "sys/nl.h"
+
+struct facts_source {
+	char uplink[IFNAMSIZ];
+	struct nl *nl;
+	int watch; /* netlink socket of the multicast groups */
+	struct fact_device *device;
+	struct fact_route *route;
+};
+
+static int open_watch(int *ret_fd)
+{
+	_cleanup_(closep) int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	struct sockaddr_nl addr = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE,
+	};
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int facts_open(const char *uplink, struct facts_source **ret_source, struct err *e)
+{
+	struct facts_source *s;
+	int r;
+
+	if (!*uplink || strlen(uplink) >= sizeof(s->uplink))
+		return err_set(e, -EINVAL, "\"%s\" cannot be an interface's name: at most %d characters",
+			       uplink, IFNAMSIZ - 1);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(e, -ENOMEM, "out of memory");
+	strcpy(s->uplink, uplink);
+	s->watch = -1;
+	r = nl_open(&s->nl);
+	if (!r)
+		r = open_watch(&s->watch);
+	if (r) {
+		facts_close(s);
+		return err_set(e, r, "no netlink socket: %s", strerror(-r));
+	}
+	*ret_source = s;
+	return 0;
+}
+
+void facts_close(struct facts_source *s)
+{
+	if (!s)
+		return;
+	nl_close(s->nl);
+	closep(&s->watch);
+	free(s->device);
+	free(s->route);
+	free(s);
+}
+
+/* ---- uplink ---- */
+
+static int get_uplink(struct facts_source *s, struct link_info *ret_link, struct err *e)
+{
+	struct link_info l = { 0 };
+	int r = link_get(s->nl, s->uplink, &l);
+
+	if (r == -ENODEV)
+		return err_set(e, r, "there is no interface %s: `ip link` lists them", s->uplink);
+	if (r)
+		return err_set(e, r, "the interface %s could not be read: %s", s->uplink, nl_why(s->nl));
+	*ret_link = l;
+	return 0;
+}
+
+static int first_address(struct facts_source *s, uint32_t ifindex, struct ov_addr *ret_addr,
+			 struct err *e)
+{
+	_cleanup_(freep) struct address_info *list = NULL;
+	size_t count = 0;
+	int r = address_list(s->nl, ifindex, LINK_NSID_NONE, &list, &count);
+
+	if (r)
+		return err_set(e, r, "the addresses of %s could not be read: %s", s->uplink,
+			       nl_why(s->nl));
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].secondary || list[i].scope != RT_SCOPE_UNIVERSE)
+			continue;
+		*ret_addr = list[i].addr;
+		return 0;
+	}
+	if (address_has_ipv6(s->nl, ifindex))
+		return err_set(e, -EADDRNOTAVAIL, "%s has only IPv6 addresses, and tunnels run over IPv4 so "
+			       "far: give it an IPv4 address", s->uplink);
+	return err_set(e, -EADDRNOTAVAIL, "%s has no IPv4 address: give it one with `ip addr add`",
+		       s->uplink);
+}
+
+/* The driver's name as `ethtool -i` shows it; empty when it has none. */
+static void read_driver(const char *name, char driver[32])
+{
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq ifr = { .ifr_data = (char *)&info };
+
+	driver[0] = '\0';
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (fd >= 0 && !ioctl(fd, SIOCETHTOOL, &ifr))
+		snprintf(driver, 32, "%.31s", info.driver);
+}
+
+static uint16_t mtu16(uint32_t mtu)
+{
+	return mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
+}
+
+int facts_uplink(struct facts_source *s, struct ov_addr *ret_addr, uint16_t *ret_mtu,
+		 uint32_t *ret_ifindex, char driver[32], struct err *e)
+{
+	struct link_info l;
+	struct ov_addr addr;
+	int r = get_uplink(s, &l, e);
+
+	if (r)
+		return r;
+	if (!(l.flags & IFF_UP))
+		return err_set(e, -ENETDOWN, "%s is down: run `ip link set %s up`", s->uplink, s->uplink);
+	r = first_address(s, l.ifindex, &addr, e);
+	if (r)
+		return r;
+	read_driver(s->uplink, driver);
+	*ret_addr = addr;
+	*ret_mtu = mtu16(l.mtu);
+	*ret_ifindex = l.ifindex;
+	return 0;
+}
+
+/*
+ * Drivers whose native hook runs before an skb is allocated, so that refusing a
+ * packet there is cheaper than in tc, and that keep their offloads with a
+ * program attached. Not here although they have a native hook:
+ *   veth        turns the peer's TSO off and copies every packet into a new
+ *               buffer: one TCP stream measured 0.25 of bare veth against 0.90
+ *               with tc alone (bpf/README.md)
+ *   virtio_net  turns the guest's receive offloads (GRO_HW, TSO) off
+ *   tun, ena    ena needs half of the queues free, and an MTU of 3498 at most
+ */
+static const char *const native_drivers[] = {
+	"bnxt_en", "gve", "i40e", "ice", "ixgbe", "ixgbevf", "mlx4_en", "mlx5_core", "nfp", "qede", "sfc",
+};
+
+enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160])
+{
+	for (size_t i = 0; i < ARRAY_SIZE(native_drivers); i++) {
+		if (!strcmp(driver, native_drivers[i])) {
+			snprintf(why, 160, "the driver %s refuses packets in its own XDP hook before memory "
+				 "is spent on them", driver);
+			return OV_XDP_NATIVE;
+		}
+	}
+	if (!strcmp(driver, "veth"))
+		snprintf(why, 160, "XDP on veth turns TSO off at the other end and copies every packet: "
+			 "a TCP stream falls to a quarter");
+	else if (!strcmp(driver, "virtio_net"))
+		snprintf(why, 160, "XDP turns the receive offloads of virtio_net off");
+	else if (!strcmp(driver, "ena"))
+		snprintf(why, 160, "XDP takes half of ena's queues and its jumbo frames");
+	else
+		snprintf(why, 160, "no gain is known for the driver \"%.40s\"; tc does the same work",
+			 *driver ? driver : "unknown");
+	return OV_XDP_OFF;
+}
+
+/* ---- what a plan needs ---- */
+
+static int by_endpoint(const void *a, const void *b)
+{
+	const struct fact_device *x = a, *y = b;
+
+	return id_cmp(&x->endpoint, &y->endpoint);
+}
+
+static int by_target(const void *a, const void *b)
+{
+	const struct fact_route *x = a, *y = b;
+
+	return addr_cmp(&x->to, &y->to);
+}
+
+static int read_devices(struct facts_source *s, struct facts *f, struct err *e)
+{
+	_cleanup_(freep) struct link_info *list = NULL;
+	struct fact_device *device;
+	size_t count = 0, n = 0;
+	int r = link_list(s->nl, &list, &count);
+
+	if (r)
+		return err_set(e, r, "the devices could not be listed: %s", nl_why(s->nl));
+	device = calloc(count + 1, sizeof(*device));
+	if (!device)
+		return err_set(e, -ENOMEM, "out of memory");
+	f->tunnel_ifindex = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (is_tunnel(&list[i]) && !strcmp(list[i].name, OV_TUNNEL_NAME))
+			f->tunnel_ifindex = list[i].ifindex;
+		else if (endpoint_of_link(&list[i], &device[n].endpoint))
+			device[n++].ifindex = list[i].ifindex;
+	}
+	qsort(device, n, sizeof(*device), by_endpoint);
+	free(s->device);
+	s->device = device;
+	f->device = device;
+	f->device_count = n;
+	return 0;
+}
+
+static int read_routes(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,
+		       struct facts *f, struct err *e)
+{
+	struct fact_route *route = calloc(peer_count + 1, sizeof(*route));
+	size_t n = 0;
+
+	if (!route)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < peer_count; i++) {
+		uint32_t ifindex;
+
+		/* No route, or by another interface: our programs cannot send there. */
+		if (route_get(s->nl, &peers[i], &ifindex, &route[n].next_hop) ||
+		    ifindex != f->uplink_ifindex)
+			continue;
+		route[n++].to = peers[i];
+	}
+	qsort(route, n, sizeof(*route), by_target);
+	free(s->route);
+	s->route = route;
+	f->route = route;
+	f->route_count = n;
+	return 0;
+}
+
+int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,
+	       struct facts *f, struct err *e)
+{
+	struct facts now = *f;
+	struct link_info l;
+	int r = get_uplink(s, &l, e);
+
+	if (r)
+		return r;
+	now.uplink_ifindex = l.ifindex;
+	now.uplink_mtu = mtu16(l.mtu);
+	r = read_devices(s, &now, e);
+	if (r)
+		return r;
+	r = read_routes(s, peers, peer_count, &now, e);
+	if (r) {
+		/* the devices read before are gone: say so rather than leave a dangling pointer */
+		f->device = s->device;
+		f->device_count = now.device_count;
+		return r;
+	}
+	*f = now;
+	return 0;
+}
+
+/* ---- changes ---- */
+
+int facts_fd(const struct facts_source *s)
+{
+	return s->watch;
+}
+
+bool facts_drain(struct facts_source *s)
+{
+	char buffer[16384];
+	bool changed = false;
+
+	for (;;) {
+		ssize_t n = recv(s->watch, buffer, sizeof(buffer), MSG_DONTWAIT);
+
+		if (n > 0)
+			changed = true;
+		else if (n < 0 && errno == ENOBUFS)
+			changed = true; /* notices were lost: something happened */
+		else if (n == 0 || errno != EINTR)
+			return changed;
+	}
+}

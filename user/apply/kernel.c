@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "drivers.h"
+#include "sys/nl.h"
+
+#define MAP_TABLES 5 /* PLAN_CONFIG to PLAN_ENDPOINTS */
+
+struct kernel {
+	struct bpf_objects *bpf;
+	struct nl *nl;
+	struct map_ctx map[MAP_TABLES];
+	struct attach_ctx attach;
+};
+
+static const struct {
+	enum plan_table_id table;
+	enum bpf_map_id map;
+	size_t key_size, value_size;
+	bool is_array;
+} maps[MAP_TABLES] = {
+	{ PLAN_CONFIG, BPF_MAP_config, 4, sizeof(struct ov_config), true },
+	{ PLAN_NETWORKS, BPF_MAP_networks, sizeof(struct ov_network_key), sizeof(struct ov_network), false },
+	{ PLAN_PEERS, BPF_MAP_peers, sizeof(struct ov_peer_key), sizeof(struct ov_peer), false },
+	{ PLAN_MAP_DEVICES, BPF_MAP_devices, sizeof(struct ov_device_key), sizeof(struct ov_device), false },
+	{ PLAN_ENDPOINTS, BPF_MAP_endpoints, sizeof(struct ov_endpoint_key), sizeof(struct ov_endpoint),
+	  false },
+};
+
+static void log_heard(void)
+{
+	const char *p = bpf_heard();
+
+	while (*p) {
+		size_t len = strcspn(p, "\n");
+
+		log_debug("libbpf: %.*s", (int)(len > 900 ? 900 : len), p);
+		p += len + (p[len] == '\n');
+	}
+}
+
+int kernel_open(const struct bpf_place *place, struct kernel **ret_kernel, struct err *e)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = bpf_open(place, &k->bpf, e);
+	if (r) {
+		log_heard();
+		kernel_close(k);
+		return r;
+	}
+	r = nl_open(&k->nl);
+	if (r) {
+		kernel_close(k);
+		return err_set(e, r, "no netlink socket: %s", strerror(-r));
+	}
+	k->attach = (struct attach_ctx){ k->bpf, k->nl };
+	for (int i = 0; i < MAP_TABLES; i++)
+		k->map[i] = (struct map_ctx){ k->bpf, maps[i].map, maps[i].key_size,
+					      maps[i].value_size, maps[i].is_array };
+	*ret_kernel = k;
+	return 0;
+}
+
+void kernel_close(struct kernel *k)
+{
+	if (!k)
+		return;
+	bpf_close(k->bpf);
+	nl_close(k->nl);
+	free(k);
+}
+
+void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT])
+{
+	tunnel_driver(k->nl, &ret_driver[PLAN_TUNNEL]);
+	device_driver(k->nl, &ret_driver[PLAN_DEVICES]);
+	attach_driver(&k->attach, &ret_driver[PLAN_ATTACH]);
+	for (int i = 0; i < MAP_TABLES; i++)
+		map_driver(&k->map[i], &ret_driver[maps[i].table]);
+}
+
+struct bpf_objects *kernel_bpf(struct kernel *k)
+{
+	return k->bpf;
+}
+
+int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDICT_COUNT])
+{
+	int cpus = libbpf_num_possible_cpus(), fd = bpf_map_fd(k->bpf, BPF_MAP_counters);
+	struct ov_counter total[OV_VERDICT_COUNT] = { 0 };
+	_cleanup_(freep) struct ov_counter *each = NULL;
+
+	if (cpus < 0)
+		return cpus;
+	each = calloc((size_t)cpus, sizeof(*each)); /* 16 bytes: no rounding up to 8 */
+	if (!each)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < OV_VERDICT_COUNT; i++) {
+		int r = bpf_map_lookup_elem(fd, &i, each);
+
+		if (r)
+			return r;
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			total[i].packets += each[cpu].packets;
+			total[i].bytes += each[cpu].bytes;
+		}
+	}
+	memcpy(ret_total, total, sizeof(total));
+	return 0;
+}
+
+/* Devices go before programs: an endpoint's device must not be up without one. */
+static int remove_devices(struct nl *nl, struct err *e)
+{
+	_cleanup_(freep) struct link_info *list = NULL;
+	size_t count = 0;
+	int first = link_list(nl, &list, &count);
+
+	if (first)
+		return err_set(e, first, "the devices could not be listed: %s", nl_why(nl));
+	for (size_t i = 0; i < count; i++) {
+		int r = 0;
+
+		if (is_tunnel(&list[i]) || is_endpoint(&list[i]) || is_half_made(&list[i]))
+			r = link_delete(nl, list[i].ifindex);
+		if (r)
+			err_set(e, r, "the device %s could not be removed: %s", list[i].name, nl_why(nl));
+		first = first ? first : r;
+	}
+	return first;
+}
+
+int kernel_detach(const struct bpf_place *place, struct err *e)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	int r = nl_open(&nl), r2;
+
+	if (r)
+		return err_set(e, r, "no netlink socket: %s", strerror(-r));
+	r = remove_devices(nl, e);
+	r2 = bpf_detach_all(place, e);
+	return r ? r : r2;
+}
