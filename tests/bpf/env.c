@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "env.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/pkt_cls.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/cleanup.h"
+#include "endpoint_tc.skel.h"
+#include "tunnel_tc.skel.h"
+#include "uplink_tc.skel.h"
+#include "uplink_xdp.skel.h"
+
+const uint8_t gateway_mac[6] = { 0x02, 0x42, 10, 10, 0, 1 };
+const uint8_t uplink_mac[6] = { 0x02, 0, 0, 0, 0, 1 };
+const uint8_t wire_mac[6] = { 0x02, 0, 0, 0, 0, 2 };
+const uint8_t broadcast_mac[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+#define ACTOR(var, net, last, mac5, node)                                                  \
+	const struct actor var = { #var, net, IP(10, 10, 0, last),                         \
+				   { 0x02, 0x42, 10, 10, mac5, last }, VTEP(node) }
+ACTOR(blue_one, BLUE, 2, 0, NODE_A);
+ACTOR(blue_two, BLUE, 3, 0, NODE_A);
+ACTOR(blue_far, BLUE, 4, 0, NODE_B);
+ACTOR(blue_third, BLUE, 5, 0, NODE_C);
+ACTOR(blue_lost, BLUE, 9, 0, NODE_STRANGER);
+ACTOR(red_one, RED, 2, 1, NODE_A);
+ACTOR(red_far, RED, 4, 1, NODE_B);
+
+static const struct actor *const everyone[] = { &blue_one,  &blue_two, &blue_far, &blue_third,
+						&blue_lost, &red_one,  &red_far };
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static void put(struct env *env, enum env_map map, const void *key, const void *value)
+{
+	cr_assert_eq(bpf_map_update_elem(env->map[map], key, value, BPF_ANY), 0);
+}
+
+void env_put_config(struct env *env, uint32_t vtep, uint32_t flags)
+{
+	struct ov_config cfg = {
+		.vtep = addr_from_v4(vtep),
+		.flags = flags,
+		.uplink_ifindex = env->uplink_ifindex,
+		.tunnel_ifindex = env->tunnel_ifindex,
+		.vxlan_port = htons(VXLAN_PORT),
+	};
+
+	put(env, MAP_config, &(uint32_t){ 0 }, &cfg);
+}
+
+void env_put_network(struct env *env, uint32_t vni)
+{
+	struct ov_network net = { .gateway = addr_from_v4(GATEWAY_IP), .mtu = NETWORK_MTU,
+				  .prefix_len = 120 };
+
+	memcpy(net.gateway_mac, gateway_mac, 6);
+	put(env, MAP_networks, &(struct ov_network_key){ vni }, &net);
+}
+
+void env_put_peer(struct env *env, uint32_t vtep, uint32_t next_hop)
+{
+	struct ov_peer peer = { .next_hop = addr_from_v4(next_hop) };
+
+	put(env, MAP_peers, &(struct ov_peer_key){ addr_from_v4(vtep) }, &peer);
+}
+
+void env_put_endpoint(struct env *env, const struct actor *a, uint32_t ifindex)
+{
+	struct ov_endpoint_key key = { .addr = addr_from_v4(a->ip), .vni = a->vni };
+	struct ov_endpoint value = { .vtep = addr_from_v4(a->vtep), .ifindex = ifindex };
+
+	memcpy(value.mac, a->mac, 6);
+	put(env, MAP_endpoints, &key, &value);
+}
+
+void env_put_device(struct env *env, const struct actor *a, uint32_t ifindex)
+{
+	struct ov_device value = { .addr = addr_from_v4(a->ip), .vni = a->vni,
+				   .mtu = NETWORK_MTU };
+
+	memcpy(value.mac, a->mac, 6);
+	put(env, MAP_devices, &(struct ov_device_key){ ifindex }, &value);
+}
+
+void env_empty(struct env *env, enum env_map map)
+{
+	uint8_t key[sizeof(struct ov_endpoint_key)];
+
+	while (bpf_map_get_next_key(env->map[map], NULL, key) == 0)
+		cr_assert_eq(bpf_map_delete_elem(env->map[map], key), 0);
+}
+
+uint32_t env_ifindex(const struct actor *a)
+{
+	uint32_t ifindex = if_nametoindex(a->name);
+
+	cr_assert(ifindex, "no device %s", a->name);
+	return ifindex;
+}
+
+void env_become(struct env *env, enum node node)
+{
+	env_empty(env, MAP_networks);
+	env_empty(env, MAP_peers);
+	env_empty(env, MAP_endpoints);
+	env_empty(env, MAP_devices);
+
+	env_put_config(env, VTEP(node), OV_CONFIG_READY);
+	env_put_network(env, BLUE);
+	env_put_network(env, RED);
+	for (enum node n = NODE_A; n <= NODE_C; n++)
+		if (n != node)
+			env_put_peer(env, VTEP(n), VTEP(n));
+	for (size_t i = 0; i < COUNT(everyone); i++) {
+		bool here = everyone[i]->vtep == VTEP(node);
+
+		env_put_endpoint(env, everyone[i], here ? env_ifindex(everyone[i]) : 0);
+		if (here)
+			env_put_device(env, everyone[i], env_ifindex(everyone[i]));
+	}
+}
+
+/* The objects declare the same maps by name: the first one's serve the others. */
+static void share_maps(struct env *env, struct bpf_object *object)
+{
+	static const char *const name[] = {
+#define X(name, ...) #name,
+		OV_MAPS(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < MAP_COUNT; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, name[i]);
+
+		cr_assert(map, "an object does not declare map %s", name[i]);
+		if (env->map[i] >= 0)
+			cr_assert_eq(bpf_map__reuse_fd(map, env->map[i]), 0);
+	}
+	cr_assert_eq(bpf_object__load(object), 0, "a program does not load");
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		env->map[i] = bpf_map__fd(bpf_object__find_map_by_name(object, name[i]));
+}
+
+void env_load(struct env *env)
+{
+	memset(env->map, -1, sizeof(env->map));
+
+#define LOAD(which, skel, prog)                                                     \
+	do {                                                                        \
+		struct skel##_bpf *s = skel##_bpf__open();                          \
+		cr_assert(s, "no skeleton: %s", strerror(errno));                   \
+		share_maps(env, s->obj);                                            \
+		env->object[which] = s;                                             \
+		env->program[which] = bpf_program__fd(s->progs.prog);               \
+	} while (0)
+	LOAD(ENDPOINT, endpoint_tc, ov_endpoint);
+	LOAD(UPLINK, uplink_tc, ov_uplink);
+	LOAD(TUNNEL, tunnel_tc, ov_tunnel);
+	LOAD(UPLINK_XDP, uplink_xdp, ov_uplink_xdp);
+#undef LOAD
+}
+
+void env_open(struct env *env)
+{
+	cr_assert_eq(unshare(CLONE_NEWNET), 0, "BPF tests need root");
+	env_load(env);
+
+	/* An end for each actor, the uplink and one that belongs to nobody. */
+	cr_assert_eq(system("set -e; ip link set lo up;"
+			    "for d in blue_one blue_two blue_far blue_third blue_lost red_one red_far"
+			    " nobody uplink tunnel; do"
+			    "  ip link add $d type veth peer name ${d}_in; done;"
+			    "ip link set uplink address 02:00:00:00:00:01"), 0);
+	env->uplink_ifindex = if_nametoindex("uplink");
+	env->tunnel_ifindex = if_nametoindex("tunnel");
+	env_become(env, NODE_A);
+}
+
+void env_close(struct env *env)
+{
+	endpoint_tc_bpf__destroy(env->object[ENDPOINT]);
+	uplink_tc_bpf__destroy(env->object[UPLINK]);
+	tunnel_tc_bpf__destroy(env->object[TUNNEL]);
+	uplink_xdp_bpf__destroy(env->object[UPLINK_XDP]);
+}
+
+static struct ov_counter read_counter(const struct env *env, uint32_t verdict)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_(freep) struct ov_counter *per_cpu = calloc((size_t)cpus, sizeof(*per_cpu));
+	struct ov_counter total = { 0 };
+
+	cr_assert_eq(bpf_map_lookup_elem(env->map[MAP_counters], &verdict, per_cpu), 0);
+	for (int i = 0; i < cpus; i++) {
+		total.packets += per_cpu[i].packets;
+		total.bytes += per_cpu[i].bytes;
+	}
+	return total;
+}
+
+uint64_t env_packets(const struct env *env, enum ov_verdict verdict)
+{
+	return read_counter(env, verdict).packets;
+}
+
+/* Which counter moved between two readings: by one packet of that many bytes. */
+static int find_verdict(const struct env *env, const struct ov_counter before[OV_VERDICT_COUNT],
+			size_t len)
+{
+	int verdict = NO_VERDICT;
+
+	for (uint32_t i = 0; i < OV_VERDICT_COUNT; i++) {
+		struct ov_counter now = read_counter(env, i);
+
+		if (!memcmp(&now, &before[i], sizeof(now)))
+			continue;
+		cr_assert_eq(verdict, NO_VERDICT, "verdicts %d and %u for one packet", verdict, i);
+		cr_assert_eq(now.packets, before[i].packets + 1, "verdict %u counted twice", i);
+		cr_assert_eq(now.bytes, before[i].bytes + len, "verdict %u counts wrong bytes", i);
+		verdict = (int)i;
+	}
+	return verdict;
+}
+
+/* Remembers where the layers of what came out are, by walking it as a receiver would. */
+static void find_layers(struct pkt *p)
+{
+	size_t at = 0;
+	enum pkt_kind kind = PKT_ETH;
+
+	for (p->layers = 0; kind && p->layers < PKT_LAYERS_MAX; p->layers++) {
+		static const size_t size[] = { [PKT_ETH] = 14, [PKT_ARP] = 28, [PKT_IPV4] = 20,
+					       [PKT_UDP] = 8,  [PKT_TCP] = 20, [PKT_ICMP] = 8,
+					       [PKT_VXLAN] = 8 };
+		uint8_t *h = p->data + at;
+
+		if (at + size[kind] > p->len)
+			return;
+		p->layer[p->layers].kind = kind;
+		p->layer[p->layers].at = at;
+		at += size[kind];
+		switch (kind) {
+		case PKT_ETH:
+			kind = h[12] == 8 && h[13] == 0 ? PKT_IPV4 : h[12] == 8 && h[13] == 6 ? PKT_ARP : 0;
+			break;
+		case PKT_IPV4:
+			at += ((h[0] & 15) - 5u) * 4;
+			kind = h[6] & 31 || h[7] ? 0 : h[9] == IPPROTO_UDP ? PKT_UDP :
+			       h[9] == IPPROTO_TCP ? PKT_TCP : h[9] == IPPROTO_ICMP ? PKT_ICMP : 0;
+			break;
+		case PKT_UDP:
+			kind = h[2] << 8 == (VXLAN_PORT & 0xff00) && h[3] == (VXLAN_PORT & 0xff) ? PKT_VXLAN : 0;
+			break;
+		case PKT_VXLAN:
+			kind = PKT_ETH;
+			break;
+		default:
+			kind = 0;
+		}
+	}
+}
+
+static bool is_xdp(enum program program)
+{
+	return program == UPLINK_XDP;
+}
+
+struct outcome env_run_bytes(struct env *env, enum program program, uint32_t ifindex,
+			     const void *frame, size_t len, uint32_t gso_size)
+{
+	struct ov_counter before[OV_VERDICT_COUNT];
+	struct outcome o = { 0 };
+	struct __sk_buff ctx = { .ifindex = ifindex, .gso_size = gso_size };
+
+	for (uint32_t i = 0; i < OV_VERDICT_COUNT; i++)
+		before[i] = read_counter(env, i);
+
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
+		    .data_out = o.out.data, .data_size_out = sizeof(o.out.data), .repeat = 1);
+	if (!is_xdp(program)) {
+		opts.ctx_in = &ctx;
+		opts.ctx_size_in = sizeof(ctx);
+	}
+
+	int r = bpf_prog_test_run_opts(env->program[program], &opts);
+
+	cr_assert_eq(r, 0, "test run of %zu bytes: %s", len, strerror(-r));
+	o.action = (int)opts.retval;
+	o.out.len = opts.data_size_out;
+	find_layers(&o.out);
+	o.verdict = find_verdict(env, before, len);
+	return o;
+}
+
+struct outcome env_send(struct env *env, const struct actor *from, const struct pkt *p)
+{
+	return env_run_bytes(env, ENDPOINT, env_ifindex(from), p->data, p->len, 0);
+}
+
+struct outcome env_arrive(struct env *env, const struct pkt *p)
+{
+	return env_run_bytes(env, UPLINK, env->uplink_ifindex, p->data, p->len, 0);
+}
+
+void expect_verdict_at(int line, const struct outcome *o, int verdict)
+{
+	int action = verdict == NO_VERDICT || verdict == OV_PASS_FOREIGN ? TC_ACT_UNSPEC :
+		     ov_verdict_is_drop(verdict) ? TC_ACT_SHOT : TC_ACT_REDIRECT;
+
+	cr_assert_eq(o->verdict, verdict, "line %d: verdict %d, not %d", line, o->verdict, verdict);
+	cr_assert_eq(o->action, action, "line %d: action %d, not %d", line, o->action, action);
+}
+
+struct pkt udp_between(const struct actor *from, const struct actor *to)
+{
+	struct pkt p = pkt_new();
+
+	pkt_eth(&p, from->mac, to->mac, ETH_P_IP);
+	pkt_ipv4(&p, from->ip, to->ip, IPPROTO_UDP);
+	pkt_udp(&p, 1000, 2000);
+	pkt_payload(&p, 100);
+	pkt_finish(&p);
+	return p;
+}
+
+void pkt_outer(struct pkt *p, uint32_t src, uint32_t dst, uint32_t vni)
+{
+	pkt_eth(p, wire_mac, uplink_mac, ETH_P_IP);
+	pkt_ipv4(p, src, dst, IPPROTO_UDP);
+	pkt_udp(p, 50000, VXLAN_PORT);
+	pkt_vxlan(p, vni);
+}
+
+struct pkt vxlan_between(uint32_t outer_src, uint32_t outer_dst, const struct actor *from,
+			 const struct actor *to)
+{
+	struct pkt p = pkt_new();
+
+	pkt_outer(&p, outer_src, outer_dst, to->vni);
+	pkt_eth(&p, from->mac, to->mac, ETH_P_IP);
+	pkt_ipv4(&p, from->ip, to->ip, IPPROTO_UDP);
+	pkt_udp(&p, 1000, 2000);
+	pkt_payload(&p, 100);
+	pkt_finish(&p);
+	return p;
+}
