@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/model.h"
+
+static const struct id alice = { { 0xa1 } }, app_net = { { 0xc0 } }, pod_one = { { 0xe1 } };
+
+static struct item decoded(enum record_kind kind, const struct id *id, const struct buf *body)
+{
+	struct record r = { .key = key_of_id(kind, id), .body = body->data,
+			    .body_len = (uint16_t)body->len };
+	struct item it;
+
+	cr_assert_eq(item_decode(&r, 5, &it), 0);
+	cr_assert_eq(it.seen_ms, 5);
+	return it;
+}
+
+static int decode_body(enum record_kind kind, const void *body, size_t len, struct item *it)
+{
+	struct id id = kind == RECORD_CLUSTER ? (struct id){ 0 } : pod_one;
+	struct record r = { .key = key_of_id(kind, &id), .body = body, .body_len = (uint16_t)len };
+
+	return item_decode(&r, 0, it);
+}
+
+static struct endpoint full_endpoint(void)
+{
+	struct endpoint ep = { .id = pod_one, .node = alice, .network = app_net,
+			       .addr = addr_from_v4(0x0a0a0003), .mac = { 2, 0x42, 10, 10, 0, 3 },
+			       .name = "web", .alias_count = ALIAS_MAX, .label_count = LABEL_MAX,
+			       .netns = "/run/netns/c1", .netns_dev = 4, .netns_ino = 4026532000,
+			       .ifname = "eth0", .created_ms = 1700000000000 };
+
+	for (int i = 0; i < ALIAS_MAX; i++)
+		snprintf(ep.alias[i], sizeof(ep.alias[i]), "alias%d", i);
+	for (int i = 0; i < LABEL_MAX; i++)
+		snprintf(ep.label[i].text, sizeof(ep.label[i].text), "k%d=v", i);
+	return ep;
+}
+
+/* ---- bodies ---- */
+
+Test(model, node_survives_its_body)
+{
+	struct node n = { .id = alice, .name = "host-a", .addr = addr_from_v4(0xc0000201),
+			  .gossip_port = 7946, .vxlan_port = 4789, .uplink_mtu = 1500,
+			  .version = "0.1.0", .joined_ms = 1700000000000 };
+	struct buf b = { 0 };
+	struct item it;
+
+	node_encode(&b, &n);
+	it = decoded(RECORD_NODE, &alice, &b);
+	cr_assert_eq(memcmp(&it.node, &n, sizeof(n)), 0);
+	buf_fini(&b);
+}
+
+Test(model, network_survives_its_body)
+{
+	struct network n = { .id = app_net, .name = "app-net", .vni = VNI_MAX, .mtu = 1400,
+			     .gateway = addr_from_v4(0x0a0a0001), .internal = true,
+			     .policy_deny = true, .created_ms = 42 };
+	struct buf b = { 0 };
+	struct item it;
+
+	prefix_parse("10.10.0.0/24", &n.subnet);
+	prefix_parse("10.10.0.128/25", &n.ip_range);
+	network_encode(&b, &n);
+	it = decoded(RECORD_NETWORK, &app_net, &b);
+	cr_assert_str_eq(it.network.name, "app-net");
+	cr_assert_eq(memcmp(&it.network.ip_range, &n.ip_range, sizeof(n.ip_range)), 0);
+	cr_assert_eq(it.network.vni, VNI_MAX);
+	cr_assert_eq(it.network.mtu, 1400);
+	cr_assert(it.network.internal && !it.network.encrypted && it.network.policy_deny);
+	buf_fini(&b);
+}
+
+Test(model, endpoint_with_everything_survives_its_body)
+{
+	struct endpoint ep = full_endpoint();
+	struct buf b = { 0 };
+	struct item it;
+
+	endpoint_encode(&b, &ep);
+	cr_assert_leq(b.len, RECORD_BODY_MAX);
+	it = decoded(RECORD_ENDPOINT, &pod_one, &b);
+	cr_assert_eq(memcmp(it.endpoint.alias, ep.alias, sizeof(ep.alias)), 0);
+	cr_assert_eq(memcmp(it.endpoint.label, ep.label, sizeof(ep.label)), 0);
+	cr_assert_eq(it.endpoint.alias_count, ALIAS_MAX);
+	cr_assert_eq(it.endpoint.netns_ino, 4026532000);
+	cr_assert_str_eq(it.endpoint.netns, "/run/netns/c1");
+	cr_assert_str_eq(it.endpoint.ifname, "eth0");
+	cr_assert(id_equal(&it.endpoint.node, &alice));
+	buf_fini(&b);
+}
+
+Test(model, cluster_and_block_survive_their_bodies)
+{
+	struct cluster c = { .id = alice, .key_count = 2, .token_secret = { 9 } };
+	struct block block = { .network = app_net, .start = addr_from_v4(0x0a0a0040),
+			       .owner = alice };
+	struct record r = { .key = key_of_block(&app_net, &block.start) };
+	struct buf b = { 0 };
+	struct item it;
+
+	c.key[0][0] = 1;
+	c.key[1][31] = 2;
+	cluster_encode(&b, &c);
+	it = decoded(RECORD_CLUSTER, &(struct id){ 0 }, &b);
+	cr_assert_eq(memcmp(&it.cluster, &c, sizeof(c)), 0);
+	buf_reset(&b);
+	block_encode(&b, &block);
+	r.body = b.data;
+	r.body_len = (uint16_t)b.len;
+	cr_assert_eq(item_decode(&r, 0, &it), 0);
+	cr_assert_eq(memcmp(&it.block, &block, sizeof(block)), 0);
+	buf_fini(&b);
+}
+
+Test(model, a_zero_key_of_the_ring_is_kept)
+{
+	struct cluster c = { .id = alice, .key_count = 3 };
+	struct buf b = { 0 };
+	struct item it;
+
+	c.key[0][0] = 1;
+	c.key[2][0] = 3;
+	cluster_encode(&b, &c);
+	it = decoded(RECORD_CLUSTER, &(struct id){ 0 }, &b);
+	cr_assert_eq(it.cluster.key_count, 3);
+	cr_assert_eq(it.cluster.key[2][0], 3);
+	buf_fini(&b);
+}
+
+Test(model, unknown_fields_are_skipped_and_missing_ones_are_zero)
+{
+	static const uint8_t body[] = { 200, 0, 2, 'x', 'y', 1, 0, 3, 'w', 'e', 'b' };
+	struct item it;
+
+	cr_assert_eq(decode_body(RECORD_NODE, body, sizeof(body), &it), 0);
+	cr_assert_str_eq(it.node.name, "web");
+	cr_assert_eq(it.node.vxlan_port, 0);
+	cr_assert(id_equal(&it.node.id, &pod_one), "identity is the key's");
+}
+
+struct bad_body {
+	const char *why;
+	enum record_kind kind;
+	size_t len;
+	const char *body;
+};
+
+#define BAD(why, kind, body) { why, kind, sizeof(body) - 1, body }
+static const struct bad_body bad_bodies[] = {
+	BAD("cut in the type", RECORD_NODE, "\1"),
+	BAD("cut in the length", RECORD_NODE, "\1\0"),
+	BAD("longer than it is", RECORD_NODE, "\1\0\5web"),
+	BAD("cut in an unknown field", RECORD_NODE, "\310\0\5x"),
+	BAD("name that begins with a dash", RECORD_NODE, "\1\0\2-a"),
+	BAD("empty name", RECORD_NODE, "\1\0\0"),
+	BAD("blank in a name", RECORD_NODE, "\1\0\3a b"),
+	BAD("NUL in a name", RECORD_NODE, "\1\0\3a\0b"),
+	BAD("escape sequence in a version", RECORD_NODE, "\6\0\3\033[2"),
+	BAD("overlong UTF-8 in a version", RECORD_NODE, "\6\0\2\300\257"),
+	BAD("surrogate in a version", RECORD_NODE, "\6\0\3\355\240\200"),
+	BAD("cut UTF-8 in a version", RECORD_NODE, "\6\0\1\303"),
+	BAD("version of 32 bytes", RECORD_NODE, "\6\0\040" "12345678901234567890123456789012"),
+	BAD("port of three bytes", RECORD_NODE, "\3\0\3\0\0\1"),
+	BAD("VNI of 25 bits", RECORD_NETWORK, "\5\0\4\1\0\0\0"),
+	BAD("flag that is 2", RECORD_NETWORK, "\7\0\1\2"),
+	BAD("prefix of 129 bits", RECORD_NETWORK,
+	    "\2\0\021\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\201"),
+	BAD("prefix with host bits", RECORD_NETWORK,
+	    "\2\0\021\0\0\0\0\0\0\0\0\0\0\377\377\012\0\0\1\170"),
+	BAD("range outside of the subnet", RECORD_NETWORK,
+	    "\2\0\021\0\0\0\0\0\0\0\0\0\0\377\377\012\0\0\0\170"
+	    "\3\0\021\0\0\0\0\0\0\0\0\0\0\377\377\012\0\1\0\170"),
+	BAD("gateway outside of the subnet", RECORD_NETWORK,
+	    "\2\0\021\0\0\0\0\0\0\0\0\0\0\377\377\012\0\0\0\170"
+	    "\4\0\020\0\0\0\0\0\0\0\0\0\0\377\377\012\0\1\1"),
+	BAD("nine aliases", RECORD_ENDPOINT,
+	    "\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a"),
+	BAD("cluster without a key", RECORD_CLUSTER, ""),
+	BAD("key of four bytes", RECORD_CLUSTER, "\2\0\4abcd"),
+};
+
+Test(model, a_body_that_breaks_a_bound_is_refused_whole)
+{
+	for (size_t i = 0; i < sizeof(bad_bodies) / sizeof(bad_bodies[0]); i++) {
+		const struct bad_body *bad = &bad_bodies[i];
+		struct item it = { .seen_ms = 77 };
+
+		cr_expect_eq(decode_body(bad->kind, bad->body, bad->len, &it), -EBADMSG, "%s",
+			     bad->why);
+		cr_expect_eq(it.seen_ms, 77, "%s: output untouched", bad->why);
+	}
+}
+
+Test(model, text_may_be_utf8)
+{
+	static const char body[] = "\6\0\011" "\303\251\342\202\254\360\237\220\263";
+	struct item it;
+
+	cr_assert_eq(decode_body(RECORD_NODE, body, sizeof(body) - 1, &it), 0);
+	cr_assert_eq(strlen(it.node.version), 9);
+}
+
+Test(model, keys_of_the_wrong_shape_are_refused)
+{
+	struct record r = { 0 };
+	struct item it;
+
+	r.key = key_of_id(RECORD_NODE, &(struct id){ 0 });
+	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "zero id");
+	r.key = key_of_id(RECORD_BLOCK, &alice);
+	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "block key of 16 bytes");
+	r.key = key_of_id(RECORD_CLUSTER, &alice);
+	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "a second cluster record");
+	r.key = key_of_id(RECORD_KIND_END, &alice);
+	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "unknown kind");
+}
+
+Test(model, a_network_without_a_range_takes_addresses_from_its_subnet)
+{
+	struct network n = { .id = app_net, .name = "n" };
+	struct buf b = { 0 };
+	struct item it;
+
+	prefix_parse("10.10.0.0/24", &n.subnet);
+	network_encode(&b, &n);
+	it = decoded(RECORD_NETWORK, &app_net, &b);
+	cr_assert_eq(memcmp(&it.network.ip_range, &n.subnet, sizeof(n.subnet)), 0);
+	buf_fini(&b);
+}
+
+Test(model, owners_are_those_of_owned_kinds)
+{
+	struct item it = { .key.kind = RECORD_ENDPOINT, .endpoint = full_endpoint() };
+	struct id owner = item_owner(&it);
+
+	cr_assert(id_equal(&owner, &alice));
+	it = (struct item){ .key.kind = RECORD_BLOCK, .block.owner = alice };
+	owner = item_owner(&it);
+	cr_assert(id_equal(&owner, &alice));
+	it = (struct item){ .key.kind = RECORD_NETWORK, .network.id = app_net };
+	owner = item_owner(&it);
+	cr_assert(id_is_zero(&owner));
+}
+
+/* ---- names ---- */
+
+Test(model, names_follow_the_rules)
+{
+	static const char *const good[] = { "a", "app-net", "0", "A_b.c-9" };
+	char longest[NAME_MAX_LEN + 1];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		cr_assert_eq(name_check("network name", good[i], NULL), 0, "%s", good[i]);
+	memset(longest, 'x', NAME_MAX_LEN);
+	longest[NAME_MAX_LEN] = '\0';
+	cr_assert_eq(name_check("network name", longest, NULL), 0);
+}
+
+Test(model, a_refused_name_is_quoted_with_what_to_do)
+{
+	char too_long[NAME_MAX_LEN + 2];
+	struct err e = { 0 };
+
+	cr_assert_eq(name_check("network name", "my net", &e), -EINVAL);
+	cr_assert_not_null(strstr(e.text, "network name \"my net\""));
+	cr_assert_not_null(strstr(e.text, "use letters"));
+	e = (struct err){ 0 };
+	cr_assert_eq(name_check("node name", "", &e), -EINVAL);
+	cr_assert_not_null(strstr(e.text, "node name is empty"));
+	e = (struct err){ 0 };
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	cr_assert_eq(name_check("alias", too_long, &e), -EINVAL);
+	cr_assert_not_null(strstr(e.text, "63"));
+	cr_assert_eq(name_check("alias", ".a", NULL), -EINVAL);
+	cr_assert_eq(name_check("alias", "a/b", NULL), -EINVAL);
+	cr_assert_eq(name_check("alias", "caf\303\251", NULL), -EINVAL);
+}
+
+/* ---- tokens ---- */
+
+Test(model, tokens_survive_text_and_others_are_refused)
+{
+	uint8_t secret[TOKEN_SECRET_LEN] = { 1, 2, 3 }, back[TOKEN_SECRET_LEN] = { 0 };
+	char text[TOKEN_TEXT_MAX];
+
+	token_format(secret, text);
+	cr_assert_eq(strlen(text), 68);
+	cr_assert_eq(token_parse(text, back), 0);
+	cr_assert_arr_eq(back, secret, sizeof(secret));
+	text[67] = '\0';
+	cr_assert_eq(token_parse(text, back), -EINVAL);
+	cr_assert_eq(token_parse("ov2-", back), -EINVAL);
+	cr_assert_eq(token_parse("", back), -EINVAL);
+	token_format(secret, text);
+	text[2] = '2';
+	cr_assert_eq(token_parse(text, back), -EINVAL, "another format of token");
+}
