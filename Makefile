@@ -56,7 +56,7 @@ $(B)/%.a:
 $(B)/overlayd: $(AGENT_OBJ) $(B)/libovsys.a $(B)/libovcore.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
 
-$(B)/overlayctl: $(CTL_OBJ) $(B)/user/base/id.o $(B)/user/base/addr.o
+$(B)/overlayctl: $(CTL_OBJ) $(patsubst %,$(B)/user/base/%.o,id addr err bytes)
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS_CTL)
 
 $(B)/%.o: %.c

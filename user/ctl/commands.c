@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every command, one row each. A new command is a row here and a handler. */
+#include "base/cleanup.h"
+#include "ctl.h"
+
+static const struct ctl_option token_options[] = {
+	{ "rotate", NULL, "rotate", "make a new token; the old one is refused from now on", OPTION_FLAG },
+};
+
+static const struct ctl_option network_options[] = {
+	{ "subnet", "CIDR", "Subnet", "addresses of the network", OPTION_TEXT },
+	{ "gateway", "IP", "Gateway", "default: the first address", OPTION_TEXT },
+	{ "ip-range", "CIDR", "IPRange", "give addresses only from here", OPTION_TEXT },
+	{ "internal", NULL, "Internal", "no default route for its containers", OPTION_FLAG },
+	{ "opt", "KEY[=VALUE]", "Options", "encrypted, vni=N, mtu=N, policy=allow|deny", OPTION_MAP },
+};
+
+static const struct ctl_option attach_options[] = {
+	{ "network", "NET", "Network", "name or id of the network", OPTION_TEXT, true },
+	{ "netns", "NAME|PATH|PID", "Netns", "the container's network namespace", OPTION_NETNS, true },
+	{ "ifname", "NAME", "IfName", "interface name in the container (default: eth0)", OPTION_TEXT },
+	{ "ip", "IP", "IP", "this address and no other", OPTION_TEXT },
+	{ "mac", "MAC", "MAC", "default: 02:42 and the IPv4 address", OPTION_TEXT },
+	{ "name", "NAME", "Name", "name of the endpoint", OPTION_TEXT },
+	{ "alias", "NAME", "Aliases", "another name; repeatable", OPTION_LIST },
+	{ "service", "SERVICE", "Service", "take part in a service", OPTION_TEXT },
+	{ "label", "KEY=VALUE", "Labels", "repeatable", OPTION_MAP },
+};
+
+static const struct ctl_option endpoint_ls_options[] = {
+	{ "network", "NET", "network", "only those of this network", OPTION_TEXT },
+};
+
+#define NO_OPTIONS NULL, 0
+#define OPTIONS(table) table, ARRAY_SIZE(table)
+
+const struct ctl_command ctl_commands[] = {
+	{ "status", "", "one screen: node, peers, networks, programs, warnings", 0, 0, NO_OPTIONS,
+	  cmd_status },
+	{ "node ls", "", "nodes of the cluster and how they are", 0, 0, NO_OPTIONS, cmd_node_ls },
+	{ "node inspect", "NAME...", "everything about nodes", 1, -1, NO_OPTIONS, cmd_inspect },
+	{ "node rm", "NAME...", "forget nodes that are gone for good", 1, -1, NO_OPTIONS, cmd_remove },
+	{ "cluster token", "", "the token that lets a node join", 0, 0, OPTIONS(token_options),
+	  cmd_token },
+	{ "cluster leave", "", "take this node and its data plane out of the cluster", 0, 0, NO_OPTIONS,
+	  cmd_leave },
+	{ "network create", "NAME", "make a network; prints its id", 1, 1, OPTIONS(network_options),
+	  cmd_network_create },
+	{ "network ls", "", "networks of the cluster", 0, 0, NO_OPTIONS, cmd_network_ls },
+	{ "network inspect", "NAME...", "everything about networks, as `docker network inspect`", 1, -1,
+	  NO_OPTIONS, cmd_inspect },
+	{ "network rm", "NAME...", "remove networks that nothing is attached to", 1, -1, NO_OPTIONS,
+	  cmd_remove },
+	{ "endpoint attach", "", "attach a network namespace to a network; prints the endpoint's id", 0,
+	  0, OPTIONS(attach_options), cmd_endpoint_attach },
+	{ "endpoint ls", "", "endpoints of the cluster", 0, 0, OPTIONS(endpoint_ls_options),
+	  cmd_endpoint_ls },
+	{ "endpoint inspect", "ID|NAME...", "everything about endpoints", 1, -1, NO_OPTIONS,
+	  cmd_inspect },
+	{ "endpoint detach", "ID|NAME...", "remove endpoints of this node", 1, -1, NO_OPTIONS,
+	  cmd_remove },
+	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
+	  cmd_drops },
+};
+const size_t ctl_command_count = ARRAY_SIZE(ctl_commands);
