@@ -15,9 +15,21 @@
 
 struct intent;
 
-/* Requests on gossip_call carry one of these first. */
-#define CALL_IPAM_GRANT 1 /* u8 | 16 network | u8 has wanted | 16 wanted -> u8 1 on success; the
-			   * BLOCK records are in the reply too: u16 count, records */
+/*
+ * Requests on gossip_call carry one of these first.
+ *
+ * CALL_IPAM_GRANT: give me addresses of a network.
+ *   request: u8 1 | 16 network | u8 has wanted | 16 wanted | u64 how many addresses
+ *            of the network the asker knows to be its own. When the asked node
+ *            knows of more, an earlier reply was lost: it is repeated.
+ *   reply:   u8 errno, 0 when given | u16 count | records: the blocks given, or
+ *            what the asker seems not to know (another owner, who uses it)
+ */
+#define CALL_IPAM_GRANT 1
+/* An attach waits no longer than this for other nodes' addresses. */
+#define INTENT_DEADLINE_MS 10000
+/* Attaches that may wait at one time. */
+#define INTENT_WAITING_MAX 256
 
 /* A namespace as the person named it, resolved by the caller (NAME, PATH or PID). */
 struct netns_ref {
@@ -45,6 +57,7 @@ struct attach_ask {
 /* store and gossip are borrowed. gossip may be NULL in tests with one node. */
 int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
 	       struct intent **ret_intent);
+/* Attaches that wait are told -ECANCELED. May be freed before gossip or after it. */
 void intent_free(struct intent *in);
 
 /* First start without --join: makes the CLUSTER record with fresh keys and token. */
@@ -74,8 +87,19 @@ int intent_detach(struct intent *in, const char *ref, uint64_t wall_ms, struct e
 /* An endpoint of ours whose namespace is gone. */
 int intent_endpoint_vanished(struct intent *in, const struct id *id, uint64_t wall_ms,
 			     struct err *e);
-/* A network of ours lost its VNI to an older one (view.h): gives it a new one. */
+/*
+ * Lets go of what was lost, and picks up what nobody has: a network of ours that
+ * lost its VNI to an older one (view.h) gets a new one, blocks of a node that we
+ * removed, and that came to light since, become ours. Cheap when nothing changed.
+ */
 int intent_heal_claims(struct intent *in, uint64_t wall_ms, struct err *e);
+
+/*
+ * To be called about once a second: ends attaches that waited too long, and asks
+ * for addresses ahead of need, in networks where this node owns none and others
+ * have plenty, so that it can attach even when it is cut off later.
+ */
+void intent_ask_ahead(struct intent *in, uint64_t now, uint64_t wall_ms);
 
 /* Another node's request, for gossip_config.on_call. */
 int intent_on_call(struct intent *in, const struct id *from, struct cursor request,

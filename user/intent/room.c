@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "room.h"
+
+#include <errno.h>
+#include <string.h>
+
+int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
+	       struct intent **ret_intent)
+{
+	struct intent *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return -ENOMEM;
+	in->store = store;
+	in->gossip = gossip;
+	in->rng = rng;
+	in->jobs_end = &in->jobs;
+	in->healed_serial = UINT64_MAX;
+	*ret_intent = in;
+	return 0;
+}
+
+void intent_free(struct intent *in)
+{
+	if (!in)
+		return;
+	asks_orphan(in);
+	jobs_cancel(in);
+	free(in);
+}
+
+const struct id *self_id(const struct intent *in)
+{
+	return store_self(in->store);
+}
+
+const char *node_text(const struct view *v, const struct id *id, char out[ID_TEXT_MAX])
+{
+	const struct view_node *n = view_node_by_id(v, id);
+
+	return n && n->node->name[0] ? n->node->name : id_format(id, out);
+}
+
+const char *endpoint_text(const struct endpoint *e, char out[ID_TEXT_MAX])
+{
+	if (e->name[0])
+		return e->name;
+	id_format(&e->id, out);
+	out[ID_SHORT] = '\0';
+	return out;
+}
+
+struct id draw_id(struct intent *in)
+{
+	struct id id;
+
+	do {
+		rng_bytes(in->rng, id.b, sizeof(id.b));
+	} while (id_is_zero(&id));
+	return id;
+}
+
+bool node_is_up(const struct intent *in, const struct id *id)
+{
+	const struct member *m = in->gossip ? gossip_member(in->gossip, id) : NULL;
+
+	return m && (m->status == MEMBER_ALIVE || m->status == MEMBER_SUSPECT);
+}
+
+int check_not_removed(const struct intent *in, struct err *e)
+{
+	struct record_key key = key_of_id(RECORD_NODE, self_id(in));
+	const struct item *self = store_item(in->store, &key);
+
+	if (!self || !self->tombstone)
+		return 0;
+	return err_set(e, -EPERM, "this node was removed from the cluster; to join again, stop "
+		       "overlayd, delete its state directory and start it with --join");
+}
+
+int parse_number(const char *text, uint64_t max, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		number = number * 10 + (uint64_t)(*text - '0');
+		if (number > max)
+			return -EINVAL;
+	}
+	*ret_number = number;
+	return 0;
+}
+
+int write_network(struct intent *in, const struct network *n, bool tombstone, uint64_t wall_ms,
+		  struct err *e)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
+	struct record_key key = key_of_id(RECORD_NETWORK, &n->id);
+
+	network_encode(&body, n);
+	return store_write(in->store, &key, &body, tombstone, wall_ms, e);
+}
+
+int write_endpoint(struct intent *in, const struct endpoint *ep, bool tombstone, uint64_t wall_ms,
+		   struct err *e)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
+	struct record_key key = key_of_id(RECORD_ENDPOINT, &ep->id);
+
+	endpoint_encode(&body, ep);
+	return store_write(in->store, &key, &body, tombstone, wall_ms, e);
+}
+
+int write_node(struct intent *in, const struct node *n, bool tombstone, uint64_t wall_ms,
+	       struct err *e)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
+	struct record_key key = key_of_id(RECORD_NODE, &n->id);
+
+	node_encode(&body, n);
+	return store_write(in->store, &key, &body, tombstone, wall_ms, e);
+}
+
+int write_blocks(struct intent *in, const struct block *blocks, size_t count, uint64_t wall_ms,
+		 struct err *e)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		struct record_key key = key_of_block(&blocks[i].network, &blocks[i].start);
+		int r;
+
+		buf_reset(&body);
+		block_encode(&body, &blocks[i]);
+		r = store_write(in->store, &key, &body, false, wall_ms, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int hand_blocks(struct intent *in, const struct id *from, const struct id *to, uint64_t wall_ms,
+		struct err *e)
+{
+	const struct view *v = store_view(in->store);
+	_cleanup_(freep) struct block *blocks = calloc(v->block_count + 1, sizeof(*blocks));
+	size_t count;
+
+	if (!blocks)
+		return err_set(e, -ENOMEM, "out of memory while handing over address blocks");
+	count = ipam_takeover(v, from, to, blocks, v->block_count);
+	return write_blocks(in, blocks, count, wall_ms, e);
+}
