@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "apply/apply.h"
+#include "tests/lib/fake_kernel.h"
+
+/* Plans of small rows: four bytes of key (the first tells), four of value. */
+#define ROWS 3
+#define OPS (PLAN_TABLE_COUNT * ROWS)
+
+struct rig {
+	uint8_t bytes[PLAN_TABLE_COUNT][ROWS * 2][8];
+	struct plan plan;
+	struct fake_kernel kernel;
+	struct apply *apply;
+	struct apply_stats stats;
+	unsigned int errors;
+	bool table_error;
+};
+
+static void set_plan(struct rig *r, uint8_t first, uint8_t count, uint8_t value)
+{
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++) {
+		struct plan_table *t = &r->plan.table[i];
+
+		*t = (struct plan_table){ .key_size = 4, .value_size = 4, .count = count,
+					  .rows = r->bytes[i][0] };
+		memset(r->bytes[i], 0, sizeof(r->bytes[i]));
+		for (uint8_t j = 0; j < count; j++) {
+			r->bytes[i][j][0] = first + j;
+			r->bytes[i][j][4] = value;
+		}
+	}
+}
+
+static void on_error(void *arg, enum plan_table_id table, const uint8_t *key, const struct err *e)
+{
+	struct rig *r = arg;
+
+	(void)table;
+	r->errors++;
+	r->table_error |= !key;
+	cr_assert_neq(e->code, 0);
+	cr_assert_neq(e->text[0], '\0');
+}
+
+static void start(struct rig *r)
+{
+	struct driver drivers[PLAN_TABLE_COUNT];
+
+	fake_kernel_drivers(&r->kernel, drivers);
+	cr_assert_eq(apply_new(drivers, &r->apply), 0);
+}
+
+static struct rig *new_rig(void)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	cr_assert(r);
+	set_plan(r, 1, ROWS, 7);
+	fake_kernel_init(&r->kernel, &r->plan);
+	start(r);
+	return r;
+}
+
+static void free_rig(struct rig *r)
+{
+	apply_free(r->apply);
+	fake_kernel_fini(&r->kernel);
+	free(r);
+}
+
+static int run(struct rig *r, bool may_remove)
+{
+	r->errors = 0;
+	return apply_run(r->apply, &r->plan, may_remove, on_error, r, &r->stats);
+}
+
+Test(apply, brings_an_empty_kernel_to_the_plan)
+{
+	struct rig *r = new_rig();
+
+	cr_assert_eq(run(r, true), 0);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	cr_assert_eq(r->stats.added, OPS);
+	cr_assert_eq(r->stats.same + r->stats.updated + r->stats.removed + r->stats.failed, 0);
+	free_rig(r);
+}
+
+Test(apply, does_nothing_the_second_time)
+{
+	struct rig *r = new_rig();
+
+	cr_assert_eq(run(r, true), 0);
+	fake_kernel_fail(&r->kernel, 0);
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->kernel.op_count, 0, "not even a look");
+	cr_assert_eq(r->stats.same, OPS);
+	free_rig(r);
+}
+
+Test(apply, updates_only_rows_whose_value_differs)
+{
+	struct rig *r = new_rig();
+
+	cr_assert_eq(run(r, true), 0);
+	fake_kernel_fail(&r->kernel, 0);
+	r->bytes[PLAN_PEERS][1][4] = 9;
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->kernel.op_count, 1);
+	cr_assert_eq(r->kernel.op[0].kind, FAKE_UPDATE);
+	cr_assert_eq(r->kernel.op[0].table, PLAN_PEERS);
+	cr_assert_eq(r->kernel.op[0].key, 2);
+	cr_assert_eq(r->stats.updated, 1);
+	free_rig(r);
+}
+
+Test(apply, adds_in_table_order_and_removes_in_reverse_after_all_additions)
+{
+	struct rig *r = new_rig();
+	bool removing = false;
+
+	cr_assert_eq(run(r, true), 0);
+	fake_kernel_fail(&r->kernel, 0);
+	set_plan(r, 2, ROWS, 7); /* row 1 goes, row 4 comes, in every table */
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->kernel.op_count, PLAN_TABLE_COUNT * 2);
+	for (unsigned int i = 0; i < r->kernel.op_count; i++) {
+		const struct fake_op *op = &r->kernel.op[i];
+		unsigned int n = PLAN_TABLE_COUNT;
+
+		cr_assert_eq(op->kind, i < n ? FAKE_ADD : FAKE_REMOVE);
+		cr_assert_eq(op->table, i < n ? i : 2 * n - 1 - i);
+		removing |= op->kind == FAKE_REMOVE;
+	}
+	cr_assert(removing);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	free_rig(r);
+}
+
+Test(apply, deletes_nothing_before_it_may)
+{
+	struct rig *r = new_rig();
+
+	cr_assert_eq(run(r, true), 0);
+	set_plan(r, 3, 1, 7);
+	fake_kernel_fail(&r->kernel, 0);
+	cr_assert_eq(run(r, false), 0);
+	cr_assert_eq(fake_kernel_changes(&r->kernel), 0);
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->stats.removed, 2 * PLAN_TABLE_COUNT);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	free_rig(r);
+}
+
+Test(apply, recovers_from_the_failure_of_any_single_addition)
+{
+	for (unsigned int n = 1; n <= OPS; n++) {
+		struct rig *r = new_rig();
+
+		fake_kernel_fail(&r->kernel, n);
+		cr_assert_eq(run(r, true), -EIO);
+		cr_assert_eq(r->errors, 1);
+		cr_assert_eq(r->stats.failed, 1);
+		cr_assert_eq(r->stats.added, OPS - 1, "one failure must not stop the others");
+		cr_assert_eq(run(r, true), 0);
+		cr_assert_eq(r->stats.added, 1);
+		cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+		free_rig(r);
+	}
+}
+
+Test(apply, recovers_from_the_failure_of_any_single_change_or_removal)
+{
+	for (unsigned int n = 1; n <= 4 * PLAN_TABLE_COUNT; n++) {
+		struct rig *r = new_rig();
+
+		cr_assert_eq(run(r, true), 0);
+		set_plan(r, 2, ROWS, 8); /* a table: two updates, one addition, one removal */
+		fake_kernel_fail(&r->kernel, n);
+		cr_assert_eq(run(r, true), -EIO);
+		cr_assert_eq(r->stats.failed, 1);
+		cr_assert_not(fake_kernel_holds(&r->kernel, &r->plan));
+		cr_assert_eq(run(r, true), 0);
+		cr_assert_eq(r->stats.added + r->stats.updated + r->stats.removed, 1);
+		cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+		free_rig(r);
+	}
+}
+
+Test(apply, looks_again_only_at_the_table_where_something_failed)
+{
+	struct rig *r = new_rig();
+
+	fake_kernel_fail(&r->kernel, 1);
+	cr_assert_eq(run(r, true), -EIO);
+	fake_kernel_fail(&r->kernel, 0);
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->kernel.op_count, 2);
+	cr_assert_eq(r->kernel.op[0].kind, FAKE_OBSERVE);
+	cr_assert_eq(r->kernel.op[0].table, PLAN_TUNNEL);
+	cr_assert_eq(r->kernel.op[1].kind, FAKE_ADD);
+	free_rig(r);
+}
+
+Test(apply, adopts_what_a_killed_daemon_left_without_an_operation)
+{
+	struct rig *r = new_rig();
+
+	cr_assert_eq(run(r, true), 0);
+	apply_free(r->apply);
+	start(r);
+	fake_kernel_fail(&r->kernel, 0);
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->stats.same, OPS);
+	cr_assert_eq(fake_kernel_changes(&r->kernel), 0);
+	free_rig(r);
+}
+
+Test(apply, sweeps_what_a_killed_daemon_left_and_nobody_wants)
+{
+	struct rig *r = new_rig();
+
+	cr_assert_eq(run(r, true), 0);
+	apply_free(r->apply);
+	start(r);
+	set_plan(r, 1, 1, 7);
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->stats.removed, 2 * PLAN_TABLE_COUNT);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	free_rig(r);
+}
+
+Test(apply, sees_what_changed_behind_its_back_after_forgetting)
+{
+	struct rig *r = new_rig();
+
+	cr_assert_eq(run(r, true), 0);
+	r->kernel.held[PLAN_DEVICES].count = 0;
+	apply_forget(r->apply);
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->stats.added, ROWS);
+	cr_assert_eq(r->stats.same, OPS - ROWS);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	free_rig(r);
+}
+
+Test(apply, reports_a_foreign_object_in_the_way_and_goes_on)
+{
+	struct rig *r = new_rig();
+
+	r->kernel.foreign[PLAN_DEVICES][2] = true;
+	cr_assert_eq(run(r, true), -EEXIST);
+	cr_assert_eq(r->errors, 1);
+	cr_assert_eq(r->stats.added, OPS - 1);
+	r->kernel.foreign[PLAN_DEVICES][2] = false;
+	cr_assert_eq(run(r, true), 0);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	free_rig(r);
+}
+
+Test(apply, leaves_a_table_it_cannot_read_and_serves_the_others)
+{
+	struct rig *r = new_rig();
+
+	r->kernel.fail_observe[PLAN_NETWORKS] = true;
+	cr_assert_eq(run(r, true), -EIO);
+	cr_assert(r->table_error);
+	cr_assert_eq(r->stats.added, OPS - ROWS);
+	cr_assert_eq(r->kernel.held[PLAN_NETWORKS].count, 0);
+	r->kernel.fail_observe[PLAN_NETWORKS] = false;
+	cr_assert_eq(run(r, true), 0);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	free_rig(r);
+}
+
+Test(apply, refuses_a_plan_whose_rows_have_another_size)
+{
+	struct rig *r = new_rig();
+
+	r->plan.table[PLAN_PEERS].value_size = 8;
+	r->plan.table[PLAN_PEERS].count = 0;
+	cr_assert_eq(run(r, true), -EPROTO);
+	cr_assert(r->table_error);
+	free_rig(r);
+}
