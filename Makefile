@@ -32,6 +32,8 @@ LDLIBS    = $(shell $(PKGCONF) --libs $(PKGS_CORE) $(PKGS_SYS))
 LDLIBS_CTL = $(shell $(PKGCONF) --libs $(PKGS_CTL))
 COMPILE   = $(CC) -std=gnu11 $(WARN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) -fPIE -MMD -MP
 LINK      = $(CC) $(CFLAGS) $(SANFLAGS) -pie
+# store/ calls its database, which calls back into base/: the two archives are searched in turn.
+GROUP     = -Wl,--start-group $^ -Wl,--end-group
 
 # Pure rooms: no socket, clock, random number or BPF call (tools/check-layers looks).
 CORE_DIRS := base model store gossip ipam plan intent front
@@ -54,7 +56,7 @@ $(B)/%.a:
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(B)/overlayd: $(AGENT_OBJ) $(B)/libovsys.a $(B)/libovcore.a
-	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)$(LINK) -o $@ $(GROUP) $(LDLIBS)
 
 $(B)/overlayctl: $(CTL_OBJ) $(patsubst %,$(B)/user/base/%.o,id addr err bytes)
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS_CTL)

@@ -9,7 +9,7 @@ FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz
 
 define test_level
 $(B)/tests/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tests/$(1)/*.c)) $(TEST_LIB_OBJ) $(B)/libovsys.a $(B)/libovcore.a
-	$$(call say,LINK,$$@)mkdir -p $$(@D) && $$(LINK) -o $$@ $$^ -lcriterion $$(LDLIBS)
+	$$(call say,LINK,$$@)mkdir -p $$(@D) && $$(LINK) -o $$@ $$(GROUP) -lcriterion $$(LDLIBS)
 endef
 $(foreach l,$(TEST_LEVELS),$(eval $(call test_level,$(l))))
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* How long tombstones of a leaving node are gossiped before it goes. */
 #define LEAVE_LINGER_MS 2000
@@ -32,7 +33,9 @@ static int host_read_counters(void *ctx, struct ov_counter ret_counter[OV_VERDIC
 {
 	struct agent *a = ctx;
 
-	return kernel_read_counters(a->kernel, ret_counter, e);
+	int r = kernel_read_counters(a->kernel, ret_counter);
+
+	return r < 0 ? err_set(e, r, "cannot read the counters: %s", strerror(-r)) : 0;
 }
 
 static void host_when_applied(void *ctx, const struct id *endpoint,

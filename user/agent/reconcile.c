@@ -15,7 +15,7 @@
 #define RETRY_MAX_MS 30000
 #define AUDIT_MS 60000          /* the kernel is read back this often, whatever was heard */
 #define PURGE_MS (3600 * 1000)
-#define TICK_MS 2000            /* housekeeping: claims, address space asked for ahead */
+#define TICK_MS 1000            /* housekeeping: claims, address space asked for ahead */
 
 /* ---- errors of rows ---- */
 
