@@ -224,26 +224,6 @@ static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 
 /* ---- inside the container ---- */
 
-struct inside {
-	const struct plan_device *want;
-	struct nl *nl; /* lives in the container's namespace */
-};
-
-/* Runs in the namespace: a socket that stays there, and the one setting netlink cannot make. */
-static int enter(void *arg)
-{
-	struct inside *in = arg;
-	char path[80];
-
-	/*
-	 * Best effort: a container may have no IPv6, or a read-only /proc/sys. The
-	 * interface is given no address of its own either way (link_no_autoaddress).
-	 */
-	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", in->want->ifname);
-	sysctl_write(path, "1");
-	return nl_open(&in->nl);
-}
-
 static int fix_address(struct nl *nl, uint32_t ifindex, const struct plan_device *want)
 {
 	_cleanup_(freep) struct address_info *list = NULL;
@@ -263,18 +243,32 @@ static int fix_address(struct nl *nl, uint32_t ifindex, const struct plan_device
 	return address_add(nl, ifindex, &want->addr, want->prefix_len);
 }
 
-/* Changes what differs and nothing else. */
+/*
+ * Best effort: a container may have no IPv6, or a read-only /proc/sys; the
+ * interface makes itself no address either way (link_no_autoaddress).
+ */
+static void disable_ipv6(const char *ifname)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", ifname);
+	sysctl_write(path, "1");
+}
+
+/* Changes what differs and nothing else. Runs in the container's namespace. */
 static int fix_inside(struct nl *nl, const struct plan_device *want)
 {
 	struct link_info l = { 0 }, lo = { 0 };
 	int r = link_get(nl, want->ifname, &l);
 
-	if (!r && l.has_ipv6 && l.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE)
-		r = link_no_autoaddress(nl, l.ifindex);
-	if (!r && memcmp(l.mac, want->mac, sizeof(l.mac)))
-		r = link_set_mac(nl, l.ifindex, want->mac);
+	/* First of all the MTU: below 1280 there is no IPv6, and above it starts anew with defaults. */
 	if (!r && l.mtu != want->mtu)
 		r = link_set_mtu(nl, l.ifindex, want->mtu);
+	if (!r && l.has_ipv6 && l.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE)
+		r = link_no_autoaddress(nl, l.ifindex);
+	disable_ipv6(want->ifname);
+	if (!r && memcmp(l.mac, want->mac, sizeof(l.mac)))
+		r = link_set_mac(nl, l.ifindex, want->mac);
 	if (!r)
 		r = fix_address(nl, l.ifindex, want);
 	if (!r && !(l.flags & IFF_UP))
@@ -286,19 +280,33 @@ static int fix_inside(struct nl *nl, const struct plan_device *want)
 	return r;
 }
 
-static int make_inside(int netns, const struct plan_device *want, struct err *e)
+struct inside {
+	const struct plan_device *want;
+	bool entered;
+	struct err *e;
+};
+
+static int work_inside(void *arg)
 {
-	struct inside in = { .want = want };
-	int r = netns_run(netns, enter, &in);
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct inside *in = arg;
+	int r = nl_open(&nl);
 
 	if (r)
-		return err_set(e, r, "the namespace %s could not be entered: %s", want->netns,
-			       strerror(-r));
-	r = fix_inside(in.nl, want);
-	if (r)
-		err_set(e, r, "%s in the namespace %s could not be set up: %s", want->ifname, want->netns,
-			nl_why(in.nl));
-	nl_close(in.nl);
+		return r;
+	in->entered = true;
+	r = fix_inside(nl, in->want);
+	return r ? err_set(in->e, r, "%s in the namespace %s could not be set up: %s", in->want->ifname,
+			   in->want->netns, nl_why(nl)) : 0;
+}
+
+static int make_inside(int netns, const struct plan_device *want, struct err *e)
+{
+	struct inside in = { .want = want, .e = e };
+	int r = netns_run(netns, work_inside, &in);
+
+	if (r && !in.entered)
+		err_set(e, r, "the namespace %s could not be entered: %s", want->netns, strerror(-r));
 	return r;
 }
 

@@ -68,16 +68,6 @@ int netns_run(int fd, int (*fn)(void *arg), void *arg)
 	return r;
 }
 
-static int open_here(void *arg)
-{
-	return nl_open(arg);
-}
-
-int netns_open_nl(int fd, struct nl **ret_nl)
-{
-	return netns_run(fd, open_here, ret_nl);
-}
-
 static int on_nsid(const struct nlmsghdr *msg, void *arg)
 {
 	const struct nlattr *attr;

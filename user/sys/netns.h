@@ -17,8 +17,6 @@ int netns_open_self(int *ret_fd);
  * returned. The thread is back before this returns, whatever fn did.
  */
 int netns_run(int fd, int (*fn)(void *arg), void *arg);
-/* A netlink socket that lives in that namespace. */
-int netns_open_nl(int fd, struct nl **ret_nl);
 
 /* The number our namespace has for that one; LINK_NSID_NONE when it has none. */
 int netns_nsid(struct nl *n, int fd, int32_t *ret_nsid);

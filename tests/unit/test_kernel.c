@@ -1,0 +1,942 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * apply's drivers over the real kernel. Each test has network and mount
+ * namespaces of its own, with a bpffs, an uplink `up0` and a container; all of
+ * it goes with the test's process. Needs root.
+ */
+#include <bpf/bpf.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apply/facts.h"
+#include "apply/kernel.h"
+#include "base/cleanup.h"
+#include "sys/bpf.h"
+#include "sys/link.h"
+#include "sys/netns.h"
+#include "sys/nl.h"
+
+#define BASE "/tmp/ov-test-kernel"
+#define BPFFS BASE "/bpf"
+#define CONTAINER BASE "/container"
+#define OTHER BASE "/other"
+
+static const struct bpf_place place = { .bpffs = BPFFS, .pin_dir = "deep/overlayd" };
+
+/* ---- a world ---- */
+
+static void must(int r, const char *what)
+{
+	cr_assert_geq(r, 0, "%s: %s", what, strerror(r == -1 ? errno : -r));
+}
+
+static void sh(const char *format, ...)
+{
+	char command[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
+	cr_assert_eq(system(command), 0, "failed: %s", command);
+}
+
+static bool sh_ok(const char *command)
+{
+	return system(command) == 0;
+}
+
+/* A namespace bound to a file, as `ip netns` does it. */
+static void make_netns(const char *path)
+{
+	int self, fd = open(path, O_CREAT | O_CLOEXEC | O_RDONLY, 0600);
+
+	must(fd, path);
+	close(fd);
+	must(netns_open_self(&self), "own namespace");
+	must(unshare(CLONE_NEWNET), "unshare");
+	must(mount("/proc/thread-self/ns/net", path, NULL, MS_BIND, NULL), "bind");
+	must(setns(self, CLONE_NEWNET), "setns");
+	close(self);
+}
+
+static void make_world(void)
+{
+	cr_assert_eq(geteuid(), 0, "these tests need root");
+	must(unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare");
+	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
+	mkdir(BASE, 0700);
+	must(mount("tmpfs", BASE, "tmpfs", 0, NULL), "tmpfs");
+	must(mkdir(BPFFS, 0700), "mkdir");
+	must(mount("bpf", BPFFS, "bpf", 0, NULL), "bpffs");
+	make_netns(CONTAINER);
+	make_netns(OTHER);
+	sh("ip link set lo up && ip link add up0 type veth peer name up1 && "
+	   "ip addr add 192.0.2.1/24 dev up0 && ip link set up0 up && ip link set up1 up");
+}
+
+TestSuite(kernel, .init = make_world);
+
+static struct kernel *open_kernel(struct driver drivers[PLAN_TABLE_COUNT])
+{
+	struct kernel *k = NULL;
+	struct err e = { 0 };
+	int r = kernel_open(&place, &k, &e);
+
+	cr_assert_eq(r, 0, "%s", e.text);
+	kernel_drivers(k, drivers);
+	return k;
+}
+
+static int upsert(const struct driver *d, const void *key, const void *value, struct err *e)
+{
+	struct err mine = { 0 };
+	int r = d->upsert(d->ctx, key, value, false, e ? e : &mine);
+
+	if (!e)
+		cr_assert_eq(r, 0, "%s", mine.text);
+	else
+		cr_assert(r == 0 || e->text[0]);
+	return r;
+}
+
+static void remove_it(const struct driver *d, const void *key, const void *value)
+{
+	struct err e = { 0 };
+
+	cr_assert_eq(d->remove(d->ctx, key, value, &e), 0, "%s", e.text);
+}
+
+static struct plan_table look(const struct driver *d)
+{
+	struct plan_table t = { 0 };
+	struct err e = { 0 };
+
+	cr_assert_eq(d->observe(d->ctx, &t, &e), 0, "%s", e.text);
+	return t;
+}
+
+/* The one row that is there, compared byte by byte. */
+static bool holds(const struct driver *d, const void *key, const void *value)
+{
+	struct plan_table t = look(d);
+	bool same = t.count == 1 && !memcmp(t.rows, key, t.key_size) &&
+		    !memcmp(t.rows + t.key_size, value, t.value_size);
+
+	free(t.rows);
+	return same;
+}
+
+static size_t rows(const struct driver *d)
+{
+	struct plan_table t = look(d);
+
+	free(t.rows);
+	return t.count;
+}
+
+static struct plan_device_key endpoint_key(void)
+{
+	struct plan_device_key key;
+
+	memset(&key, 0xab, sizeof(key));
+	return key;
+}
+
+static struct plan_device endpoint_row(const char *netns)
+{
+	static const uint8_t mac[6] = { 0x02, 0x42, 10, 10, 0, 2 };
+	struct plan_device d;
+	struct stat st;
+
+	memset(&d, 0, sizeof(d));
+	strcpy(d.name, "ovabababababab");
+	strcpy(d.ifname, "eth0");
+	strcpy(d.netns, netns);
+	must(stat(netns, &st), netns);
+	d.netns_dev = st.st_dev;
+	d.netns_ino = st.st_ino;
+	d.addr = addr_from_v4(0x0a0a0002);
+	d.prefix_len = 120;
+	memcpy(d.mac, mac, 6);
+	d.mtu = 1450;
+	return d;
+}
+
+static bool inside(const char *netns, const char *command)
+{
+	char full[512];
+
+	snprintf(full, sizeof(full), "nsenter --net=%s sh -c '%s'", netns, command);
+	return sh_ok(full);
+}
+
+/* ---- devices ---- */
+
+Test(kernel, makes_an_endpoint_with_all_that_is_inside_and_reads_it_back)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_DEVICES], &key, &row));
+	cr_assert(inside(CONTAINER, "ip -4 addr show dev eth0 | grep -q \"inet 10.10.0.2/24\""));
+	cr_assert(inside(CONTAINER, "ip link show dev eth0 | grep -q 02:42:0a:0a:00:02"));
+	cr_assert(inside(CONTAINER, "ip link show dev eth0 | grep -q \"mtu 1450\""));
+	cr_assert(inside(CONTAINER, "ip link show dev lo | grep -q UP"));
+	cr_assert(inside(CONTAINER, "test -z \"$(ip -6 addr show dev eth0)\""));
+	cr_assert(inside(CONTAINER, "ip route | grep -q 10.10.0.0/24"));
+	cr_assert_not(sh_ok("ip link show dev ovabababababab | grep -q '[<,]UP'"),
+		      "our side must stay down until a program is on it");
+	remove_it(&d[PLAN_DEVICES], &key, &row);
+	cr_assert_eq(rows(&d[PLAN_DEVICES]), 0);
+	cr_assert_not(inside(CONTAINER, "ip link show dev eth0 2>/dev/null"));
+	kernel_close(k);
+}
+
+Test(kernel, adopts_an_endpoint_without_touching_it)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+	unsigned int before;
+
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	before = if_nametoindex("ovabababababab");
+	kernel_close(k);
+	k = open_kernel(d);
+	cr_assert(holds(&d[PLAN_DEVICES], &key, &row), "a restarted daemon must find it right");
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	cr_assert_eq(if_nametoindex("ovabababababab"), before);
+	kernel_close(k);
+}
+
+static const struct damage {
+	const char *what, *where;
+} damages[] = {
+	{ "ip link set eth0 mtu 1200", CONTAINER },
+	{ "ip link set eth0 down", CONTAINER },
+	{ "ip addr flush dev eth0", CONTAINER },
+	{ "ip addr flush dev eth0; ip addr add 10.10.0.99/16 dev eth0", CONTAINER },
+	{ "ip link set eth0 address 02:00:00:00:00:01", CONTAINER },
+	{ "ip link set lo down", CONTAINER },
+	{ "echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6", CONTAINER },
+	{ "ip link set ovabababababab mtu 1500", NULL },
+};
+
+Test(kernel, mends_a_damaged_endpoint_in_place)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+	unsigned int before;
+
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	before = if_nametoindex("ovabababababab");
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+		if (damages[i].where)
+			cr_assert(inside(damages[i].where, damages[i].what), "%s", damages[i].what);
+		else
+			sh("%s", damages[i].what);
+		cr_assert_not(holds(&d[PLAN_DEVICES], &key, &row), "unseen: %s", damages[i].what);
+		upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+		cr_assert(holds(&d[PLAN_DEVICES], &key, &row), "not mended: %s", damages[i].what);
+	}
+	row.mtu = 1400;
+	row.addr = addr_from_v4(0x0a0a0003);
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_DEVICES], &key, &row));
+	cr_assert_eq(if_nametoindex("ovabababababab"), before, "it was made anew");
+	kernel_close(k);
+}
+
+Test(kernel, makes_an_endpoint_anew_when_it_moves_to_another_namespace_or_name)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	row = endpoint_row(OTHER);
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_DEVICES], &key, &row));
+	cr_assert_not(inside(CONTAINER, "ip link show dev eth0 2>/dev/null"));
+	strcpy(row.ifname, "net1");
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_DEVICES], &key, &row));
+	cr_assert_not(inside(OTHER, "ip link show dev eth0 2>/dev/null"));
+	kernel_close(k);
+}
+
+Test(kernel, mends_an_endpoint_that_was_renamed_or_left_half_made)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key(), half_key = { 0 };
+	struct plan_device row = endpoint_row(CONTAINER);
+	struct plan_table t;
+	struct err e = { 0 };
+
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	sh("ip link set ovabababababab name stray");
+	cr_assert_not(holds(&d[PLAN_DEVICES], &key, &row));
+	cr_assert_eq(d[PLAN_DEVICES].upsert(d[PLAN_DEVICES].ctx, (uint8_t *)&key, (uint8_t *)&row, true, &e),
+		     0, "%s", e.text);
+	cr_assert(holds(&d[PLAN_DEVICES], &key, &row));
+	cr_assert_not(sh_ok("ip link show dev stray 2>/dev/null"));
+	/* As after a kill between the two requests that make a device. */
+	sh("ip link set ovabababababab alias ''");
+	t = look(&d[PLAN_DEVICES]);
+	memcpy(half_key.endpoint.b, key.endpoint.b, OV_DEVICE_DIGITS / 2);
+	cr_assert_eq(t.count, 1);
+	cr_assert_eq(memcmp(t.rows, &half_key, sizeof(half_key)), 0);
+	remove_it(&d[PLAN_DEVICES], t.rows, t.rows + t.key_size);
+	free(t.rows);
+	cr_assert_eq(if_nametoindex("ovabababababab"), 0);
+	kernel_close(k);
+}
+
+Test(kernel, says_that_the_interface_name_is_taken_and_leaves_nothing)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+	struct err e = { 0 };
+
+	inside(CONTAINER, "ip link add eth0 type veth peer name other");
+	cr_assert_eq(upsert(&d[PLAN_DEVICES], &key, &row, &e), -EEXIST);
+	cr_assert(strstr(e.text, "eth0") && strstr(e.text, "--ifname"), "%s", e.text);
+	cr_assert_eq(if_nametoindex("ovabababababab"), 0);
+	kernel_close(k);
+}
+
+Test(kernel, says_that_the_namespace_is_gone_or_another_one)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+	struct err e = { 0 };
+
+	row.netns_ino++;
+	cr_assert_eq(upsert(&d[PLAN_DEVICES], &key, &row, &e), -ESTALE);
+	cr_assert(strstr(e.text, CONTAINER), "%s", e.text);
+	e = (struct err){ 0 };
+	strcpy(row.netns, BASE "/nowhere");
+	cr_assert_eq(upsert(&d[PLAN_DEVICES], &key, &row, &e), -ENOENT);
+	cr_assert(strstr(e.text, "nowhere"), "%s", e.text);
+	kernel_close(k);
+}
+
+Test(kernel, leaves_a_foreign_device_of_the_same_name_alone)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+	struct err e = { 0 };
+	unsigned int before;
+
+	sh("ip link add ovabababababab type veth peer name foreign");
+	before = if_nametoindex("ovabababababab");
+	cr_assert_eq(rows(&d[PLAN_DEVICES]), 0);
+	cr_assert_eq(upsert(&d[PLAN_DEVICES], &key, &row, &e), -EEXIST);
+	remove_it(&d[PLAN_DEVICES], &key, &row);
+	cr_assert_eq(if_nametoindex("ovabababababab"), before);
+	kernel_close(k);
+}
+
+Test(kernel, notices_that_a_namespace_vanished_with_its_endpoint)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+	struct facts_source *s;
+	struct err e = { 0 };
+
+	cr_assert_eq(facts_open("up0", &s, &e), 0);
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	facts_drain(s);
+	cr_assert_not(facts_drain(s));
+	cr_assert(facts_netns_alive(row.netns, row.netns_dev, row.netns_ino));
+	must(umount2(CONTAINER, MNT_DETACH), "umount");
+	cr_assert_not(facts_netns_alive(row.netns, row.netns_dev, row.netns_ino));
+	for (int i = 0; i < 1000 && if_nametoindex("ovabababababab"); i++)
+		usleep(10000); /* the kernel dismantles namespaces in its own time */
+	cr_assert_eq(rows(&d[PLAN_DEVICES]), 0);
+	cr_assert(facts_drain(s));
+	remove_it(&d[PLAN_DEVICES], &key, &row);
+	facts_close(s);
+	kernel_close(k);
+}
+
+/* ---- tunnel ---- */
+
+static const uint32_t zero_key;
+
+Test(kernel, makes_adopts_moves_and_removes_the_tunnel_device)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_tunnel row = { .port = 4789 };
+	unsigned int before;
+
+	upsert(&d[PLAN_TUNNEL], &zero_key, &row, NULL);
+	cr_assert(holds(&d[PLAN_TUNNEL], &zero_key, &row));
+	cr_assert(sh_ok("ip -d link show dev ovtunnel | grep -q 'vxlan external.*dstport 4789'"));
+	before = if_nametoindex(OV_TUNNEL_NAME);
+	sh("ip link set ovtunnel down");
+	cr_assert_not(holds(&d[PLAN_TUNNEL], &zero_key, &row));
+	upsert(&d[PLAN_TUNNEL], &zero_key, &row, NULL);
+	cr_assert(holds(&d[PLAN_TUNNEL], &zero_key, &row));
+	cr_assert_eq(if_nametoindex(OV_TUNNEL_NAME), before);
+	row.port = 8472;
+	upsert(&d[PLAN_TUNNEL], &zero_key, &row, NULL);
+	cr_assert(holds(&d[PLAN_TUNNEL], &zero_key, &row));
+	remove_it(&d[PLAN_TUNNEL], &zero_key, &row);
+	cr_assert_eq(if_nametoindex(OV_TUNNEL_NAME), 0);
+	kernel_close(k);
+}
+
+Test(kernel, says_who_has_the_tunnels_port)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_tunnel row = { .port = 4789 };
+	struct err e = { 0 };
+
+	sh("ip link add vx7 type vxlan id 7 dstport 4789 remote 192.0.2.9 dev up0 && ip link set vx7 up");
+	cr_assert_eq(upsert(&d[PLAN_TUNNEL], &zero_key, &row, &e), -EADDRINUSE, "%s", e.text);
+	cr_assert(strstr(e.text, "4789") && strstr(e.text, "vx7"), "%s", e.text);
+	sh("ip link del vx7 && ip link add vx0 type vxlan external dstport 4789 && ip link set vx0 up");
+	e = (struct err){ 0 };
+	cr_assert_eq(upsert(&d[PLAN_TUNNEL], &zero_key, &row, &e), -EADDRINUSE, "%s", e.text);
+	cr_assert(strstr(e.text, "vx0"), "%s", e.text);
+	cr_assert_eq(if_nametoindex(OV_TUNNEL_NAME), 0, "nothing half-made");
+	kernel_close(k);
+}
+
+Test(kernel, says_that_a_socket_has_the_tunnels_port)
+{
+	struct sockaddr_storage any = { .ss_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_tunnel row = { .port = 4789 };
+	struct err e = { 0 };
+
+	((uint8_t *)&any)[2] = 4789 >> 8;
+	((uint8_t *)&any)[3] = 4789 & 0xff;
+	must(bind(fd, (struct sockaddr *)&any, 16), "bind");
+	cr_assert_eq(upsert(&d[PLAN_TUNNEL], &zero_key, &row, &e), -EADDRINUSE, "%s", e.text);
+	cr_assert(strstr(e.text, "UDP port 4789 is in use"), "%s", e.text);
+	cr_assert_eq(if_nametoindex(OV_TUNNEL_NAME), 0);
+	close(fd);
+	kernel_close(k);
+}
+
+/* ---- maps ---- */
+
+Test(kernel, keeps_map_rows_over_a_restart_and_reads_many_of_them)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct ov_endpoint value = { .ifindex = 7 };
+	struct plan_table t;
+
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct ov_endpoint_key key = { .addr = addr_from_v4(0x0a000000 + i), .vni = 4096 };
+
+		upsert(&d[PLAN_ENDPOINTS], &key, &value, NULL);
+	}
+	kernel_close(k);
+	k = open_kernel(d);
+	t = look(&d[PLAN_ENDPOINTS]);
+	cr_assert_eq(t.count, 20000);
+	for (uint32_t i = 0; i < t.count; i++) {
+		struct ov_endpoint_key key = { .addr = addr_from_v4(0x0a000000 + i), .vni = 4096 };
+
+		cr_assert_eq(memcmp(plan_row(&t, i), &key, sizeof(key)), 0, "row %u is out of order", i);
+		cr_assert_eq(memcmp(plan_row(&t, i) + sizeof(key), &value, sizeof(value)), 0);
+	}
+	remove_it(&d[PLAN_ENDPOINTS], plan_row(&t, 5), NULL);
+	remove_it(&d[PLAN_ENDPOINTS], plan_row(&t, 5), NULL);
+	cr_assert_eq(rows(&d[PLAN_ENDPOINTS]), 19999);
+	free(t.rows);
+	kernel_close(k);
+}
+
+Test(kernel, reports_no_configuration_until_there_is_one)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct ov_config c = { .vtep = addr_from_v4(0xc0000201), .flags = OV_CONFIG_READY };
+
+	cr_assert_eq(rows(&d[PLAN_CONFIG]), 0);
+	upsert(&d[PLAN_CONFIG], &zero_key, &c, NULL);
+	cr_assert(holds(&d[PLAN_CONFIG], &zero_key, &c));
+	remove_it(&d[PLAN_CONFIG], &zero_key, &c);
+	cr_assert_eq(rows(&d[PLAN_CONFIG]), 0);
+	kernel_close(k);
+}
+
+/* ---- programs and hooks ---- */
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	must(bpf_obj_get_info_by_fd(fd, &info, &len), "program info");
+	return info.id;
+}
+
+Test(kernel, keeps_the_same_programs_and_maps_over_a_restart)
+{
+	uint32_t before[BPF_PROG_COUNT];
+	struct bpf_objects *o = NULL;
+	struct err e = { 0 };
+
+	cr_assert_eq(bpf_open(&place, &o, &e), 0, "%s", e.text);
+	for (int i = 0; i < BPF_PROG_COUNT; i++)
+		before[i] = program_id(bpf_program_fd(o, i));
+	bpf_close(o);
+	cr_assert_eq(bpf_open(&place, &o, &e), 0, "%s", e.text);
+	for (int i = 0; i < BPF_PROG_COUNT; i++)
+		cr_assert_eq(program_id(bpf_program_fd(o, i)), before[i]);
+	bpf_close(o);
+}
+
+Test(kernel, does_not_keep_a_program_whose_maps_pin_was_removed)
+{
+	struct bpf_objects *o = NULL;
+	struct err e = { 0 };
+	uint32_t before;
+
+	cr_assert_eq(bpf_open(&place, &o, &e), 0, "%s", e.text);
+	before = program_id(bpf_program_fd(o, BPF_PROG_ENDPOINT));
+	bpf_close(o);
+	must(unlink(BPFFS "/deep/overlayd/v1/endpoints"), "unlink");
+	cr_assert_eq(bpf_open(&place, &o, &e), 0, "%s", e.text);
+	cr_assert_neq(program_id(bpf_program_fd(o, BPF_PROG_ENDPOINT)), before);
+	bpf_close(o);
+}
+
+Test(kernel, names_a_pinned_map_of_another_layout)
+{
+	struct bpf_objects *o = NULL;
+	struct err e = { 0 };
+	int fd;
+
+	sh("mkdir -p " BPFFS "/deep/overlayd/v1");
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "peers", 4, 4, 16, NULL);
+	must(fd, "map");
+	must(bpf_obj_pin(fd, BPFFS "/deep/overlayd/v1/peers"), "pin");
+	cr_assert_neq(bpf_open(&place, &o, &e), 0);
+	cr_assert(strstr(e.text, "v1/peers"), "%s", e.text);
+	close(fd);
+}
+
+/* Everything about hooks, on both kinds of them. */
+static void use_hooks(bool clsact)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_TC_INGRESS };
+	struct plan_attach row = { PROGRAM_UPLINK, OV_XDP_OFF };
+
+	if (clsact)
+		bpf_use_clsact(kernel_bpf(k));
+	cr_log_info("attach mode: %s", bpf_attach_mode(kernel_bpf(k)));
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL); /* once more changes nothing */
+	kernel_close(k);
+	k = open_kernel(d);
+	if (clsact)
+		bpf_use_clsact(kernel_bpf(k));
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row), "a restarted daemon must find it");
+	row.program = PROGRAM_TUNNEL; /* as an upgraded program would: replaced in place */
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	remove_it(&d[PLAN_ATTACH], &key, &row);
+	remove_it(&d[PLAN_ATTACH], &key, &row);
+	cr_assert_eq(rows(&d[PLAN_ATTACH]), 0);
+	cr_assert_not(sh_ok("tc qdisc show dev up0 | grep -q clsact"));
+	kernel_close(k);
+}
+
+Test(kernel, attaches_replaces_and_detaches_by_the_best_hook)
+{
+	use_hooks(false);
+}
+
+Test(kernel, attaches_replaces_and_detaches_by_clsact)
+{
+	use_hooks(true);
+}
+
+Test(kernel, leaves_foreign_filters_and_their_qdisc_alone)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_TC_INGRESS };
+	struct plan_attach row = { PROGRAM_UPLINK, OV_XDP_OFF };
+
+	bpf_use_clsact(kernel_bpf(k));
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	sh("tc filter add dev up0 egress prio 7 protocol all bpf da pinned " BPFFS
+	   "/deep/overlayd/v1/prog/ov_uplink");
+	remove_it(&d[PLAN_ATTACH], &key, &row);
+	cr_assert(sh_ok("tc filter show dev up0 egress | grep -q 'pref 7'"));
+	cr_assert_not(sh_ok("tc filter show dev up0 ingress | grep -q 'pref 50'"));
+	sh("tc filter del dev up0 egress");
+	/* The qdisc stays now, because its mark is gone: it is no longer only ours. */
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	remove_it(&d[PLAN_ATTACH], &key, &row);
+	cr_assert(sh_ok("tc qdisc show dev up0 | grep -q clsact"));
+	kernel_close(k);
+}
+
+Test(kernel, an_endpoints_device_is_up_only_while_the_program_is_on_it)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key device_key = endpoint_key();
+	struct plan_device device = endpoint_row(CONTAINER);
+	struct plan_attach row = { PROGRAM_ENDPOINT, OV_XDP_OFF };
+	struct plan_attach_key key = { 0, HOOK_TC_INGRESS };
+
+	upsert(&d[PLAN_DEVICES], &device_key, &device, NULL);
+	key.ifindex = if_nametoindex(device.name);
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	cr_assert(sh_ok("ip link show dev ovabababababab | grep -q '[<,]UP'"));
+	cr_assert(sh_ok("test -z \"$(ip addr show dev ovabababababab | grep inet)\""),
+		  "our side must have no address");
+	cr_assert(holds(&d[PLAN_DEVICES], &device_key, &device));
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	sh("ip link set ovabababababab down");
+	cr_assert_eq(rows(&d[PLAN_ATTACH]), 0, "a silent device must not pass for attached");
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	remove_it(&d[PLAN_ATTACH], &key, &row);
+	cr_assert_not(sh_ok("ip link show dev ovabababababab | grep -q '[<,]UP'"));
+	/* The device goes with its program on: the pin of the dead link must not stay. */
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	remove_it(&d[PLAN_DEVICES], &device_key, &device);
+	cr_assert_eq(rows(&d[PLAN_ATTACH]), 0);
+	cr_assert(sh_ok("test -z \"$(ls " BPFFS "/deep/overlayd/v1/link)\""));
+	kernel_close(k);
+}
+
+Test(kernel, puts_xdp_on_changes_its_mode_and_takes_it_off)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_XDP };
+	struct plan_attach row = { PROGRAM_UPLINK_XDP, OV_XDP_GENERIC };
+
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	row.xdp_mode = OV_XDP_NATIVE;
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	remove_it(&d[PLAN_ATTACH], &key, &row);
+	cr_assert_eq(rows(&d[PLAN_ATTACH]), 0);
+	cr_assert_not(sh_ok("ip link show dev up0 | grep -q xdp"));
+	kernel_close(k);
+}
+
+Test(kernel, leaves_a_foreign_xdp_program_alone)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_XDP };
+	struct plan_attach row = { PROGRAM_UPLINK_XDP, OV_XDP_GENERIC };
+	struct err e = { 0 };
+
+	sh("ip link set up0 xdpgeneric pinned " BPFFS "/deep/overlayd/v1/prog/ov_uplink_xdp");
+	cr_assert_eq(upsert(&d[PLAN_ATTACH], &key, &row, &e), -EBUSY);
+	cr_assert(strstr(e.text, "up0") && strstr(e.text, "--xdp off"), "%s", e.text);
+	remove_it(&d[PLAN_ATTACH], &key, &row);
+	cr_assert(sh_ok("ip link show dev up0 | grep -q xdpgeneric"));
+	kernel_close(k);
+}
+
+static char *snapshot(void)
+{
+	FILE *f = popen("ip -d link; ip addr; tc qdisc; for d in up0 lo; do "
+			"tc filter show dev $d ingress; tc filter show dev $d egress; done 2>&1; "
+			"find " BPFFS, "r");
+	char *text = calloc(1, 65536);
+
+	cr_assert(f && text);
+	cr_assert_gt(fread(text, 1, 65535, f), 0);
+	pclose(f);
+	return text;
+}
+
+static void detach_all(bool clsact)
+{
+	char *before, *after;
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key device_key = endpoint_key();
+	struct plan_device device = endpoint_row(CONTAINER);
+	struct plan_tunnel tunnel = { .port = 4789 };
+	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_TC_INGRESS };
+	struct plan_attach row = { PROGRAM_UPLINK, OV_XDP_OFF };
+	struct err e = { 0 };
+
+	kernel_close(k);
+	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
+	/* the kernel tells a new link's state in its own time */
+	sh("until ip link show dev up0 | grep -q 'state UP'; do sleep 0.02; done");
+	before = snapshot();
+	k = open_kernel(d);
+	if (clsact)
+		bpf_use_clsact(kernel_bpf(k));
+	upsert(&d[PLAN_TUNNEL], &zero_key, &tunnel, NULL);
+	upsert(&d[PLAN_DEVICES], &device_key, &device, NULL);
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	key.ifindex = if_nametoindex(device.name);
+	row.program = PROGRAM_ENDPOINT;
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	key = (struct plan_attach_key){ if_nametoindex("up0"), HOOK_XDP };
+	row = (struct plan_attach){ PROGRAM_UPLINK_XDP, OV_XDP_GENERIC };
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	kernel_close(k);
+	sh("mkdir -p " BPFFS "/deep/overlayd/v7/prog"); /* of a later format */
+	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
+	after = snapshot();
+	cr_assert_str_eq(after, before);
+	cr_assert_not(strstr(after, "deep"));
+	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
+	free(before);
+	free(after);
+}
+
+Test(kernel, detach_leaves_the_host_as_it_was)
+{
+	detach_all(false);
+}
+
+Test(kernel, detach_leaves_the_host_as_it_was_with_clsact)
+{
+	detach_all(true);
+}
+
+/* ---- where pins live ---- */
+
+Test(kernel, refuses_a_place_that_is_no_bpffs)
+{
+	static const struct bpf_place bad = { .bpffs = BASE, .pin_dir = "overlayd" };
+	struct bpf_objects *o = NULL;
+	struct err e = { 0 };
+
+	cr_assert_eq(bpf_open(&bad, &o, &e), -ENOENT);
+	cr_assert(strstr(e.text, "mount -t bpf bpf " BASE), "%s", e.text);
+}
+
+Test(kernel, refuses_pin_directories_that_bpffs_cannot_hold)
+{
+	static const char *const bad[] = { "", "/abs", "a/", "a//b", "../up", "v1.2" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct bpf_place p = { .bpffs = BPFFS, .pin_dir = bad[i] };
+		struct bpf_objects *o = NULL;
+		struct err e = { 0 };
+
+		cr_assert_eq(bpf_open(&p, &o, &e), -EINVAL, "%s", bad[i]);
+		cr_assert_neq(e.text[0], '\0');
+	}
+}
+
+/* ---- facts ---- */
+
+Test(kernel, reads_uplink_devices_and_routes)
+{
+	static const char *const text[] = { "192.0.2.9", "198.51.100.1", "203.0.113.1", "192.0.2.1" };
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+	struct plan_tunnel tunnel = { .port = 4789 };
+	struct ov_addr addr, peer[4], gateway;
+	struct facts f = { .vxlan_port = 4789 };
+	struct facts_source *s;
+	struct err e = { 0 };
+	uint32_t ifindex;
+	char driver[32];
+	uint16_t mtu;
+
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(addr_parse(text[i], &peer[i]), 0);
+	cr_assert_eq(addr_parse("192.0.2.254", &gateway), 0);
+	/* one peer by a gateway, one by another interface, one is ourselves */
+	sh("ip route add 198.51.100.0/24 via 192.0.2.254 && ip addr add 203.0.113.2/24 dev up1");
+	upsert(&d[PLAN_TUNNEL], &zero_key, &tunnel, NULL);
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	cr_assert_eq(facts_open("up0", &s, &e), 0);
+	cr_assert_eq(facts_uplink(s, &addr, &mtu, &ifindex, driver, &e), 0, "%s", e.text);
+	cr_assert_eq(addr_v4(&addr), 0xc0000201);
+	cr_assert_eq(mtu, 1500);
+	cr_assert_eq(ifindex, if_nametoindex("up0"));
+	cr_assert_str_eq(driver, "veth");
+	cr_assert_eq(facts_read(s, peer, 4, &f, &e), 0, "%s", e.text);
+	cr_assert_eq(f.uplink_ifindex, ifindex);
+	cr_assert_eq(f.tunnel_ifindex, if_nametoindex(OV_TUNNEL_NAME));
+	cr_assert_eq(f.device_count, 1);
+	cr_assert(id_equal(&f.device[0].endpoint, &key.endpoint));
+	cr_assert_eq(f.device[0].ifindex, if_nametoindex(row.name));
+	cr_assert_eq(f.route_count, 2);
+	cr_assert_eq(addr_cmp(&f.route[0].to, &peer[0]), 0);
+	cr_assert_eq(addr_cmp(&f.route[0].next_hop, &peer[0]), 0);
+	cr_assert_eq(addr_cmp(&f.route[1].to, &peer[1]), 0);
+	cr_assert_eq(addr_cmp(&f.route[1].next_hop, &gateway), 0);
+	facts_close(s);
+	kernel_close(k);
+}
+
+Test(kernel, notices_addresses_and_routes_that_change)
+{
+	struct facts_source *s;
+	struct err e = { 0 };
+
+	cr_assert_eq(facts_open("up0", &s, &e), 0);
+	cr_assert_not(facts_drain(s));
+	sh("ip addr add 192.0.2.77/24 dev up0");
+	cr_assert(facts_drain(s));
+	cr_assert_not(facts_drain(s));
+	sh("ip route add 198.51.100.0/24 via 192.0.2.254");
+	cr_assert(facts_drain(s));
+	facts_close(s);
+}
+
+static void uplink_says(const char *name, int code, const char *word)
+{
+	struct facts_source *s;
+	struct ov_addr addr;
+	struct err e = { 0 };
+	uint32_t ifindex;
+	char driver[32];
+	uint16_t mtu;
+
+	cr_assert_eq(facts_open(name, &s, &e), 0);
+	cr_assert_eq(facts_uplink(s, &addr, &mtu, &ifindex, driver, &e), code, "%s", e.text);
+	cr_assert(strstr(e.text, name) && strstr(e.text, word), "%s", e.text);
+	facts_close(s);
+}
+
+Test(kernel, says_what_is_wrong_with_an_uplink)
+{
+	uplink_says("nope0", -ENODEV, "no interface");
+	uplink_says("up1", -EADDRNOTAVAIL, "no IPv4");
+	sh("ip addr add 2001:db8::1/64 dev up1 nodad");
+	uplink_says("up1", -EADDRNOTAVAIL, "IPv6");
+	sh("ip link set up0 down");
+	uplink_says("up0", -ENETDOWN, "is down");
+}
+
+/* A process that waits in that namespace to be killed. */
+static pid_t child_in(const char *netns)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	must(pipe(ready), "pipe");
+	pid = fork();
+	must(pid, "fork");
+	if (!pid) {
+		int fd = open(netns, O_RDONLY);
+
+		if (fd < 0 || setns(fd, CLONE_NEWNET) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	return pid;
+}
+
+Test(kernel, finds_namespaces_by_path_and_pid_and_refuses_its_own)
+{
+	char path[NETNS_MAX_LEN + 1], pid[16], expected[40];
+	uint64_t dev, ino;
+	struct err e = { 0 };
+	struct stat st;
+	pid_t child;
+
+	cr_assert_eq(facts_netns(CONTAINER, path, &dev, &ino, &e), 0, "%s", e.text);
+	must(stat(CONTAINER, &st), "stat");
+	cr_assert_str_eq(path, CONTAINER);
+	cr_assert_eq(ino, st.st_ino);
+	cr_assert(facts_netns_alive(path, dev, ino));
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	cr_assert_eq(facts_netns(pid, path, &dev, &ino, &e), -EINVAL);
+	cr_assert(strstr(e.text, "itself"), "%s", e.text);
+	e = (struct err){ 0 };
+	child = child_in(CONTAINER);
+	snprintf(pid, sizeof(pid), "%d", child);
+	snprintf(expected, sizeof(expected), "/proc/%d/ns/net", child);
+	cr_assert_eq(facts_netns(pid, path, &dev, &ino, &e), 0, "%s", e.text);
+	cr_assert_str_eq(path, expected);
+	cr_assert_eq(ino, st.st_ino);
+	/* A name outlives the process, so it is preferred where there is one. */
+	must(mount("tmpfs", "/run", "tmpfs", 0, NULL), "tmpfs");
+	sh("mkdir -p /run/netns && touch /run/netns/named && mount --bind " CONTAINER " /run/netns/named");
+	cr_assert_eq(facts_netns(pid, path, &dev, &ino, &e), 0, "%s", e.text);
+	cr_assert_str_eq(path, "/run/netns/named");
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	cr_assert_eq(facts_netns("named", path, &dev, &ino, &e), 0, "%s", e.text);
+	cr_assert_str_eq(path, "/run/netns/named");
+	cr_assert_eq(facts_netns("no-such-netns", path, &dev, &ino, &e), -ENOENT);
+	cr_assert(strstr(e.text, "no-such-netns"), "%s", e.text);
+	e = (struct err){ 0 };
+	cr_assert_eq(facts_netns("/etc/passwd", path, &dev, &ino, &e), -EINVAL);
+	e = (struct err){ 0 };
+	cr_assert_eq(facts_netns("/proc/self/ns/mnt", path, &dev, &ino, &e), -EINVAL);
+	e = (struct err){ 0 };
+	cr_assert_eq(facts_netns("999999999", path, &dev, &ino, &e), -ENOENT);
+	cr_assert(strstr(e.text, "999999999"), "%s", e.text);
+}
+
+Test(kernel, sums_counters_over_all_cpus)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct ov_counter total[OV_VERDICT_COUNT], each[1024] = { { 0 } };
+	uint32_t key = OV_DROP_NO_PEER;
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+	cr_assert_leq(cpus, 1024);
+	for (long i = 0; i < cpus; i++)
+		each[i] = (struct ov_counter){ .packets = 2, .bytes = 100 };
+	must(bpf_map_update_elem(bpf_map_fd(kernel_bpf(k), BPF_MAP_counters), &key, each, BPF_ANY), "map");
+	cr_assert_eq(kernel_read_counters(k, total), 0);
+	cr_assert_geq(total[key].packets, 2);
+	cr_assert_eq(total[key].bytes, total[key].packets * 50);
+	cr_assert_eq(total[OV_FWD_LOCAL].packets, 0);
+	kernel_close(k);
+}
