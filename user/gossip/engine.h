@@ -34,6 +34,7 @@ struct update {
 	struct update *prev, *next;
 	uint8_t queue, level;     /* level: how often it was sent */
 	bool queued;
+	uint32_t burst;           /* the last one that it was sent in */
 };
 enum update_queue { UPDATE_MEMBERS, UPDATE_RECORDS, UPDATE_QUEUES };
 
@@ -148,6 +149,7 @@ struct gossip {
 	struct update *queue[UPDATE_QUEUES][UPDATE_LEVELS];
 	size_t queued;
 	struct record_update *records;
+	uint32_t burst;           /* datagrams to one member at one time: none repeats an update */
 	uint64_t next_gossip;
 	/* sync.c */
 	struct sync sync;
@@ -168,6 +170,8 @@ struct gossip {
 /* A datagram begins with the claim of self; datagram_send adds updates, seals and queues it. */
 void datagram_begin(struct gossip *g, struct buf *b);
 void datagram_send(struct gossip *g, const struct sockname *to, struct buf *b);
+/* The same without beginning a new burst. True: there were more updates than fitted. */
+bool datagram_send_more(struct gossip *g, const struct sockname *to, struct buf *b);
 void output_call(struct gossip *g, const struct sockname *to, uint64_t call, struct buf *sealed);
 /* Reads the envelope and counts a refusal. 0 or a negative errno. */
 int engine_open(struct gossip *g, enum seal_channel channel, const uint8_t *bind, const void *data,
@@ -226,7 +230,10 @@ void update_cancel(struct gossip *g, struct update *u);
 void update_queue_record(struct gossip *g, const struct record_key *key);
 void update_drop_record(struct gossip *g, const struct record_key *key);
 void update_take_announced(struct gossip *g); /* what the store has committed since */
-void update_fill(struct gossip *g, struct buf *b); /* up to DATAGRAM_PLAIN_MAX */
+/* Up to DATAGRAM_PLAIN_MAX, what this burst did not carry yet. True: there was more. */
+bool update_fill(struct gossip *g, struct buf *b);
+/* Tells one member as much as so many datagrams hold; one at least. */
+void update_burst(struct gossip *g, const struct peer *to, int datagrams);
 void update_tick(struct gossip *g);
 uint64_t update_deadline(const struct gossip *g);
 void update_free(struct gossip *g);

@@ -96,10 +96,18 @@ static void seal_datagram(struct gossip *g, const struct sockname *to, const str
 		g->count.datagrams_out++;
 }
 
+bool datagram_send_more(struct gossip *g, const struct sockname *to, struct buf *b)
+{
+	bool more = update_fill(g, b);
+
+	seal_datagram(g, to, b);
+	return more;
+}
+
 void datagram_send(struct gossip *g, const struct sockname *to, struct buf *b)
 {
-	update_fill(g, b);
-	seal_datagram(g, to, b);
+	g->burst++;
+	datagram_send_more(g, to, b);
 }
 
 bool gossip_next_output(struct gossip *g, struct gossip_output *ret_output)
@@ -276,16 +284,6 @@ void gossip_seed(struct gossip *g, const struct sockname *addr, uint64_t now)
 		probe_seed(g, addr);
 }
 
-static void say_goodbye(struct gossip *g, const struct peer *to)
-{
-	for (int i = 0; i < LEAVE_BURST && (!i || g->queued); i++) {
-		_cleanup_(buf_fini) struct buf b = { 0 };
-
-		datagram_begin(g, &b);
-		datagram_send(g, &to->m.addr, &b);
-	}
-}
-
 /*
  * The claim at the head of every datagram now says "left". Our own tombstone, if
  * there is one, goes last: whoever has it does not listen to us any more.
@@ -304,11 +302,11 @@ void gossip_leave(struct gossip *g, uint64_t now)
 	count = members_random(g, peer_is_live, NULL, to, LEAVE_FANOUT);
 	update_drop_record(g, &own);
 	for (size_t i = 0; i < count; i++)
-		say_goodbye(g, to[i]);
+		update_burst(g, to[i], LEAVE_BURST);
 	if (member_is_removed(g, &g->self.m.id))
 		update_queue_record(g, &own);
 	for (size_t i = 0; i < count && g->queued; i++)
-		say_goodbye(g, to[i]);
+		update_burst(g, to[i], 1);
 	g->left = true;
 }
 

@@ -3,7 +3,8 @@
  * Joining: what is said inside the TLS 1.3 PSK session that a join token opens.
  * Sans-I/O: the session itself is serve/tls.h, on the gossip TCP port.
  *
- * One request, one reply, both u32 length + body, big-endian, version first:
+ * One request, one reply, both u32 length + body, big-endian, version first. The
+ * length is put and taken by whoever owns the session; the functions below see bodies:
  *   request: u8 1 | str node name | 16 node id | 16 address | u16 gossip port |
  *            str overlayd version
  *   reply:   u8 1 | u8 status (0 = welcome) | str sentence | record bytes of the

@@ -161,7 +161,7 @@ static void age_update(struct gossip *g, struct update *u)
 		return;
 	}
 	update_cancel(g, u);
-	*u = (struct update){ .queue = queue, .level = level, .queued = true };
+	*u = (struct update){ .queue = queue, .level = level, .queued = true, .burst = g->burst };
 	DL_APPEND(g->queue[queue][level], u);
 	g->queued++;
 }
@@ -185,6 +185,8 @@ static void fill_from(struct gossip *g, struct fill *f, struct update *head, str
 
 		if (fill_is_full(f))
 			return;
+		if (u->burst == g->burst)
+			continue;
 		if (!put_update(g, u, b)) {
 			drop_update(g, u);
 		} else if (b->failed || b->len > DATAGRAM_PLAIN_MAX) {
@@ -196,7 +198,7 @@ static void fill_from(struct gossip *g, struct fill *f, struct update *head, str
 	}
 }
 
-void update_fill(struct gossip *g, struct buf *b)
+bool update_fill(struct gossip *g, struct buf *b)
 {
 	struct fill f = { .count = 0 };
 
@@ -206,6 +208,20 @@ void update_fill(struct gossip *g, struct buf *b)
 	for (unsigned int i = 0; i < f.count; i++) {
 		g->count.records_out += f.pick[i]->queue == UPDATE_RECORDS;
 		age_update(g, f.pick[i]);
+	}
+	return f.misses || f.count == FILL_PICKS_MAX;
+}
+
+void update_burst(struct gossip *g, const struct peer *to, int datagrams)
+{
+	bool more = true;
+
+	g->burst++;
+	for (int i = 0; i < datagrams && more; i++) {
+		_cleanup_(buf_fini) struct buf b = { 0 };
+
+		datagram_begin(g, &b);
+		more = datagram_send_more(g, &to->m.addr, &b);
 	}
 }
 
@@ -221,14 +237,8 @@ static void gossip_round(struct gossip *g)
 	size_t max = g->timing.gossip_fanout < 16 ? g->timing.gossip_fanout : 16;
 	size_t count = members_random(g, peer_is_told, NULL, to, max);
 
-	for (size_t i = 0; i < count; i++) {
-		for (int n = 0; n < GOSSIP_BURST && g->queued; n++) {
-			_cleanup_(buf_fini) struct buf b = { 0 };
-
-			datagram_begin(g, &b);
-			datagram_send(g, &to[i]->m.addr, &b);
-		}
-	}
+	for (size_t i = 0; i < count && g->queued; i++)
+		update_burst(g, to[i], GOSSIP_BURST);
 }
 
 void update_tick(struct gossip *g)
