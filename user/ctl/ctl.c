@@ -36,7 +36,7 @@ static void print_option(FILE *f, const char *name, const char *metavar, const c
 	char left[64];
 
 	snprintf(left, sizeof(left), "--%s%s%s", name, metavar ? " " : "", metavar ? metavar : "");
-	fprintf(f, "  %-26s %s\n", left, help);
+	fprintf(f, "  %-28s %s\n", left, help);
 }
 
 static void print_globals(FILE *f)
@@ -48,21 +48,32 @@ static void print_globals(FILE *f)
 	print_option(f, "version", NULL, "of overlayctl");
 }
 
-static void print_commands(FILE *f)
+/* Does the command begin with that word, with more to follow? */
+static bool is_of_group(const struct ctl_command *cmd, const char *word)
+{
+	size_t len = strlen(word);
+
+	return !strncmp(cmd->name, word, len) && cmd->name[len] == ' ';
+}
+
+/* All commands, or those of one group ("network"). */
+static void print_commands(FILE *f, const char *group)
 {
 	for (size_t i = 0; i < ctl_command_count; i++) {
 		const struct ctl_command *cmd = &ctl_commands[i];
 		char left[64];
 
+		if (group && !is_of_group(cmd, group))
+			continue;
 		snprintf(left, sizeof(left), "%s %s", cmd->name, cmd->operands);
-		fprintf(f, "  %-26s %s\n", left, cmd->summary);
+		fprintf(f, "  %-28s %s\n", left, cmd->summary);
 	}
 }
 
 static int print_help(struct ctl *c)
 {
 	fputs("Usage: overlayctl [--run-dir DIR] [--json] COMMAND\n\n", c->out);
-	print_commands(c->out);
+	print_commands(c->out, NULL);
 	print_globals(c->out);
 	return EXIT_SUCCESS;
 }
@@ -261,12 +272,10 @@ static int read_line(struct ctl *c, int argc, char **argv, struct line *l, struc
 	return 0;
 }
 
-static bool is_known_group(const char *word)
+static bool is_group(const char *word)
 {
-	size_t len = strlen(word);
-
 	for (size_t i = 0; i < ctl_command_count; i++)
-		if (!strncmp(ctl_commands[i].name, word, len) && ctl_commands[i].name[len] == ' ')
+		if (is_of_group(&ctl_commands[i], word))
 			return true;
 	return false;
 }
@@ -274,16 +283,17 @@ static bool is_known_group(const char *word)
 /* Wrong usage: what was typed, and what there is. */
 static int no_command(struct ctl *c, const struct line *l)
 {
-	if (!l->argc)
+	const char *word = l->argc ? l->argv[0] : NULL, *group = word && is_group(word) ? word : NULL;
+
+	if (!word)
 		fputs("overlayctl: give a command:\n", c->err);
-	else if (is_known_group(l->argv[0]) && l->argc > 1)
-		fprintf(c->err, "overlayctl: unknown command \"%s %s\"; there are:\n", l->argv[0],
-			l->argv[1]);
-	else if (is_known_group(l->argv[0]))
-		fprintf(c->err, "overlayctl: \"%s\" needs one word more; there are:\n", l->argv[0]);
+	else if (!group)
+		fprintf(c->err, "overlayctl: unknown command \"%s\"; there are:\n", word);
+	else if (l->argc > 1)
+		fprintf(c->err, "overlayctl: unknown command \"%s %s\"; there are:\n", word, l->argv[1]);
 	else
-		fprintf(c->err, "overlayctl: unknown command \"%s\"; there are:\n", l->argv[0]);
-	print_commands(c->err);
+		fprintf(c->err, "overlayctl: \"%s\" needs one word more; there are:\n", word);
+	print_commands(c->err, group);
 	return EXIT_WRONG_USAGE;
 }
 
@@ -302,6 +312,16 @@ static int check_line(const struct line *l, struct err *e)
 	return 0;
 }
 
+/* "help network create" is "network create --help". */
+static int run_help(struct ctl *c, const struct line *l)
+{
+	struct line about = { .argc = l->argc - 1, .argv = l->argv + 1 };
+
+	if (l->argc > 1)
+		find_command(&about);
+	return about.command ? print_command_help(c, about.command) : print_help(c);
+}
+
 static int run_line(struct ctl *c, const struct line *l)
 {
 	struct ctl_input in = { l->command, l->fields, l->argc, l->argv };
@@ -311,7 +331,9 @@ static int run_line(struct ctl *c, const struct line *l)
 		fputs("overlayctl " OV_VERSION "\n", c->out);
 		return EXIT_SUCCESS;
 	}
-	if (!l->command && (l->help || (l->argc && !strcmp(l->argv[0], "help"))))
+	if (!l->command && l->argc && !strcmp(l->argv[0], "help"))
+		return run_help(c, l);
+	if (!l->command && l->help)
 		return print_help(c);
 	if (!l->command)
 		return no_command(c, l);

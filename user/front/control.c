@@ -130,6 +130,7 @@ static int status_of(int code)
 	case EAGAIN:
 	case EHOSTUNREACH:
 	case ETIMEDOUT:
+	case ECANCELED:
 		return 503;
 	default:
 		return 500;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests about endpoints. Attaching is answered when the kernel holds it. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "control_call.h"
@@ -60,17 +61,49 @@ void control_get_endpoints(struct call *call)
 		call_done(call, 200, show_endpoints(&s, only));
 }
 
+/*
+ * By full id, name or prefix of the id. A name is unique in its network only: of
+ * several endpoints with one name, this node's own is meant, as intent_detach
+ * means it. -ENOENT, or -EINVAL when that is not one.
+ */
+static int find_endpoint(const struct scene *s, const char *ref,
+			 const struct view_endpoint **ret_endpoint, struct err *e)
+{
+	const struct view_endpoint *found = NULL;
+	const struct view *v = s->view;
+	struct id id;
+
+	for (size_t i = 0; i < v->endpoint_count && id_parse(ref, &id); i++) {
+		const struct view_endpoint *ve = &v->endpoint[i];
+
+		if (strcmp(ve->ep->name, ref) || !id_equal(&ve->ep->node, s->self))
+			continue;
+		if (found)
+			return err_set(e, -EINVAL, "endpoint \"%s\" is on network %s and on network %s: say "
+				       "which one by its id from `overlayctl endpoint ls`", ref,
+				       found->net->display, ve->net->display);
+		found = ve;
+	}
+	if (!found)
+		found = view_endpoint_find(v, ref);
+	if (!found)
+		return err_set(e, -ENOENT, "there is no endpoint \"%s\": `overlayctl endpoint ls` lists "
+			       "them", ref);
+	*ret_endpoint = found;
+	return 0;
+}
+
 void control_get_endpoint(struct call *call)
 {
 	struct scene s = call_scene(call);
-	const struct view_endpoint *ep = view_endpoint_find(s.view, call->ref);
+	const struct view_endpoint *ep;
 	struct err e = { 0 };
+	int r = find_endpoint(&s, call->ref, &ep, &e);
 
-	if (ep)
-		call_done(call, 200, show_endpoint(&s, ep));
+	if (r)
+		call_fail(call, r, &e);
 	else
-		call_fail(call, err_set(&e, -ENOENT, "there is no endpoint \"%s\": `overlayctl endpoint "
-					"ls` lists them", call->ref), &e);
+		call_done(call, 200, show_endpoint(&s, ep));
 }
 
 /* ---- attach: decode -> record (perhaps after asking other nodes) -> kernel -> answer ---- */
@@ -175,13 +208,16 @@ static void on_detached(void *arg, const struct err *e)
 void control_detach(struct call *call)
 {
 	struct control_host *h = &call->c->host;
-	const struct view_endpoint *ep = view_endpoint_find(store_view(call->c->store), call->ref);
+	struct scene s = call_scene(call);
+	const struct view_endpoint *ep;
+	char id[ID_TEXT_MAX];
 	struct err e = { 0 };
-	int r;
+	int r = find_endpoint(&s, call->ref, &ep, &e);
 
-	if (ep)
+	if (!r) {
 		call->id = ep->ep->id;
-	r = intent_detach(call->c->intent, call->ref, h->wall(h->ctx), &e);
+		r = intent_detach(call->c->intent, id_format(&call->id, id), s.wall, &e);
+	}
 	if (r)
 		call_fail(call, r, &e);
 	else

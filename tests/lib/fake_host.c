@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fake_host.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t host_now(void *ctx)
+{
+	return ((struct fake_host *)ctx)->now;
+}
+
+static uint64_t host_wall(void *ctx)
+{
+	return ((struct fake_host *)ctx)->wall;
+}
+
+/* Every name is a namespace, except "gone"; the inode is a hash of the name. */
+static int host_resolve_netns(void *ctx, const char *text, struct netns_ref *ret_ref, struct err *e)
+{
+	(void)ctx;
+	if (!strcmp(text, "gone"))
+		return err_set(e, -ENOENT, "there is no network namespace \"%s\"", text);
+	snprintf(ret_ref->path, sizeof(ret_ref->path), "/run/netns/%s", text);
+	ret_ref->dev = 4;
+	ret_ref->ino = 5381;
+	for (const char *p = text; *p; p++)
+		ret_ref->ino = ret_ref->ino * 33 + (unsigned char)*p;
+	return 0;
+}
+
+static int host_read_counters(void *ctx, struct ov_counter ret_counter[OV_VERDICT_COUNT],
+			      struct err *e)
+{
+	struct fake_host *f = ctx;
+
+	if (f->apply_error.code)
+		return err_set(e, f->apply_error.code, "%s", f->apply_error.text);
+	memcpy(ret_counter, f->counter, sizeof(f->counter));
+	return 0;
+}
+
+static void host_when_applied(void *ctx, const struct id *endpoint,
+			      void (*done)(void *arg, const struct err *e), void *arg)
+{
+	struct fake_host *f = ctx;
+
+	(void)endpoint;
+	cr_assert_lt(f->waiting_count, FAKE_WAITING_MAX);
+	f->waiting[f->waiting_count].done = done;
+	f->waiting[f->waiting_count++].arg = arg;
+	if (!f->hold)
+		fake_host_apply(f);
+}
+
+static void host_shut_down(void *ctx)
+{
+	((struct fake_host *)ctx)->shut_down = true;
+}
+
+void fake_host_apply(struct fake_host *f)
+{
+	while (f->waiting_count) {
+		size_t last = --f->waiting_count;
+
+		f->waiting[last].done(f->waiting[last].arg, f->apply_error.code ? &f->apply_error : NULL);
+	}
+}
+
+static void found_cluster(struct fake_host *f)
+{
+	struct node self = { .name = "node-a", .gossip_port = 7946, .vxlan_port = 4789,
+			     .uplink_mtu = 1500, .version = "0.1.0", .joined_ms = 1000 };
+	struct err e = { 0 };
+
+	self.id = *store_self(f->store);
+	cr_assert(!addr_parse("10.99.0.1", &self.addr));
+	cr_assert(!intent_cluster_create(f->intent, f->wall, &e), "%s", e.text);
+	cr_assert(!intent_node_announce(f->intent, &self, f->wall, &e), "%s", e.text);
+}
+
+void fake_host_init(struct fake_host *f)
+{
+	struct control_host host = { f, host_now, host_wall, host_resolve_netns, host_read_counters,
+				     host_when_applied, host_shut_down, &f->facts };
+	struct err e = { 0 };
+
+	*f = (struct fake_host){ .now = 60000, .wall = 1700000000123 };
+	f->facts = (struct control_facts){ .version = "0.1.0", .uplink = "eth0", .pin_dir = "overlayd",
+					   .attach_mode = "tcx", .xdp_mode = "off", .xdp_why = "veth",
+					   .uplink_mtu = 1500, .vxlan_port = 4789, .gossip_port = 7946,
+					   .started_ms = 1700000000000 };
+	rng_init_u64(&f->rng, 7);
+	cr_assert(!store_open(NULL, &f->rng, &f->store, &e), "%s", e.text);
+	cr_assert(!intent_new(f->store, NULL, &f->rng, &f->intent));
+	found_cluster(f);
+	cr_assert(!control_new(f->store, NULL, f->intent, &host, &f->control));
+}
+
+void fake_host_fini(struct fake_host *f)
+{
+	fake_host_apply(f);
+	control_free(f->control);
+	intent_free(f->intent);
+	store_close(f->store);
+	json_decref(f->answer);
+}
+
+static void on_reply(void *arg, int status, const char *text)
+{
+	struct fake_host *f = arg;
+
+	f->answers++;
+	f->status = status;
+	json_decref(f->answer);
+	f->answer = json_loads(text, JSON_DECODE_ANY, NULL);
+	cr_assert_not_null(f->answer, "the answer is not JSON: %s", text);
+}
+
+void fake_host_send(struct fake_host *f, const char *method, const char *path, const char *body,
+		    size_t len)
+{
+	char *copy = strdup(path), *query = strchr(copy, '?');
+	struct control_request req = { method, copy, query ? query + 1 : NULL, body, len };
+
+	if (query)
+		*query = '\0';
+	control_handle(f->control, &req, on_reply, f);
+	free(copy);
+}
+
+int fake_host_ask(struct fake_host *f, const char *method, const char *path, const char *body)
+{
+	int before = f->answers;
+
+	fake_host_send(f, method, path, body, body ? strlen(body) : 0);
+	return f->answers == before ? 0 : f->status;
+}
+
+json_t *fake_host_value(const struct fake_host *f, const char *where)
+{
+	json_t *v = f->answer;
+
+	while (v && *where) {
+		size_t len = strcspn(where, ".");
+		char member[64];
+
+		snprintf(member, sizeof(member), "%.*s", (int)len, where);
+		v = json_is_array(v) ? json_array_get(v, strtoul(member, NULL, 10)) :
+				       json_object_get(v, member);
+		where += len + (where[len] == '.');
+	}
+	return v;
+}
+
+const char *fake_host_text(const struct fake_host *f, const char *where)
+{
+	const char *text = json_string_value(fake_host_value(f, where));
+
+	return text ? text : "";
+}

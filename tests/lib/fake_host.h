@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A one-node cluster in memory with the control API on top: real store, intent
+ * and control, and a daemon that is a handful of variables.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "front/control.h"
+
+#define FAKE_WAITING_MAX 8
+
+struct fake_host {
+	struct rng rng;
+	struct store *store;
+	struct intent *intent;
+	struct control *control;
+	struct control_facts facts;
+	struct ov_counter counter[OV_VERDICT_COUNT];
+	uint64_t now, wall;
+	/* What when_applied answers: at once unless held, with an error when there is one. */
+	bool hold;
+	struct err apply_error;
+	size_t waiting_count;
+	struct {
+		void (*done)(void *arg, const struct err *e);
+		void *arg;
+	} waiting[FAKE_WAITING_MAX];
+	bool shut_down;
+	/* The newest answer. */
+	int answers, status;
+	json_t *answer;
+};
+
+/* Fails the test when it cannot. Node "node-a" at 10.99.0.1. */
+void fake_host_init(struct fake_host *f);
+void fake_host_fini(struct fake_host *f);
+/* Answers everybody who waits for the kernel. */
+void fake_host_apply(struct fake_host *f);
+
+/* Sends a request; path may have a query. The answer is in f, if it came. */
+void fake_host_send(struct fake_host *f, const char *method, const char *path, const char *body,
+		    size_t len);
+/* The same with text, and the answer's status; 0 when none came. */
+int fake_host_ask(struct fake_host *f, const char *method, const char *path, const char *body);
+/* A string inside the newest answer, by members separated by '.'; "" when it is not there. */
+const char *fake_host_text(const struct fake_host *f, const char *where);
+json_t *fake_host_value(const struct fake_host *f, const char *where);
