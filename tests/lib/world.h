@@ -1,27 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A made-up cluster for tests of pure code: items as the store would hold them,
- * and the view over them. The functions return the item, to be bent further.
+ * The real kernel, for a test alone: network and mount namespaces of its own
+ * with a bpffs, an uplink `up0` (192.0.2.1/24; its other end `up1`) and two
+ * containers. All of it goes with the test's process. Needs root.
  */
 #pragma once
 
-#include "base/rng.h"
-#include "model/view.h"
+#include <stdbool.h>
 
-struct world {
-	size_t count, cap;
-	struct item **items;
-};
+#include "apply/kernel.h"
 
-void world_fini(struct world *w);
-struct id world_id(unsigned int number); /* deterministic; grows with number */
-/* Addresses and prefixes as text; joined and created at `number` ms. */
-struct item *world_node(struct world *w, unsigned int number, const char *name, const char *addr);
-struct item *world_network(struct world *w, unsigned int number, const char *name,
-			   const char *subnet, uint32_t vni);
-struct item *world_endpoint(struct world *w, unsigned int number, unsigned int node,
-			    unsigned int network, const char *addr);
-struct item *world_block(struct world *w, unsigned int network, const char *start,
-			 unsigned int owner);
-void world_shuffle(struct world *w, struct rng *rng);
-struct view world_view(const struct world *w); /* aborts the test when it fails */
+#define WORLD "/tmp/ov-test-kernel"
+#define BPFFS WORLD "/bpf"
+#define CONTAINER WORLD "/container"
+#define OTHER WORLD "/other"
+
+extern const struct bpf_place place;
+extern const uint32_t zero_key; /* of tables with one row */
+
+void make_world(void);
+void must(int r, const char *what);
+void sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool sh_ok(const char *command);
+bool inside(const char *netns, const char *command);
+
+struct kernel *open_kernel(struct driver drivers[PLAN_TABLE_COUNT]);
+/* With e NULL it must succeed; otherwise a failure must come with a sentence. */
+int upsert(const struct driver *d, const void *key, const void *value, struct err *e);
+void remove_it(const struct driver *d, const void *key, const void *value);
+struct plan_table look(const struct driver *d);
+/* True when exactly that row is there, byte by byte. */
+bool holds(const struct driver *d, const void *key, const void *value);
+size_t rows(const struct driver *d);
+
+struct plan_device_key endpoint_key(void);
+struct plan_device endpoint_row(const char *netns);

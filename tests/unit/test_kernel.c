@@ -1,187 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * apply's drivers over the real kernel. Each test has network and mount
- * namespaces of its own, with a bpffs, an uplink `up0` and a container; all of
- * it goes with the test's process. Needs root.
- */
+/* apply's drivers over the real kernel; needs root. */
 #include <bpf/bpf.h>
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apply/facts.h"
-#include "apply/kernel.h"
 #include "base/cleanup.h"
 #include "sys/bpf.h"
-#include "sys/link.h"
-#include "sys/netns.h"
-#include "sys/nl.h"
-
-#define BASE "/tmp/ov-test-kernel"
-#define BPFFS BASE "/bpf"
-#define CONTAINER BASE "/container"
-#define OTHER BASE "/other"
-
-static const struct bpf_place place = { .bpffs = BPFFS, .pin_dir = "deep/overlayd" };
-
-/* ---- a world ---- */
-
-static void must(int r, const char *what)
-{
-	cr_assert_geq(r, 0, "%s: %s", what, strerror(r == -1 ? errno : -r));
-}
-
-static void sh(const char *format, ...)
-{
-	char command[1024];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(command, sizeof(command), format, ap);
-	va_end(ap);
-	cr_assert_eq(system(command), 0, "failed: %s", command);
-}
-
-static bool sh_ok(const char *command)
-{
-	return system(command) == 0;
-}
-
-/* A namespace bound to a file, as `ip netns` does it. */
-static void make_netns(const char *path)
-{
-	int self, fd = open(path, O_CREAT | O_CLOEXEC | O_RDONLY, 0600);
-
-	must(fd, path);
-	close(fd);
-	must(netns_open_self(&self), "own namespace");
-	must(unshare(CLONE_NEWNET), "unshare");
-	must(mount("/proc/thread-self/ns/net", path, NULL, MS_BIND, NULL), "bind");
-	must(setns(self, CLONE_NEWNET), "setns");
-	close(self);
-}
-
-static void make_world(void)
-{
-	cr_assert_eq(geteuid(), 0, "these tests need root");
-	must(unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare");
-	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
-	mkdir(BASE, 0700);
-	must(mount("tmpfs", BASE, "tmpfs", 0, NULL), "tmpfs");
-	must(mkdir(BPFFS, 0700), "mkdir");
-	must(mount("bpf", BPFFS, "bpf", 0, NULL), "bpffs");
-	make_netns(CONTAINER);
-	make_netns(OTHER);
-	sh("ip link set lo up && ip link add up0 type veth peer name up1 && "
-	   "ip addr add 192.0.2.1/24 dev up0 && ip link set up0 up && ip link set up1 up");
-}
+#include "tests/lib/world.h"
 
 TestSuite(kernel, .init = make_world);
-
-static struct kernel *open_kernel(struct driver drivers[PLAN_TABLE_COUNT])
-{
-	struct kernel *k = NULL;
-	struct err e = { 0 };
-	int r = kernel_open(&place, &k, &e);
-
-	cr_assert_eq(r, 0, "%s", e.text);
-	kernel_drivers(k, drivers);
-	return k;
-}
-
-static int upsert(const struct driver *d, const void *key, const void *value, struct err *e)
-{
-	struct err mine = { 0 };
-	int r = d->upsert(d->ctx, key, value, false, e ? e : &mine);
-
-	if (!e)
-		cr_assert_eq(r, 0, "%s", mine.text);
-	else
-		cr_assert(r == 0 || e->text[0]);
-	return r;
-}
-
-static void remove_it(const struct driver *d, const void *key, const void *value)
-{
-	struct err e = { 0 };
-
-	cr_assert_eq(d->remove(d->ctx, key, value, &e), 0, "%s", e.text);
-}
-
-static struct plan_table look(const struct driver *d)
-{
-	struct plan_table t = { 0 };
-	struct err e = { 0 };
-
-	cr_assert_eq(d->observe(d->ctx, &t, &e), 0, "%s", e.text);
-	return t;
-}
-
-/* The one row that is there, compared byte by byte. */
-static bool holds(const struct driver *d, const void *key, const void *value)
-{
-	struct plan_table t = look(d);
-	bool same = t.count == 1 && !memcmp(t.rows, key, t.key_size) &&
-		    !memcmp(t.rows + t.key_size, value, t.value_size);
-
-	free(t.rows);
-	return same;
-}
-
-static size_t rows(const struct driver *d)
-{
-	struct plan_table t = look(d);
-
-	free(t.rows);
-	return t.count;
-}
-
-static struct plan_device_key endpoint_key(void)
-{
-	struct plan_device_key key;
-
-	memset(&key, 0xab, sizeof(key));
-	return key;
-}
-
-static struct plan_device endpoint_row(const char *netns)
-{
-	static const uint8_t mac[6] = { 0x02, 0x42, 10, 10, 0, 2 };
-	struct plan_device d;
-	struct stat st;
-
-	memset(&d, 0, sizeof(d));
-	strcpy(d.name, "ovabababababab");
-	strcpy(d.ifname, "eth0");
-	strcpy(d.netns, netns);
-	must(stat(netns, &st), netns);
-	d.netns_dev = st.st_dev;
-	d.netns_ino = st.st_ino;
-	d.addr = addr_from_v4(0x0a0a0002);
-	d.prefix_len = 120;
-	memcpy(d.mac, mac, 6);
-	d.mtu = 1450;
-	return d;
-}
-
-static bool inside(const char *netns, const char *command)
-{
-	char full[512];
-
-	snprintf(full, sizeof(full), "nsenter --net=%s sh -c '%s'", netns, command);
-	return sh_ok(full);
-}
 
 /* ---- devices ---- */
 
@@ -340,7 +175,7 @@ Test(kernel, says_that_the_namespace_is_gone_or_another_one)
 	cr_assert_eq(upsert(&d[PLAN_DEVICES], &key, &row, &e), -ESTALE);
 	cr_assert(strstr(e.text, CONTAINER), "%s", e.text);
 	e = (struct err){ 0 };
-	strcpy(row.netns, BASE "/nowhere");
+	strcpy(row.netns, WORLD "/nowhere");
 	cr_assert_eq(upsert(&d[PLAN_DEVICES], &key, &row, &e), -ENOENT);
 	cr_assert(strstr(e.text, "nowhere"), "%s", e.text);
 	kernel_close(k);
@@ -390,8 +225,6 @@ Test(kernel, notices_that_a_namespace_vanished_with_its_endpoint)
 }
 
 /* ---- tunnel ---- */
-
-static const uint32_t zero_key;
 
 Test(kernel, makes_adopts_moves_and_removes_the_tunnel_device)
 {
@@ -743,200 +576,4 @@ Test(kernel, detach_leaves_the_host_as_it_was)
 Test(kernel, detach_leaves_the_host_as_it_was_with_clsact)
 {
 	detach_all(true);
-}
-
-/* ---- where pins live ---- */
-
-Test(kernel, refuses_a_place_that_is_no_bpffs)
-{
-	static const struct bpf_place bad = { .bpffs = BASE, .pin_dir = "overlayd" };
-	struct bpf_objects *o = NULL;
-	struct err e = { 0 };
-
-	cr_assert_eq(bpf_open(&bad, &o, &e), -ENOENT);
-	cr_assert(strstr(e.text, "mount -t bpf bpf " BASE), "%s", e.text);
-}
-
-Test(kernel, refuses_pin_directories_that_bpffs_cannot_hold)
-{
-	static const char *const bad[] = { "", "/abs", "a/", "a//b", "../up", "v1.2" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct bpf_place p = { .bpffs = BPFFS, .pin_dir = bad[i] };
-		struct bpf_objects *o = NULL;
-		struct err e = { 0 };
-
-		cr_assert_eq(bpf_open(&p, &o, &e), -EINVAL, "%s", bad[i]);
-		cr_assert_neq(e.text[0], '\0');
-	}
-}
-
-/* ---- facts ---- */
-
-Test(kernel, reads_uplink_devices_and_routes)
-{
-	static const char *const text[] = { "192.0.2.9", "198.51.100.1", "203.0.113.1", "192.0.2.1" };
-	struct driver d[PLAN_TABLE_COUNT];
-	struct kernel *k = open_kernel(d);
-	struct plan_device_key key = endpoint_key();
-	struct plan_device row = endpoint_row(CONTAINER);
-	struct plan_tunnel tunnel = { .port = 4789 };
-	struct ov_addr addr, peer[4], gateway;
-	struct facts f = { .vxlan_port = 4789 };
-	struct facts_source *s;
-	struct err e = { 0 };
-	uint32_t ifindex;
-	char driver[32];
-	uint16_t mtu;
-
-	for (int i = 0; i < 4; i++)
-		cr_assert_eq(addr_parse(text[i], &peer[i]), 0);
-	cr_assert_eq(addr_parse("192.0.2.254", &gateway), 0);
-	/* one peer by a gateway, one by another interface, one is ourselves */
-	sh("ip route add 198.51.100.0/24 via 192.0.2.254 && ip addr add 203.0.113.2/24 dev up1");
-	upsert(&d[PLAN_TUNNEL], &zero_key, &tunnel, NULL);
-	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
-	cr_assert_eq(facts_open("up0", &s, &e), 0);
-	cr_assert_eq(facts_uplink(s, &addr, &mtu, &ifindex, driver, &e), 0, "%s", e.text);
-	cr_assert_eq(addr_v4(&addr), 0xc0000201);
-	cr_assert_eq(mtu, 1500);
-	cr_assert_eq(ifindex, if_nametoindex("up0"));
-	cr_assert_str_eq(driver, "veth");
-	cr_assert_eq(facts_read(s, peer, 4, &f, &e), 0, "%s", e.text);
-	cr_assert_eq(f.uplink_ifindex, ifindex);
-	cr_assert_eq(f.tunnel_ifindex, if_nametoindex(OV_TUNNEL_NAME));
-	cr_assert_eq(f.device_count, 1);
-	cr_assert(id_equal(&f.device[0].endpoint, &key.endpoint));
-	cr_assert_eq(f.device[0].ifindex, if_nametoindex(row.name));
-	cr_assert_eq(f.route_count, 2);
-	cr_assert_eq(addr_cmp(&f.route[0].to, &peer[0]), 0);
-	cr_assert_eq(addr_cmp(&f.route[0].next_hop, &peer[0]), 0);
-	cr_assert_eq(addr_cmp(&f.route[1].to, &peer[1]), 0);
-	cr_assert_eq(addr_cmp(&f.route[1].next_hop, &gateway), 0);
-	facts_close(s);
-	kernel_close(k);
-}
-
-Test(kernel, notices_addresses_and_routes_that_change)
-{
-	struct facts_source *s;
-	struct err e = { 0 };
-
-	cr_assert_eq(facts_open("up0", &s, &e), 0);
-	cr_assert_not(facts_drain(s));
-	sh("ip addr add 192.0.2.77/24 dev up0");
-	cr_assert(facts_drain(s));
-	cr_assert_not(facts_drain(s));
-	sh("ip route add 198.51.100.0/24 via 192.0.2.254");
-	cr_assert(facts_drain(s));
-	facts_close(s);
-}
-
-static void uplink_says(const char *name, int code, const char *word)
-{
-	struct facts_source *s;
-	struct ov_addr addr;
-	struct err e = { 0 };
-	uint32_t ifindex;
-	char driver[32];
-	uint16_t mtu;
-
-	cr_assert_eq(facts_open(name, &s, &e), 0);
-	cr_assert_eq(facts_uplink(s, &addr, &mtu, &ifindex, driver, &e), code, "%s", e.text);
-	cr_assert(strstr(e.text, name) && strstr(e.text, word), "%s", e.text);
-	facts_close(s);
-}
-
-Test(kernel, says_what_is_wrong_with_an_uplink)
-{
-	uplink_says("nope0", -ENODEV, "no interface");
-	uplink_says("up1", -EADDRNOTAVAIL, "no IPv4");
-	sh("ip addr add 2001:db8::1/64 dev up1 nodad");
-	uplink_says("up1", -EADDRNOTAVAIL, "IPv6");
-	sh("ip link set up0 down");
-	uplink_says("up0", -ENETDOWN, "is down");
-}
-
-/* A process that waits in that namespace to be killed. */
-static pid_t child_in(const char *netns)
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	must(pipe(ready), "pipe");
-	pid = fork();
-	must(pid, "fork");
-	if (!pid) {
-		int fd = open(netns, O_RDONLY);
-
-		if (fd < 0 || setns(fd, CLONE_NEWNET) < 0 || write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	cr_assert_eq(read(ready[0], &byte, 1), 1);
-	return pid;
-}
-
-Test(kernel, finds_namespaces_by_path_and_pid_and_refuses_its_own)
-{
-	char path[NETNS_MAX_LEN + 1], pid[16], expected[40];
-	uint64_t dev, ino;
-	struct err e = { 0 };
-	struct stat st;
-	pid_t child;
-
-	cr_assert_eq(facts_netns(CONTAINER, path, &dev, &ino, &e), 0, "%s", e.text);
-	must(stat(CONTAINER, &st), "stat");
-	cr_assert_str_eq(path, CONTAINER);
-	cr_assert_eq(ino, st.st_ino);
-	cr_assert(facts_netns_alive(path, dev, ino));
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	cr_assert_eq(facts_netns(pid, path, &dev, &ino, &e), -EINVAL);
-	cr_assert(strstr(e.text, "itself"), "%s", e.text);
-	e = (struct err){ 0 };
-	child = child_in(CONTAINER);
-	snprintf(pid, sizeof(pid), "%d", child);
-	snprintf(expected, sizeof(expected), "/proc/%d/ns/net", child);
-	cr_assert_eq(facts_netns(pid, path, &dev, &ino, &e), 0, "%s", e.text);
-	cr_assert_str_eq(path, expected);
-	cr_assert_eq(ino, st.st_ino);
-	/* A name outlives the process, so it is preferred where there is one. */
-	must(mount("tmpfs", "/run", "tmpfs", 0, NULL), "tmpfs");
-	sh("mkdir -p /run/netns && touch /run/netns/named && mount --bind " CONTAINER " /run/netns/named");
-	cr_assert_eq(facts_netns(pid, path, &dev, &ino, &e), 0, "%s", e.text);
-	cr_assert_str_eq(path, "/run/netns/named");
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	cr_assert_eq(facts_netns("named", path, &dev, &ino, &e), 0, "%s", e.text);
-	cr_assert_str_eq(path, "/run/netns/named");
-	cr_assert_eq(facts_netns("no-such-netns", path, &dev, &ino, &e), -ENOENT);
-	cr_assert(strstr(e.text, "no-such-netns"), "%s", e.text);
-	e = (struct err){ 0 };
-	cr_assert_eq(facts_netns("/etc/passwd", path, &dev, &ino, &e), -EINVAL);
-	e = (struct err){ 0 };
-	cr_assert_eq(facts_netns("/proc/self/ns/mnt", path, &dev, &ino, &e), -EINVAL);
-	e = (struct err){ 0 };
-	cr_assert_eq(facts_netns("999999999", path, &dev, &ino, &e), -ENOENT);
-	cr_assert(strstr(e.text, "999999999"), "%s", e.text);
-}
-
-Test(kernel, sums_counters_over_all_cpus)
-{
-	struct driver d[PLAN_TABLE_COUNT];
-	struct kernel *k = open_kernel(d);
-	struct ov_counter total[OV_VERDICT_COUNT], each[1024] = { { 0 } };
-	uint32_t key = OV_DROP_NO_PEER;
-	long cpus = sysconf(_SC_NPROCESSORS_CONF);
-
-	cr_assert_leq(cpus, 1024);
-	for (long i = 0; i < cpus; i++)
-		each[i] = (struct ov_counter){ .packets = 2, .bytes = 100 };
-	must(bpf_map_update_elem(bpf_map_fd(kernel_bpf(k), BPF_MAP_counters), &key, each, BPF_ANY), "map");
-	cr_assert_eq(kernel_read_counters(k, total), 0);
-	cr_assert_geq(total[key].packets, 2);
-	cr_assert_eq(total[key].bytes, total[key].packets * 50);
-	cr_assert_eq(total[OV_FWD_LOCAL].packets, 0);
-	kernel_close(k);
 }
