@@ -9,7 +9,7 @@ $(BENCH_TRAFFIC): $(B)/bench/%: tests/bench/%.c tests/bench/tool.h
 	$(call say,CC,$@)mkdir -p $(@D) && $(COMPILE) -MF $@.d -pie -o $@ $<
 
 $(BENCH_PRODUCT): $(B)/bench/%: $(B)/tests/bench/%.o $(B)/libovsys.a $(B)/libovcore.a
-	$(call say,LINK,$@)mkdir -p $(@D) && $(LINK) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)mkdir -p $(@D) && $(LINK) -o $@ $(GROUP) $(LDLIBS)
 
 bench-traffic: $(BENCH_TRAFFIC)
 bench-tools: $(BENCH_TRAFFIC) $(BENCH_PRODUCT)
