@@ -189,6 +189,7 @@ void member_hear_sender(struct gossip *g, const struct claim *c); /* first-hand 
 bool member_is_removed(const struct gossip *g, const struct id *id);
 /* A NODE record is new here: its node becomes, follows or ceases to be a member. */
 void member_follow_record(struct gossip *g, const struct record_key *key);
+void member_forget(struct gossip *g, struct peer *p); /* out of every table, and freed */
 int members_load(struct gossip *g); /* from the store's NODE records */
 void members_free(struct gossip *g);
 uint64_t members_hash(const struct gossip *g); /* equal tables have equal hashes */

@@ -93,7 +93,7 @@ static struct peer *peer_add(struct gossip *g, const struct id *id, const struct
 	return p;
 }
 
-static void peer_remove(struct gossip *g, struct peer *p)
+void member_forget(struct gossip *g, struct peer *p)
 {
 	size_t at = peer_place(g, &p->m.id), spot = 0;
 
@@ -241,7 +241,7 @@ void member_follow_record(struct gossip *g, const struct record_key *key)
 	p = peer_find(g, &it->node.id);
 	if (it->tombstone) {
 		if (p)
-			peer_remove(g, p);
+			member_forget(g, p);
 		return;
 	}
 	addr = (struct sockname){ .addr = it->node.addr, .port = it->node.gossip_port };

@@ -31,6 +31,8 @@
  */
 #include "engine.h"
 
+#define FORGET_MS (24ull * 3600 * 1000) /* serf's reconnect_timeout */
+
 static uint32_t next_number(struct gossip *g)
 {
 	if (!++g->last_number)
@@ -164,6 +166,15 @@ static bool is_dead(const struct gossip *g, const struct peer *p)
 	return p->m.status == MEMBER_DEAD;
 }
 
+/* Gone for long, and no record says that there is such a node at all. */
+static bool is_forgettable(const struct gossip *g, const struct peer *p)
+{
+	struct record_key key = key_of_id(RECORD_NODE, &p->m.id);
+
+	return !member_is_live(p->m.status) && g->now - p->m.since > FORGET_MS &&
+	       !store_item(g->store, &key);
+}
+
 static bool seed_is_met(const struct gossip *g, const struct sockname *seed)
 {
 	if (!memcmp(seed, &g->self.m.addr, sizeof(*seed)))
@@ -190,6 +201,8 @@ static void reconnect(struct gossip *g)
 	struct peer *dead;
 
 	g->next_reconnect = g->now + g->timing.reconnect_interval;
+	if (members_random(g, is_forgettable, NULL, &dead, 1))
+		member_forget(g, dead);
 	if (members_random(g, is_dead, NULL, &dead, 1))
 		send_ping(g, dead, 0);
 	for (size_t i = 0; i < g->seed_count; i++)

@@ -319,8 +319,11 @@ static bool compare_versions(struct sync *s, const struct version *ours, const s
 	       (order < 0 || keys_add(&s->push, &ours->key));
 }
 
-/* Reads one group and walks it beside our own versions of that bucket, both sorted. */
-static int read_group(struct gossip *g, struct cursor *c, const struct place *from)
+/*
+ * Reads one group and walks it beside our own versions of that bucket, both
+ * sorted. from: where the page begins; *least: the first bucket that may come now.
+ */
+static int read_group(struct gossip *g, struct cursor *c, const struct place *from, int *least)
 {
 	static const struct record_key start;
 	_cleanup_(versions_fini) struct versions ours = { 0 };
@@ -330,8 +333,9 @@ static int read_group(struct gossip *g, struct cursor *c, const struct place *fr
 	struct version v, last = { .key = start };
 	size_t i = 0;
 
-	if (c->bad || bucket < from->bucket)
+	if (c->bad || bucket < *least)
 		return -EBADMSG;
+	*least = bucket + 1;
 	if (gather(g, bucket, bucket == from->bucket ? &from->after : &start, &ours))
 		return -ENOMEM;
 	for (uint32_t n = 0; n < count; n++, last = v) {
@@ -366,7 +370,7 @@ static int read_page(struct gossip *g, struct cursor *c)
 	struct sync *s = &g->sync;
 	struct place from = { s->bucket, s->after }, next = from;
 	bool has_members = cursor_u8(c);
-	int r = 0;
+	int r = 0, least = s->bucket;
 
 	if (has_members)
 		members_get(g, c);
@@ -382,7 +386,7 @@ static int read_page(struct gossip *g, struct cursor *c)
 	keys_clear(&s->want);
 	keys_clear(&s->push);
 	while (!r && cursor_left(c))
-		r = read_group(g, c, &from);
+		r = read_group(g, c, &from, &least);
 	s->bucket = next.bucket;
 	s->after = next.after;
 	return r;
