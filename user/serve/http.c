@@ -62,6 +62,7 @@ struct http {
 	struct loop_io *io;
 	struct loop_timer *timer;
 	struct request *waiting;
+	bool closed_one; /* since MHD_run began */
 	char *path;
 	struct stat socket_stat; /* so that only our own socket is removed */
 };
@@ -108,10 +109,29 @@ static void rearm(struct http *h)
 		loop_timer_set(h->timer, UINT64_MAX);
 }
 
+/*
+ * At its limit of connections libmicrohttpd takes the listening socket out of
+ * its epoll set, and puts it back at the start of an MHD_run when there is room
+ * again (seen in 0.9.75). So a run that made room needs another one after it.
+ */
 static void run(struct http *h)
 {
-	MHD_run(h->mhd);
+	do {
+		h->closed_one = false;
+		MHD_run(h->mhd);
+	} while (h->closed_one);
 	rearm(h);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct http *h = cls;
+
+	(void)conn;
+	(void)socket_context;
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+		h->closed_one = true;
 }
 
 static void on_ready(void *arg, unsigned int events)
@@ -294,6 +314,7 @@ static int start(struct http *h, int fd)
 				  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_TIMEOUT_S,
 				  MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
 				  MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 				  MHD_OPTION_END);
 	if (!h->mhd)
 		return errno ? -errno : -EIO;
