@@ -10,6 +10,7 @@
 #   topo_container C          an empty container namespace
 #   ctl N ARG...              overlayctl of host N
 #   at X COMMAND...           runs COMMAND inside namespace X (hN, a container, fab)
+#   spawn X COMMAND...        the same in the background; its pid is $SPAWN
 #   topo_fini                 ends every daemon by its pid and removes all of it
 #
 #            fab: bridge br0
@@ -32,7 +33,7 @@ topo_init() {
 	TOPO=$1
 	WORK=$(mktemp -d "/tmp/overlayd-$TOPO.XXXXXX")
 	declare -gA TOPO_PID=()
-	TOPO_SPACES=()
+	TOPO_SPACES=() TOPO_SPAWNED=()
 	mkdir "$WORK/bpf"
 	mount -t bpf bpf "$WORK/bpf"
 	topo_space fab
@@ -50,6 +51,15 @@ at() {
 	local space=$1
 	shift
 	nsenter --net="/run/netns/$TOPO-$space" "$@"
+}
+
+# spawn X COMMAND...: in the background inside X; its pid is $SPAWN, ended by topo_fini.
+spawn() {
+	local space=$1
+	shift
+	nsenter --net="/run/netns/$TOPO-$space" "$@" &
+	SPAWN=$!
+	TOPO_SPAWNED+=("$SPAWN")
 }
 
 topo_host() {
@@ -76,7 +86,8 @@ topo_spawn() {
 	local n=$1
 	shift
 	mkdir -p "$WORK/h$n"
-	at "h$n" "$BUILD/overlayd" --attach eth0 --node "h$n" --state-dir "$WORK/h$n/state" \
+	# Not `at ... &`: a function in the background is a shell, whose pid is not the daemon's.
+	nsenter --net="/run/netns/$TOPO-h$n" "$BUILD/overlayd" --attach eth0 --node "h$n" --state-dir "$WORK/h$n/state" \
 		--run-dir "$WORK/h$n/run" --bpffs "$WORK/bpf" --pin-dir "h$n" "$@" \
 		>>"$WORK/h$n/log" 2>&1 &
 	TOPO_PID[$n]=$!
@@ -123,6 +134,10 @@ topo_fini() {
 	for n in "${!TOPO_PID[@]}"; do
 		kill -9 "${TOPO_PID[$n]}" 2>/dev/null
 		wait "${TOPO_PID[$n]}" 2>/dev/null
+	done
+	for n in "${TOPO_SPAWNED[@]}"; do
+		kill -9 "$n" 2>/dev/null
+		wait "$n" 2>/dev/null
 	done
 	for n in "${TOPO_SPACES[@]}"; do
 		ip netns del "$n" 2>/dev/null

@@ -12,12 +12,12 @@ trap topo_fini EXIT
 check() { # NAME COMMAND...
 	local name=$1
 	shift
-	if "$@"; then echo "ok $name"; else echo "not ok $name: $*"; fi
+	if "$@" >/dev/null; then echo "ok $name"; else echo "not ok $name: $*"; fi
 }
 check_not() { # NAME COMMAND...: the command must fail
 	local name=$1
 	shift
-	if "$@"; then echo "not ok $name: succeeded: $*"; else echo "ok $name"; fi
+	if "$@" >/dev/null; then echo "not ok $name: succeeded: $*"; else echo "ok $name"; fi
 }
 
 # refuses NAME PATTERN COMMAND...: exit status 1 and one sentence that matches.

@@ -35,8 +35,8 @@ stops "missing capabilities" 'CAP_' at h3 setpriv --bounding-set -all --inh-caps
 stops "a wrong token" 'token' daemon 3 --attach eth0 --join 10.99.0.1 --token "ov1-$(printf 'ab%.0s' {1..32})"
 check_not "and nothing is left of it" test -e "$WORK/bpf/x/v1/link"
 stops "a name that is taken" '"?h2"?.*(taken|name)' daemon 3 --attach eth0 --node h2 --join 10.99.0.1 --token "$(ctl 1 cluster token)"
-at h3 busybox nc -lk -p 7946 >/dev/null 2>&1 &
-nc=$!
+spawn h3 busybox nc -ll -p 7946 -e cat >/dev/null 2>&1
+nc=$SPAWN
 await 5 at h3 sh -c 'ss -Hltn | grep -q 7946'
 stops "a gossip port in use" '7946' daemon 3 --attach eth0
 kill "$nc"
@@ -89,9 +89,9 @@ refuses "exhaustion" 'tiny.*(free|exhaust)' ctl 1 endpoint attach --network tiny
 mkdir -p "$WORK/small" && mount -t tmpfs -o size=256k tmpfs "$WORK/small"
 topo_kill TERM 2
 cp -r "$WORK/h2/state/." "$WORK/small/"
-at h2 "$BUILD/overlayd" --attach eth0 --node h2 --state-dir "$WORK/small" --run-dir "$WORK/h2/run" \
-	--bpffs "$WORK/bpf" --pin-dir h2 >>"$WORK/h2/log" 2>&1 &
-TOPO_PID[2]=$!
+spawn h2 "$BUILD/overlayd" --attach eth0 --node h2 --state-dir "$WORK/small" --run-dir "$WORK/h2/run" \
+	--bpffs "$WORK/bpf" --pin-dir h2 >>"$WORK/h2/log" 2>&1
+TOPO_PID[2]=$SPAWN
 await 20 ctl 2 status >/dev/null || { tail -n 5 "$WORK/h2/log"; echo "not ok a daemon on a small disk starts"; }
 dd if=/dev/zero of="$WORK/small/fill" bs=4k >/dev/null 2>&1
 was=$(ctl 2 --json network ls | jq length)
@@ -104,6 +104,6 @@ check "a full disk is said in a sentence" full
 check "which names it" grep -qiE 'disk|space|full' "$WORK/full"
 now=$(ctl 2 --json network ls | jq length)
 rm -f "$WORK/small/fill"
-check "with room again it goes on" await 20 ctl 2 network create afterwards >/dev/null
+check "with room again it goes on" await 20 ctl 2 network create afterwards
 topo_kill KILL 2
 umount -l "$WORK/small"

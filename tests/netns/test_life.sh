@@ -29,7 +29,7 @@ pings c1 "$(ip_of 1 c2)" || die "no ping to begin with"
 # Foreign objects on the same devices.
 at h2 ip link add foreign0 type veth peer name foreign1
 at h2 tc qdisc add dev eth0 clsact 2>/dev/null
-at h2 tc filter add dev eth0 egress prio 7 protocol ip u32 match u32 0 0 action ok ||
+at h2 tc filter add dev eth0 egress prio 7 protocol ip u32 match u32 0 0 flowid 1:1 ||
 	die "foreign filter"
 foreign() { at h2 tc filter show dev eth0 egress | grep -q u32 && at h2 ip link show foreign0 >/dev/null; }
 
@@ -41,10 +41,10 @@ identity() { # what must not change when a daemon returns: ifindexes and program
 
 for n in 1 2 3; do
 	identity "$n" >"$WORK/id.before"
-	at c1 ping -q -c 1000 -i 0.01 "$(ip_of 1 c2)" >"$WORK/ping.a" &
-	a=$!
-	at c3 ping -q -c 1000 -i 0.01 "$(ip_of 1 c1)" >"$WORK/ping.b" &
-	b=$!
+	spawn c1 ping -q -c 1000 -i 0.01 "$(ip_of 1 c2)" >"$WORK/ping.a"
+	a=$SPAWN
+	spawn c3 ping -q -c 1000 -i 0.01 "$(ip_of 1 c1)" >"$WORK/ping.b"
+	b=$SPAWN
 	sleep 1
 	topo_kill KILL "$n"
 	sleep 2

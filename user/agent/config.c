@@ -400,7 +400,8 @@ int options_parse_text(const char *text, size_t len, const char *name, struct op
 	if (memchr(text, '\0', len))
 		return err_set(e, -EINVAL, "%s is not a text file: is it the right file?", name);
 	r = ini_parse_stream(next_line, &in, on_pair, &in);
-	if (inner.code)
+	/* inih goes on behind a line it cannot read: the first mistake may not be ours. */
+	if (inner.code && (r <= 0 || (unsigned int)r >= in.line))
 		return err_set(e, inner.code, "%s", inner.text);
 	if (r)
 		return err_set(e, r > 0 ? -EINVAL : -ENOMEM, "%s:%d: not a `key = value` line", name, r);

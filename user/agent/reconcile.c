@@ -73,6 +73,14 @@ static void on_row_error(void *arg, enum plan_table_id table, const uint8_t *key
 
 /* ---- one run ---- */
 
+static bool has_device(const struct agent *a, const struct id *endpoint)
+{
+	for (size_t i = 0; i < a->facts.device_count; i++)
+		if (id_equal(&a->facts.device[i].endpoint, endpoint))
+			return true;
+	return false;
+}
+
 /* The other nodes' addresses, sorted as facts_read wants to report routes. */
 static struct ov_addr *peer_addrs(const struct agent *a, const struct view *v, size_t *ret_count)
 {
@@ -106,6 +114,44 @@ static int read_facts(struct agent *a, const struct view *v, struct err *e)
 	return facts_read(a->facts_source, peers, count, &a->facts, e);
 }
 
+/*
+ * The driver's memory of a device is stale once somebody else deletes it. Reading
+ * back every namespace after each notice would be costly, so only the loss of one
+ * we had is looked for.
+ */
+static bool lost_device(const struct agent *a, const struct id *had, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!has_device(a, &had[i]) && view_endpoint_by_id(store_view(a->store), &had[i]))
+			return true;
+	return false;
+}
+
+static struct id *device_ids(const struct agent *a)
+{
+	struct id *ids = calloc(a->facts.device_count + 1, sizeof(*ids));
+
+	for (size_t i = 0; ids && i < a->facts.device_count; i++)
+		ids[i] = a->facts.device[i].endpoint;
+	return ids;
+}
+
+/* Reads the facts and forgets what they prove wrong. */
+static int refresh_facts(struct agent *a, const struct view *v, struct err *e)
+{
+	size_t count = a->facts.device_count;
+	_cleanup_(freep) struct id *had = device_ids(a);
+	uint32_t tunnel = a->facts.tunnel_ifindex;
+	int r;
+
+	if (!had)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = read_facts(a, v, e);
+	if (r >= 0 && (lost_device(a, had, count) || tunnel != a->facts.tunnel_ifindex))
+		apply_forget(a->apply);
+	return r;
+}
+
 /* Plans once and applies. Returns the number of rows changed, or a negative errno. */
 static int run_once(struct agent *a, struct err *e)
 {
@@ -114,7 +160,7 @@ static int run_once(struct agent *a, struct err *e)
 	struct plan plan = { 0 };
 	int r;
 
-	r = read_facts(a, v, e);
+	r = refresh_facts(a, v, e);
 	if (r < 0)
 		return r;
 	r = plan_build(v, &a->facts, store_self(a->store), &plan);
@@ -211,14 +257,6 @@ static void reconcile(struct agent *a)
 
 /* ---- what makes it dirty ---- */
 
-static bool has_device(const struct agent *a, const struct id *endpoint)
-{
-	for (size_t i = 0; i < a->facts.device_count; i++)
-		if (id_equal(&a->facts.device[i].endpoint, endpoint))
-			return true;
-	return false;
-}
-
 /* Endpoints of ours whose device and namespace are both gone are let go of. */
 static void sweep_vanished(struct agent *a)
 {
@@ -227,7 +265,7 @@ static void sweep_vanished(struct agent *a)
 	struct id gone[64];
 	size_t count = 0;
 
-	if (read_facts(a, v, &unread) < 0)
+	if (refresh_facts(a, v, &unread) < 0)
 		return; /* reconcile meets the same error and speaks of it */
 	for (size_t i = 0; i < v->endpoint_count && count < ARRAY_SIZE(gone); i++) {
 		const struct endpoint *ep = v->endpoint[i].ep;

@@ -211,6 +211,7 @@ static int open_gossip(struct agent *a, struct err *e)
 		.ctx = a,
 	};
 	const struct cluster *cluster = store_view(a->store)->cluster;
+	const struct sockname self = config.self;
 	int r;
 
 	a->ring = *cluster;
@@ -223,7 +224,7 @@ static int open_gossip(struct agent *a, struct err *e)
 	rng_init_system(&a->rng); /* gossip drew its seed from it: go on with another stream */
 	for (size_t i = 0; i < a->options->join_count; i++)
 		gossip_seed(a->gossip, &a->options->join[i], loop_now_ms(a->loop));
-	return gossipd_new(a->loop, a->gossip, a->store, &config.self, &a->gossipd, e);
+	return gossipd_new(a->loop, a->gossip, a->store, &self, &a->gossipd, e);
 }
 
 static int open_control(struct agent *a, struct err *e)
