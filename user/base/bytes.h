@@ -35,7 +35,7 @@ struct cursor {
 
 static inline struct cursor cursor_of(const void *data, size_t len)
 {
-	return (struct cursor){ .p = data, .end = (const uint8_t *)data + len };
+	return (struct cursor){ .p = data, .end = len ? (const uint8_t *)data + len : data };
 }
 static inline size_t cursor_left(const struct cursor *c)
 {
