@@ -7,9 +7,12 @@ TEST_LEVELS  := unit sim bpf
 TEST_BINS    := $(TEST_LEVELS:%=$(B)/tests/%)
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
+# What unit tests look at besides the libraries: overlayctl and the daemon's options.
+TEST_MORE_unit := $(filter-out %/main.o,$(CTL_OBJ)) $(filter $(B)/user/agent/config%.o,$(AGENT_OBJ))
+
 define test_level
-$(B)/tests/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tests/$(1)/*.c)) $(TEST_LIB_OBJ) $(B)/libovsys.a $(B)/libovcore.a
-	$$(call say,LINK,$$@)mkdir -p $$(@D) && $$(LINK) -o $$@ $$(GROUP) -lcriterion $$(LDLIBS)
+$(B)/tests/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tests/$(1)/*.c)) $(TEST_LIB_OBJ) $(TEST_MORE_$(1)) $(B)/libovsys.a $(B)/libovcore.a
+	$$(call say,LINK,$$@)mkdir -p $$(@D) && $$(LINK) -o $$@ $$(GROUP) -lcriterion $$(LDLIBS) $$(LDLIBS_CTL)
 endef
 $(foreach l,$(TEST_LEVELS),$(eval $(call test_level,$(l))))
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)
@@ -21,7 +24,7 @@ $(B)/tests/raw: tests/netns/raw.c
 # libFuzzer needs clang throughout: the core is compiled again with coverage.
 FUZZ_CC := $(CLANG) -std=gnu11 -w $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 $(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(SYS_SRC) | $(SKELS)
-	$(call say,FUZZ,$@)mkdir -p $(@D) && $(FUZZ_CC) -o $@ $< $(CORE_SRC) user/store/db.c $(shell $(PKGCONF) --libs libsodium jansson sqlite3 inih)
+	$(call say,FUZZ,$@)mkdir -p $(@D) && $(FUZZ_CC) -o $@ $< $(CORE_SRC) user/store/db.c user/agent/config.c $(shell $(PKGCONF) --libs libsodium jansson sqlite3 inih)
 
 -include tests/bench/rules.mk
 
