@@ -37,6 +37,14 @@ static int parse_status(const struct text *line)
 	return status >= 100 && status <= 599 ? status : -EBADMSG;
 }
 
+static unsigned int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned int)(c - '0');
+	c |= 0x20; /* lower case */
+	return c >= 'a' && c <= 'f' ? (unsigned int)(c - 'a' + 10) : 99;
+}
+
 /* A number up to RESPONSE_MAX, of the base given; stops at the first other character. */
 static int parse_number(struct text *t, unsigned int base, size_t *ret_value)
 {
@@ -44,10 +52,8 @@ static int parse_number(struct text *t, unsigned int base, size_t *ret_value)
 	size_t value = 0;
 
 	for (; t->at < t->end; t->at++) {
-		unsigned int c = (unsigned char)*t->at | 0x20, digit = c - '0';
+		unsigned int digit = digit_of(*t->at);
 
-		if (c >= 'a' && c <= 'f')
-			digit = c - 'a' + 10;
 		if (digit >= base)
 			break;
 		value = value * base + digit;

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* overlayctl: what it asks, what it prints, and the HTTP it reads. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "ctl/client.h"
+#include "ctl/ctl.h"
+#include "ctl/response.h"
+
+/* ---- a daemon that is a table ---- */
+
+static struct {
+	int status;
+	const char *text;   /* the next answer */
+	char asked[1024];   /* "METHOD PATH [BODY]", one a line */
+	struct err error;
+} daemon_;
+
+static int fake_call(void *ctx, const char *method, const char *path, const json_t *body,
+		     int *ret_status, json_t **ret_value, struct err *e)
+{
+	_cleanup_(freep) char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	size_t used = strlen(daemon_.asked);
+
+	(void)ctx;
+	snprintf(daemon_.asked + used, sizeof(daemon_.asked) - used, "%s %s%s%s\n", method, path,
+		 text ? " " : "", text ? text : "");
+	if (daemon_.error.code)
+		return err_set(e, daemon_.error.code, "%s", daemon_.error.text);
+	*ret_status = daemon_.status;
+	*ret_value = json_loads(daemon_.text, JSON_DECODE_ANY, NULL);
+	return 0;
+}
+
+static char out[16384], complaint[16384];
+static const char *run_dir;
+
+static int run(int argc, char **argv)
+{
+	struct ctl c = { .call = fake_call, .run_dir = &run_dir };
+	int status;
+
+	c.out = fmemopen(out, sizeof(out), "w");
+	c.err = fmemopen(complaint, sizeof(complaint), "w");
+	memset(out, 0, sizeof(out));
+	memset(complaint, 0, sizeof(complaint));
+	status = ctl_run(&c, argc, argv);
+	fclose(c.out);
+	fclose(c.err);
+	return status;
+}
+#define CTL(...)                                                            \
+	run((int)(sizeof((char *[]){ "", ##__VA_ARGS__ }) / sizeof(char *)), \
+	    (char *[]){ "overlayctl", ##__VA_ARGS__, NULL })
+
+static void answer(int status, const char *text)
+{
+	daemon_.status = status;
+	daemon_.text = text;
+	daemon_.asked[0] = '\0';
+}
+
+static void assert_asked(const char *what)
+{
+	cr_assert_str_eq(daemon_.asked, what);
+}
+
+static void assert_says(const char *text, const char *part)
+{
+	cr_assert(strstr(text, part), "\"%s\" does not say \"%s\"", text, part);
+}
+
+/* ---- the line ---- */
+
+Test(ctl, create_prints_the_id_alone)
+{
+	answer(201, "{\"Id\":\"0123456789abcdef0123456789abcdef\"}");
+	cr_assert_eq(CTL("network", "create", "--subnet", "10.10.0.0/24", "app-net"), 0);
+	cr_assert_str_eq(out, "0123456789abcdef0123456789abcdef\n");
+	cr_assert_str_eq(complaint, "");
+	assert_asked("POST /v1/networks {\"Subnet\":\"10.10.0.0/24\",\"Name\":\"app-net\"}\n");
+}
+
+Test(ctl, options_become_the_fields_of_the_request)
+{
+	answer(201, "{\"Id\":\"x\"}");
+	cr_assert_eq(CTL("network", "create", "app", "--opt", "encrypted", "--opt=vni=7", "--internal",
+			 "--gateway=10.0.0.1", "--ip-range", "10.0.0.0/25"), 0);
+	assert_asked("POST /v1/networks {\"Options\":{\"encrypted\":\"\",\"vni\":\"7\"},\"Internal\":true,"
+		     "\"Gateway\":\"10.0.0.1\",\"IPRange\":\"10.0.0.0/25\",\"Name\":\"app\"}\n");
+}
+
+Test(ctl, attach_gathers_lists_and_labels)
+{
+	answer(201, "{\"ID\":\"abc\"}");
+	cr_assert_eq(CTL("endpoint", "attach", "--network", "app", "--netns", "c1", "--alias", "a",
+			 "--alias", "b", "--label", "k=v=w", "--ip", "10.0.0.5"), 0);
+	assert_asked("POST /v1/endpoints {\"Network\":\"app\",\"Netns\":\"c1\",\"Aliases\":[\"a\",\"b\"],"
+		     "\"Labels\":{\"k\":\"v=w\"},\"IP\":\"10.0.0.5\"}\n");
+	cr_assert_str_eq(out, "abc\n");
+}
+
+Test(ctl, a_relative_namespace_path_is_made_absolute)
+{
+	char cwd[512], want[1024];
+
+	cr_assert_not_null(getcwd(cwd, sizeof(cwd)));
+	snprintf(want, sizeof(want), "POST /v1/endpoints {\"Network\":\"n\",\"Netns\":\"%s/ns/c1\"}\n", cwd);
+	answer(201, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("endpoint", "attach", "--network", "n", "--netns", "ns/c1"), 0);
+	assert_asked(want);
+	answer(201, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("endpoint", "attach", "--network", "n", "--netns", "4711"), 0);
+	assert_asked("POST /v1/endpoints {\"Network\":\"n\",\"Netns\":\"4711\"}\n");
+}
+
+Test(ctl, the_namespace_of_the_command_itself_is_refused)
+{
+	answer(201, "{}");
+	cr_assert_eq(CTL("endpoint", "attach", "--network", "n", "--netns", "/proc/self/ns/net"), 2);
+	assert_says(complaint, "PID");
+	assert_asked("");
+}
+
+Test(ctl, globals_may_stand_anywhere)
+{
+	answer(200, "[]");
+	cr_assert_eq(CTL("--run-dir", "/a", "network", "--json", "ls"), 0);
+	cr_assert_str_eq(run_dir, "/a");
+	cr_assert_str_eq(out, "[]\n");
+	cr_assert_eq(CTL("network", "ls", "--run-dir=/b"), 0);
+	cr_assert_str_eq(run_dir, "/b");
+}
+
+Test(ctl, names_are_escaped_in_paths)
+{
+	answer(200, "{}");
+	cr_assert_eq(CTL("network", "inspect", "a/b ?%"), 0);
+	assert_asked("GET /v1/networks/a%2Fb%20%3F%25\n");
+	answer(200, "[]");
+	cr_assert_eq(CTL("endpoint", "ls", "--network", "a&b"), 0);
+	assert_asked("GET /v1/endpoints?network=a%26b\n");
+}
+
+Test(ctl, what_follows_two_dashes_is_no_option)
+{
+	answer(200, "{}");
+	cr_assert_eq(CTL("network", "inspect", "--", "--json"), 0);
+	assert_asked("GET /v1/networks/--json\n");
+}
+
+Test(ctl, rotate_is_a_post)
+{
+	answer(200, "{\"Token\":\"ov1-x\"}");
+	cr_assert_eq(CTL("cluster", "token"), 0);
+	assert_asked("GET /v1/cluster/token\n");
+	answer(200, "{\"Token\":\"ov1-y\"}");
+	cr_assert_eq(CTL("cluster", "token", "--rotate"), 0);
+	assert_asked("POST /v1/cluster/token\n");
+	cr_assert_str_eq(out, "ov1-y\n");
+}
+
+static void wrong_usage(int status, const char *part)
+{
+	cr_assert_eq(status, 2);
+	assert_says(complaint, part);
+	assert_asked("");
+}
+
+Test(ctl, wrong_usage_ends_with_2_and_asks_nothing)
+{
+	answer(200, "{}");
+	wrong_usage(CTL(), "give a command");
+	wrong_usage(CTL("frobnicate"), "network create");
+	wrong_usage(CTL("network"), "one word more");
+	wrong_usage(CTL("network", "frob"), "network frob");
+	wrong_usage(CTL("network", "create"), "NAME");
+	wrong_usage(CTL("network", "create", "a", "b"), "\"b\"");
+	wrong_usage(CTL("network", "create", "--colour", "red", "a"), "--colour");
+	wrong_usage(CTL("network", "create", "--subnet"), "--subnet needs a value");
+	wrong_usage(CTL("network", "create", "--subnet", "a", "--subnet", "b", "n"), "twice");
+	wrong_usage(CTL("network", "create", "--internal=no", "n"), "--internal");
+	wrong_usage(CTL("endpoint", "attach", "--netns", "c1"), "--network");
+	wrong_usage(CTL("endpoint", "attach", "--network", "n", "--netns", "c", "--label", "=x"), "--label");
+}
+
+Test(ctl, help_is_no_error)
+{
+	answer(200, "{}");
+	cr_assert_eq(CTL("help"), 0);
+	assert_says(out, "endpoint attach");
+	cr_assert_eq(CTL("--help"), 0);
+	assert_says(out, "endpoint attach");
+	cr_assert_eq(CTL("network", "create", "--help"), 0);
+	assert_says(out, "--subnet CIDR");
+	cr_assert_eq(CTL("help", "network", "create"), 0);
+	assert_says(out, "--subnet CIDR");
+	cr_assert_eq(CTL("--version"), 0);
+	assert_says(out, "overlayctl 0.");
+	assert_asked("");
+}
+
+/* ---- what is printed ---- */
+
+Test(ctl, networks_are_listed_in_dockers_columns)
+{
+	answer(200, "[{\"Id\":\"0123456789abcdef0123456789abcdef\",\"Name\":\"app\",\"Driver\":\"overlayd\","
+		    "\"Scope\":\"swarm\",\"Subnet\":\"10.10.0.0/24\",\"VNI\":4096,\"MTU\":1450,"
+		    "\"Endpoints\":2}]");
+	cr_assert_eq(CTL("network", "ls"), 0);
+	assert_says(out, "NETWORK ID     NAME   DRIVER     SCOPE   SUBNET");
+	assert_says(out, "0123456789ab   app    overlayd   swarm   10.10.0.0/24   4096   1450");
+}
+
+Test(ctl, an_empty_listing_has_its_headings)
+{
+	answer(200, "[]");
+	cr_assert_eq(CTL("endpoint", "ls"), 0);
+	assert_says(out, "ENDPOINT ID   NAME   NETWORK");
+}
+
+Test(ctl, this_node_is_marked)
+{
+	answer(200, "[{\"ID\":\"a\",\"Name\":\"h1\",\"Self\":true,\"Status\":\"alive\"},"
+		    "{\"ID\":\"b\",\"Name\":\"h2\",\"Self\":false,\"Status\":\"dead\"}]");
+	cr_assert_eq(CTL("node", "ls"), 0);
+	assert_says(out, "h1 *");
+	cr_assert_null(strstr(out, "h2 *"));
+	cr_assert_null(strchr(out, '\033'), "colour without a terminal");
+}
+
+Test(ctl, inspect_prints_an_array_of_what_exists)
+{
+	json_t *value;
+
+	answer(200, "{\"Name\":\"app\"}");
+	cr_assert_eq(CTL("network", "inspect", "app", "app"), 0);
+	value = json_loads(out, 0, NULL);
+	cr_assert_eq(json_array_size(value), 2);
+	json_decref(value);
+	answer(404, "{\"Error\":\"there is no network \\\"x\\\"\"}");
+	cr_assert_eq(CTL("network", "inspect", "x"), 1);
+	cr_assert_str_eq(complaint, "overlayctl: there is no network \"x\"\n");
+	cr_assert_str_eq(out, "[]\n");
+}
+
+Test(ctl, removed_things_are_named)
+{
+	answer(200, "{}");
+	cr_assert_eq(CTL("endpoint", "detach", "a", "b"), 0);
+	assert_asked("DELETE /v1/endpoints/a\nDELETE /v1/endpoints/b\n");
+	cr_assert_str_eq(out, "a\nb\n");
+	answer(409, "{\"Error\":\"in use\"}");
+	cr_assert_eq(CTL("network", "rm", "a"), 1);
+	cr_assert_str_eq(out, "");
+}
+
+Test(ctl, an_error_is_one_sentence_and_status_1)
+{
+	answer(409, "{\"Error\":\"taken\\n\\u001b[31m\"}");
+	cr_assert_eq(CTL("network", "create", "n"), 1);
+	cr_assert_str_eq(complaint, "overlayctl: taken??[31m\n");
+	cr_assert_str_eq(out, "");
+	answer(500, "[]");
+	cr_assert_eq(CTL("network", "create", "n"), 1);
+	assert_says(complaint, "status 500");
+}
+
+Test(ctl, drops_advise_only_on_what_was_counted)
+{
+	answer(200, "{\"Drops\":[{\"Name\":\"DROP_A\",\"Packets\":2,\"Bytes\":120,\"Meaning\":\"m-a\","
+		    "\"Mend\":\"do-a\"},{\"Name\":\"DROP_B\",\"Packets\":0,\"Bytes\":0,\"Meaning\":\"m-b\","
+		    "\"Mend\":\"do-b\"}],\"Verdicts\":[]}");
+	cr_assert_eq(CTL("drops"), 0);
+	assert_says(out, "m-b");
+	assert_says(out, "DROP_A: do-a");
+	cr_assert_null(strstr(out, "do-b"));
+}
+
+Test(ctl, status_fits_one_screen)
+{
+	int lines = 0;
+
+	answer(200, "{\"Version\":\"0.1.0\",\"Node\":{\"Name\":\"h1\",\"Address\":\"10.99.0.1\"},"
+		    "\"Uplink\":{\"Name\":\"eth0\",\"MTU\":1500},\"XDP\":{\"Mode\":\"off\",\"Why\":\"veth\"},"
+		    "\"Peers\":{\"Alive\":2},\"Warnings\":[\"the disk is full\"]}");
+	cr_assert_eq(CTL("status"), 0);
+	assert_says(out, "h1 at 10.99.0.1");
+	assert_says(out, "off: veth");
+	assert_says(out, "2 alive");
+	assert_says(out, "the disk is full");
+	for (const char *p = out; *p; p++)
+		lines += *p == '\n';
+	cr_assert_leq(lines, 24);
+}
+
+/* ---- HTTP ---- */
+
+static int parse(const char *text, bool eof, struct response *r)
+{
+	*r = (struct response){ 0 };
+	return response_parse(text, strlen(text), eof, r);
+}
+
+static void assert_body(const char *text, bool eof, int status, const char *body)
+{
+	struct response r;
+
+	cr_assert_eq(parse(text, eof, &r), 1);
+	cr_assert_eq(r.status, status);
+	cr_assert_eq(r.body.len, strlen(body));
+	cr_assert_eq(memcmp(r.body.data ? (char *)r.body.data : "", body, strlen(body)), 0);
+	buf_fini(&r.body);
+}
+
+Test(response, a_length_a_chunked_and_an_endless_body_are_read)
+{
+	assert_body("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false, 200, "hello");
+	assert_body("HTTP/1.1 404 Not Found\r\ncontent-length:2\r\n\r\n{}", false, 404, "{}");
+	assert_body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n"
+		    "0\r\n\r\n", false, 200, "abc0123456789");
+	assert_body("HTTP/1.0 200 OK\r\n\r\nuntil the end", true, 200, "until the end");
+}
+
+Test(response, every_cut_is_incomplete_and_an_error_at_the_end)
+{
+	const char *whole = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n";
+	struct response r = { 0 };
+
+	for (size_t len = 0; len < strlen(whole); len++) {
+		cr_assert_eq(response_parse(whole, len, false, &r), 0, "at %zu", len);
+		cr_assert_eq(response_parse(whole, len, true, &r), -EBADMSG, "at %zu", len);
+	}
+}
+
+Test(response, what_is_no_http_is_refused)
+{
+	struct response r;
+
+	cr_assert_eq(parse("SSH-2.0-OpenSSH\r\n\r\n", false, &r), -EBADMSG);
+	cr_assert_eq(parse("HTTP/1.1 2x0 OK\r\n\r\n", false, &r), -EBADMSG);
+	cr_assert_eq(parse("HTTP/1.1 200 OK\r\nContent-Length: banana\r\n\r\n", false, &r), -EBADMSG);
+	cr_assert_eq(parse("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", false, &r),
+		     -EBADMSG);
+	cr_assert_eq(parse("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", false, &r), -EBADMSG);
+	cr_assert_eq(parse("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, &r),
+		     -EBADMSG);
+	cr_assert_eq(parse("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n", false, &r),
+		     -EBADMSG);
+}
+
+/* A socket below /tmp that answers the first request with `text`, from a child. */
+static pid_t serve_once(char dir[64], const char *text)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	pid_t pid;
+
+	strcpy(dir, "/tmp/ov-test-ctl-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/overlayd.sock", dir);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	pid = fork();
+	if (!pid) {
+		char request[4096];
+		int c = accept(fd, NULL, NULL);
+
+		while (recv(c, request, sizeof(request), 0) > 0 && !strstr(request, "\r\n\r\n"))
+			;
+		send(c, text, strlen(text), MSG_NOSIGNAL);
+		_exit(0);
+	}
+	close(fd);
+	return pid;
+}
+
+static void remove_socket(const char *dir)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/overlayd.sock", dir);
+	unlink(path);
+	rmdir(dir);
+}
+
+Test(ctl, the_client_reads_an_answer_from_the_socket)
+{
+	char dir[64];
+	struct client client = { .run_dir = dir };
+	struct err e = { 0 };
+	json_t *value = NULL;
+	int status = 0;
+	pid_t server;
+
+	server = serve_once(dir, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
+	cr_assert_eq(client_call(&client, "GET", "/v1/status", NULL, &status, &value, &e), 0, "%s", e.text);
+	cr_assert_eq(status, 200);
+	cr_assert_eq(json_integer_value(json_object_get(value, "a")), 1);
+	json_decref(value);
+	waitpid(server, NULL, 0); /* it is gone, its socket's name is not */
+	cr_assert_lt(client_call(&client, "GET", "/v1/status", NULL, &status, &value, &e), 0);
+	assert_says(e.text, "overlayd is not running");
+	assert_says(e.text, dir);
+	remove_socket(dir);
+}
+
+Test(ctl, an_answer_cut_short_is_an_error)
+{
+	char dir[64];
+	struct client client = { .run_dir = dir };
+	struct err e = { 0 };
+	json_t *value = NULL;
+	int status;
+
+	serve_once(dir, "HTTP/1.1 200 OK\r\nContent-Length: 70\r\n\r\n{\"a\":1}");
+	cr_assert_lt(client_call(&client, "GET", "/v1/status", NULL, &status, &value, &e), 0);
+	assert_says(e.text, "hung up");
+	remove_socket(dir);
+}
+
+Test(ctl, a_daemon_that_is_not_there_is_said)
+{
+	struct client client = { .run_dir = "/does/not/exist" };
+	struct err e = { 0 };
+	json_t *value = NULL;
+	int status;
+
+	cr_assert_lt(client_call(&client, "GET", "/v1/status", NULL, &status, &value, &e), 0);
+	assert_says(e.text, "/does/not/exist/overlayd.sock");
+	assert_says(e.text, "overlayd is not running");
+}
