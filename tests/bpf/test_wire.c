@@ -105,6 +105,36 @@ Test(wire, everything_crosses_without_checksum_offload)
 	wire_close(&w);
 }
 
+/* A container's own tunnel: an skb knows one level, so the tunnel device cuts it up first. */
+static void check_nested_tunnel(enum wire_kind kind)
+{
+	static const struct actor one = { .name = "one", .ip = IP(10, 10, 1, 2) },
+				  far = { .name = "far", .ip = IP(10, 10, 1, 4) };
+	static const char add[] = "ip link add vx0 type vxlan id 7 dstport 4790 dev eth0 remote %s && "
+				  "ip addr add %s/24 dev vx0 && ip link set vx0 up";
+	struct wire w = { 0 };
+
+	wire_open(&w, kind);
+	ns_run(w.one, add, "10.10.0.4", "10.10.1.2");
+	ns_run(w.far, add, "10.10.0.2", "10.10.1.4");
+	flow_tcp(w.one, w.far, &far, 8 * MEGABYTE);
+	flow_tcp(w.far, w.one, &one, 8 * MEGABYTE);
+	flow_udp(w.one, w.far, &far, 1000, 200, 1);
+	flow_udp(w.one, w.far, &far, 1000, 200, 20);
+	check_no_drops(&w);
+	wire_close(&w);
+}
+
+Test(wire, tunnel_of_a_container_crosses_as_super_packets)
+{
+	check_nested_tunnel(WIRE_SUPER_PACKETS);
+}
+
+Test(wire, tunnel_of_a_container_crosses_a_wire_like_a_nic)
+{
+	check_nested_tunnel(WIRE_LIKE_A_NIC);
+}
+
 Test(wire, gateway_answers_pings)
 {
 	struct wire w = { 0 };

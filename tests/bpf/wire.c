@@ -9,10 +9,12 @@
 #include <linux/udp.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -170,14 +172,11 @@ static int open_server(int ns, const struct actor *a, int type)
 	return fd;
 }
 
-static int open_client(int ns, const struct actor *to, int type)
+static int connect_to(int fd, const struct actor *to)
 {
-	int fd = open_socket(ns, type);
 	struct sockaddr_in addr = address(to);
 
-	cr_assert_eq(connect(fd, (void *)&addr, sizeof(addr)), 0, "connect to %s: %s", to->name,
-		     strerror(errno));
-	return fd;
+	return connect(fd, (void *)&addr, sizeof(addr));
 }
 
 static uint8_t pattern(size_t i)
@@ -204,17 +203,9 @@ void flow_ping(int from, const struct actor *to, size_t size)
 	ns_run(from, "ping -q -c 3 -i 0.2 -W 2 -s %zu 10.10.0.%u >/dev/null", size, to->ip & 255);
 }
 
-/* The sending side, in a child: exits 0 when all is written. */
-static pid_t spawn_sender(int from, const struct actor *to, size_t bytes)
+static bool send_pattern(int fd, size_t bytes)
 {
-	pid_t pid = fork();
-
-	cr_assert_geq(pid, 0);
-	if (pid)
-		return pid;
-
 	static uint8_t buf[65536];
-	int fd = open_client(from, to, SOCK_STREAM);
 
 	for (size_t done = 0; done < bytes;) {
 		size_t n = bytes - done < sizeof(buf) ? bytes - done : sizeof(buf);
@@ -224,12 +215,27 @@ static pid_t spawn_sender(int from, const struct actor *to, size_t bytes)
 			ssize_t r = send(fd, buf + sent, n - sent, MSG_NOSIGNAL);
 
 			if (r <= 0)
-				_exit(1);
+				return false;
 			sent += (size_t)r;
 		}
 		done += n;
 	}
-	_exit(0);
+	return true;
+}
+
+/* The sending side. A child makes no assertions: the report is its parent's alone. */
+static pid_t spawn_sender(int from, const struct actor *to, size_t bytes)
+{
+	int fd = open_socket(from, SOCK_STREAM);
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(connect_to(fd, to) == 0 && send_pattern(fd, bytes) ? 0 : 1);
+	}
+	close(fd);
+	return pid;
 }
 
 void flow_tcp(int from, int to_ns, const struct actor *to, size_t bytes)
@@ -257,9 +263,10 @@ void flow_udp(int from, int to_ns, const struct actor *to, size_t size, int coun
 {
 	static uint8_t buf[65536];
 	int server = open_server(to_ns, to, SOCK_DGRAM);
-	int client = open_client(from, to, SOCK_DGRAM);
+	int client = open_socket(from, SOCK_DGRAM);
 	int segment = (int)size;
 
+	cr_assert_eq(connect_to(client, to), 0, "%s: %s", to->name, strerror(errno));
 	if (segments > 1)
 		cr_assert_eq(setsockopt(client, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)), 0);
 
