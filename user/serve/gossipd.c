@@ -188,10 +188,9 @@ static void refuse(struct gossipd *d, const struct sockname *from, const char *w
 		return;
 	addr_format(&from->addr, text);
 	if (held_back)
-		log_warn("%s from %s, connection closed (%u more since the last line)", why, text,
-			 held_back);
+		log_warn("refused %s: %s (%u more times since the last line)", text, why, held_back);
 	else
-		log_warn("%s from %s, connection closed", why, text);
+		log_warn("refused %s: %s", text, why);
 }
 
 /* False when there is nobody (more) to accept now. */
