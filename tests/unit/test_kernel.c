@@ -14,6 +14,7 @@
 #include "apply/facts.h"
 #include "base/cleanup.h"
 #include "sys/bpf.h"
+#include "sys/link.h"
 #include "tests/lib/world.h"
 
 TestSuite(kernel, .init = make_world);
@@ -576,4 +577,20 @@ Test(kernel, detach_leaves_the_host_as_it_was)
 Test(kernel, detach_leaves_the_host_as_it_was_with_clsact)
 {
 	detach_all(true);
+}
+
+Test(kernel, detach_spares_a_foreign_device_in_our_group)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_device_key key = endpoint_key();
+	struct plan_device row = endpoint_row(CONTAINER);
+	struct err e = { 0 };
+
+	upsert(&d[PLAN_DEVICES], &key, &row, NULL);
+	kernel_close(k);
+	sh("ip link set up1 group %d", LINK_GROUP_OURS); /* in_our_group, not ours */
+	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
+	cr_assert_neq(if_nametoindex("up1"), 0);
+	cr_assert_eq(if_nametoindex(row.name), 0);
 }

@@ -121,6 +121,20 @@ int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDIC
 	return 0;
 }
 
+static bool is_ours(const struct link_info *l)
+{
+	return is_tunnel(l) || is_endpoint(l) || is_half_made(l);
+}
+
+/* The group may be deleted as a whole only when nobody else put a device into it. */
+static bool is_group_ours(const struct link_info *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].group == LINK_GROUP_OURS && !is_ours(&list[i]))
+			return false;
+	return true;
+}
+
 /* Devices go before programs: an endpoint's device must not be up without one. */
 static int remove_devices(struct nl *nl, struct err *e)
 {
@@ -130,11 +144,11 @@ static int remove_devices(struct nl *nl, struct err *e)
 
 	if (first)
 		return err_set(e, first, "the devices could not be listed: %s", nl_why(nl));
+	if (is_group_ours(list, count))
+		link_delete_group(nl, LINK_GROUP_OURS); /* what is left of them is met below */
 	for (size_t i = 0; i < count; i++) {
-		int r = 0;
+		int r = is_ours(&list[i]) ? link_delete(nl, list[i].ifindex) : 0;
 
-		if (is_tunnel(&list[i]) || is_endpoint(&list[i]) || is_half_made(&list[i]))
-			r = link_delete(nl, list[i].ifindex);
 		if (r)
 			err_set(e, r, "the device %s could not be removed: %s", list[i].name, nl_why(nl));
 		first = first ? first : r;

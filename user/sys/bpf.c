@@ -114,7 +114,7 @@ static bool has_cap(const struct __user_cap_data_struct data[2], int cap)
 	return data[cap / 32].effective & (1u << (cap % 32));
 }
 
-static int check_caps(struct err *e)
+int bpf_check_capabilities(struct err *e)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { { 0 } };
@@ -367,7 +367,7 @@ int bpf_open(const struct bpf_place *place, struct bpf_objects **ret_objects, st
 {
 	struct bpf_objects *o;
 	bool made = false;
-	int r = check_caps(e);
+	int r = bpf_check_capabilities(e);
 
 	if (r)
 		return r;
@@ -483,7 +483,7 @@ int bpf_detach_all(const struct bpf_place *place, struct err *e)
 {
 	_cleanup_(nl_closep) struct nl *nl = NULL;
 	char root[PATH_MAX], pins[PATH_MAX];
-	int r = check_caps(e), r2;
+	int r = bpf_check_capabilities(e), r2;
 
 	if (!r)
 		r = bpffs_check_relative(place->pin_dir, e);

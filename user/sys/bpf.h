@@ -43,6 +43,9 @@ enum bpf_program_id {
 
 struct bpf_objects;
 
+/* 0, or the sentence that names the capability this process has not. bpf_open asks too. */
+int bpf_check_capabilities(struct err *e);
+
 /*
  * Finds bpffs (mounting it where the host has none), adopts or creates the maps,
  * loads the programs. Errors name what is missing: capability, bpffs, BTF, a pin

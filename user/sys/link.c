@@ -324,3 +324,13 @@ int link_delete(struct nl *n, uint32_t ifindex)
 	r = nl_talk(n, NULL, NULL);
 	return r == -ENODEV ? 0 : r;
 }
+
+int link_delete_group(struct nl *n, uint32_t group)
+{
+	struct nlmsghdr *msg = begin_link(n, RTM_DELLINK, 0, 0);
+	int r;
+
+	mnl_attr_put_u32(msg, IFLA_GROUP, group);
+	r = nl_talk(n, NULL, NULL);
+	return r == -ENODEV ? 0 : r;
+}

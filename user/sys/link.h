@@ -59,3 +59,5 @@ int link_set_alias(struct nl *n, uint32_t ifindex, const char *alias);
 int link_no_autoaddress(struct nl *n, uint32_t ifindex);
 /* 0 also when it is gone already. */
 int link_delete(struct nl *n, uint32_t ifindex);
+/* All devices of a group in one go; one by one each costs the kernel tens of milliseconds. */
+int link_delete_group(struct nl *n, uint32_t group);
