@@ -67,6 +67,7 @@ topo_host() {
 	topo_space "h$n"
 	ip link add "h$n" netns "$TOPO-fab" type veth peer name eth0 netns "$TOPO-h$n"
 	at fab ip link set "h$n" master br0 up
+	at "h$n" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6' # its noise helps no test
 	at "h$n" ip addr add "10.99.0.$n/24" dev eth0
 	at "h$n" ip link set eth0 up
 }

@@ -60,7 +60,8 @@ at a1 "$RAW" send eth0 text=forged-o2 smac="$A1" dmac="$A2" sip=10.10.0.11 dip=1
 check "VXLAN between containers is only payload" pings a1 10.10.0.12
 
 # A stranger on the fabric, with the right VNI and real addresses inside.
-H1=$(at h1 cat /sys/class/net/eth0/address) H9=$(at h9 cat /sys/class/net/eth0/address)
+uplink_mac() { at "$1" ip -j link show eth0 | jq -r '.[0].address'; }
+H1=$(uplink_mac h1) H9=$(uplink_mac h9)
 outer="smac=$H9 dmac=$H1 dip=10.99.0.1 text=forged-a1"
 nothing "a stranger's VXLAN" 1 DROP_UNKNOWN_PEER a1 h9 send eth0 $outer sip=10.99.0.9 vni="$app" ismac="$A2" idmac="$A1" isip=10.10.0.12 idip=10.10.0.11
 nothing "a VNI that does not exist" 1 DROP_UNKNOWN_VNI a1 h2 send eth0 $outer sip=10.99.0.2 vni=7 ismac="$A2" idmac="$A1" isip=10.10.0.12 idip=10.10.0.11

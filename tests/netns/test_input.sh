@@ -14,7 +14,7 @@ daemon() { # HOST ARG...: runs overlayd in the foreground, expecting it to refus
 	shift
 	mkdir -p "$WORK/x"
 	at "h$n" timeout 20 "$BUILD/overlayd" --state-dir "$WORK/x/state" --run-dir "$WORK/x/run" \
-		--bpffs "$WORK/bpf" --pin-dir x "$@"
+		--bpffs "${BPFFS:-$WORK/bpf}" --pin-dir x "$@"
 }
 # The daemon's sentence is the last line of its log.
 stops() { # NAME PATTERN COMMAND...
@@ -30,10 +30,10 @@ stops() { # NAME PATTERN COMMAND...
 }
 stops "an unknown interface" 'eth7' daemon 3 --attach eth7
 stops "an interface without address" 'lo2|address' bash -c "$(declare -f daemon at); TOPO=$TOPO WORK=$WORK BUILD=$BUILD; at h3 ip link add lo2 type bridge; at h3 ip link set lo2 up; daemon 3 --attach lo2"
-stops "no bpffs" 'mount -t bpf' daemon 3 --attach eth0 --bpffs /tmp
+BPFFS=/tmp stops "no bpffs" 'mount -t bpf' daemon 3 --attach eth0
 stops "missing capabilities" 'CAP_' at h3 setpriv --bounding-set -all --inh-caps -all --reuid nobody --clear-groups "$BUILD/overlayd" --attach eth0 --state-dir /tmp/none --run-dir /tmp/none
 stops "a wrong token" 'token' daemon 3 --attach eth0 --join 10.99.0.1 --token "ov1-$(printf 'ab%.0s' {1..32})"
-check_not "and nothing is left of it" test -e "$WORK/bpf/x/v1/link"
+check_not "and nothing is left of it" test -e "$WORK/bpf/x"
 stops "a name that is taken" '"?h2"?.*(taken|name)' daemon 3 --attach eth0 --node h2 --join 10.99.0.1 --token "$(ctl 1 cluster token)"
 spawn h3 busybox nc -ll -p 7946 -e cat >/dev/null 2>&1
 nc=$SPAWN
@@ -43,10 +43,11 @@ kill "$nc"
 at h3 ip link add vx0 type vxlan id 5 dstport 4789 dev eth0
 at h3 ip link set vx0 up
 at h3 timeout 6 "$BUILD/overlayd" --attach eth0 --state-dir "$WORK/y/state" --run-dir "$WORK/y/run" --bpffs "$WORK/bpf" --pin-dir y >"$WORK/y.log" 2>&1
-check "a VXLAN port in use is named" grep -q '4789' "$WORK/y.log"
+status=$?
+check "a VXLAN port in use ends the daemon with status 1" same "$status" 1
+check "and is named in its last line" grep -q 4789 <<<"$(tail -n 1 "$WORK/y.log")"
+check_not "and nothing is left of it either" test -e "$WORK/bpf/y"
 at h3 ip link del vx0
-at h3 "$BUILD/overlayd" --detach --bpffs "$WORK/bpf" --pin-dir y
-at h3 "$BUILD/overlayd" --detach --bpffs "$WORK/bpf" --pin-dir x
 
 before=$(ctl 1 --json network ls; ctl 1 --json endpoint ls)
 refuses "a network name that is taken" 'app' ctl 1 network create --subnet 10.11.0.0/24 app

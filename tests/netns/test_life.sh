@@ -92,6 +92,7 @@ unset "TOPO_PID[3]"
 check "and traffic flows on" pings c3 "$(ip_of 1 c2)"
 
 at h2 tc filter del dev eth0 egress
+at h2 tc qdisc del dev eth0 clsact
 at h2 ip link del foreign0
 topo_kill TERM 2
 check "overlayd --detach succeeds" topo_detach 2

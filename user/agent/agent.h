@@ -78,7 +78,7 @@ struct agent {
 	bool commit_failing;
 	bool forget_state;         /* agent_stop removes the database: this node is no member any more */
 
-	bool joining;              /* start.c: the loop runs only for the join */
+	bool fresh;                /* became a member in this start: a failed one must not leave it so */
 	struct err join_error;
 
 	struct control_facts status;

@@ -368,8 +368,6 @@ void agent_before_wait(void *arg)
 	struct agent *a = arg;
 	uint64_t now = loop_now_ms(a->loop);
 
-	if (a->joining || !a->http)
-		return;
 	if (store_take_dirty(a->store)) {
 		if (was_removed(a)) {
 			stop_removed(a);

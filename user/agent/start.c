@@ -178,10 +178,12 @@ static int become_member(struct agent *a, struct err *e)
 		a->self.joined_ms = self->node.joined_ms;
 	if (store_view(a->store)->cluster) {
 		if (a->options->join_count)
-			log_info("already a member: resuming from %s, --join is not needed",
+			log_info("already a member of a cluster by %s: --join is ignored; to join "
+				 "another one, run `overlayctl cluster leave` first",
 				 a->options->state_dir);
 		return 0;
 	}
+	a->fresh = true;
 	if (!a->options->join_count) {
 		log_info("no state and no --join: founding a new cluster");
 		return intent_cluster_create(a->intent, loop_wall_ms(a->loop), e);
@@ -282,6 +284,83 @@ static void on_hangup(void *arg, int signo)
 	loop_notify("READY=1");
 }
 
+/* Everything but the kernel: what is refused here has changed nothing on the host. */
+static int open_rooms(struct agent *a, struct err *e)
+{
+	int r;
+
+	if ((r = open_state(a, e)) < 0 || (r = describe_self(a, e)) < 0)
+		return r;
+	choose_xdp(a);
+	r = intent_new(a->store, NULL, &a->rng, &a->intent);
+	if (r < 0)
+		return err_set(e, r, "cannot start: %s", strerror(-r));
+	if ((r = become_member(a, e)) < 0)
+		return r;
+	if ((r = open_gossip(a, e)) < 0)
+		return r;
+	intent_free(TAKE_PTR(a->intent));
+	r = intent_new(a->store, a->gossip, &a->rng, &a->intent);
+	if (r < 0)
+		return err_set(e, r, "cannot start: %s", strerror(-r));
+	return open_control(a, e);
+}
+
+static int watch_signals(struct agent *a, struct err *e)
+{
+	int r;
+
+	if ((r = loop_signal(a->loop, SIGTERM, on_stop_signal, a)) < 0 ||
+	    (r = loop_signal(a->loop, SIGINT, on_stop_signal, a)) < 0 ||
+	    (r = loop_signal(a->loop, SIGHUP, on_hangup, a)) < 0 ||
+	    (r = loop_before_wait(a->loop, agent_before_wait, a)) < 0)
+		return err_set(e, r, "cannot start: %s", strerror(-r));
+	return 0;
+}
+
+/* The tunnel device and the uplink's programs are what a node cannot do without. */
+static int check_first_run(struct agent *a, struct err *e)
+{
+	for (size_t i = 0; i < a->error_count; i++) {
+		const struct row_error *row = &a->error[i];
+
+		if (row->table == PLAN_TUNNEL || (row->table == PLAN_ATTACH && id_is_zero(&row->endpoint)))
+			return err_set(e, row->err.code, "%s", row->err.text);
+	}
+	return 0;
+}
+
+static bool has_endpoints(struct agent *a)
+{
+	const struct view *v = store_view(a->store);
+
+	for (size_t i = 0; i < v->endpoint_count; i++)
+		if (id_equal(&v->endpoint[i].ep->node, store_self(a->store)))
+			return true;
+	return false;
+}
+
+/* Programs in, first plan applied; a failure where nothing is attached leaves nothing. */
+static int open_kernel(struct agent *a, struct err *e)
+{
+	struct err undo = { 0 };
+	int r = kernel_open(&a->place, &a->kernel, e);
+
+	if (r >= 0) {
+		describe_status(a);
+		r = agent_reconcile_init(a, e);
+	}
+	if (r >= 0)
+		r = intent_node_announce(a->intent, &a->self, loop_wall_ms(a->loop), e);
+	if (r >= 0) {
+		agent_before_wait(a);
+		r = check_first_run(a, e);
+	}
+	if (r < 0 && !has_endpoints(a) && kernel_detach(&a->place, &undo) < 0)
+		log_warn("%s", undo.text);
+	return r;
+}
+
 int agent_start(struct agent *a, int argc, char **argv, const struct options *options,
 		struct err *e)
 {
@@ -292,39 +371,15 @@ int agent_start(struct agent *a, int argc, char **argv, const struct options *op
 	a->argv = argv;
 	a->place = (struct bpf_place){ options->bpffs, options->pin_dir };
 	rng_init_system(&a->rng);
+	if ((r = bpf_check_capabilities(e)) < 0)
+		return r;
 	r = loop_new(&a->loop);
 	if (r < 0)
 		return err_set(e, r, "cannot make an event loop: %s", strerror(-r));
-	/* What may be refused without having changed anything comes first. */
-	if ((r = open_state(a, e)) < 0 || (r = describe_self(a, e)) < 0)
+	if ((r = open_rooms(a, e)) < 0 || (r = open_kernel(a, e)) < 0 || (r = watch_signals(a, e)) < 0) {
+		a->forget_state = a->fresh;
 		return r;
-	choose_xdp(a);
-	if ((r = kernel_open(&a->place, &a->kernel, e)) < 0)
-		return r;
-	r = intent_new(a->store, NULL, &a->rng, &a->intent);
-	if (r < 0)
-		return err_set(e, r, "cannot start: %s", strerror(-r));
-	a->joining = true;
-	if ((r = become_member(a, e)) < 0)
-		return r;
-	a->joining = false;
-	if ((r = open_gossip(a, e)) < 0)
-		return r;
-	intent_free(TAKE_PTR(a->intent));
-	r = intent_new(a->store, a->gossip, &a->rng, &a->intent);
-	if (r < 0)
-		return err_set(e, r, "cannot start: %s", strerror(-r));
-	if ((r = intent_node_announce(a->intent, &a->self, loop_wall_ms(a->loop), e)) < 0)
-		return r;
-	describe_status(a);
-	if ((r = agent_reconcile_init(a, e)) < 0 || (r = open_control(a, e)) < 0)
-		return r;
-	if ((r = loop_signal(a->loop, SIGTERM, on_stop_signal, a)) < 0 ||
-	    (r = loop_signal(a->loop, SIGINT, on_stop_signal, a)) < 0 ||
-	    (r = loop_signal(a->loop, SIGHUP, on_hangup, a)) < 0 ||
-	    (r = loop_before_wait(a->loop, agent_before_wait, a)) < 0)
-		return err_set(e, r, "cannot start: %s", strerror(-r));
-	agent_before_wait(a);
+	}
 	loop_notify("READY=1");
 	log_info("node %s ready on %s", a->self.name, options->attach);
 	return 0;

@@ -363,6 +363,17 @@ static int make_place(struct bpf_objects *o, const struct bpf_place *place, bool
 	return 0;
 }
 
+/* Nothing half-made: the format's directory, and above it what is empty of the pin directory. */
+static void remove_made(char *dir, const char *pin_dir)
+{
+	bpffs_remove_tree(dir);
+	for (const char *p = pin_dir; p; p = strchr(p + 1, '/')) {
+		*strrchr(dir, '/') = '\0';
+		if (rmdir(dir) < 0)
+			return;
+	}
+}
+
 int bpf_open(const struct bpf_place *place, struct bpf_objects **ret_objects, struct err *e)
 {
 	struct bpf_objects *o;
@@ -388,7 +399,7 @@ int bpf_open(const struct bpf_place *place, struct bpf_objects **ret_objects, st
 		r = load_object(o, (enum bpf_program_id)i, e);
 	if (r) {
 		if (made)
-			bpffs_remove_tree(o->dir); /* nothing half-made */
+			remove_made(o->dir, place->pin_dir);
 		bpf_close(o);
 		return r;
 	}
