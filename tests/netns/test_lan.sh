@@ -66,6 +66,14 @@ nic_like() { for n in 1 2 3; do at "h$n" ethtool -K eth0 tso off gso off gro on 
 nic_like
 check "TCP across a wire without segmentation offload arrives whole" transfer a1 a3
 
+mtu_is() { same "$(at "$1" ip -o link show eth0 | grep -o 'mtu [0-9]*')" "mtu $2"; }
+at h3 ip link set eth0 mtu 1400
+check "one uplink gets smaller: every container follows" await 10 mtu_is a1 1350
+check "also on the host itself" await 10 mtu_is a3 1350
+for n in 1 2 3; do at fab ip link set "h$n" mtu 9000 && at "h$n" ip link set eth0 mtu 9000; done
+check "all uplinks get larger: every container follows" await 10 mtu_is a1 8950
+check "and full-size packets pass" at a1 ping -q -c 2 -i 0.2 -W 1 -M do -s 8922 "${IP[a2]}"
+
 two=$(ctl 1 --json network inspect app | jq -r '.[0].Peers | length')
 check "inspect names the network's peers" same "$two" 3
 ctl 2 network rm app 2>/dev/null
