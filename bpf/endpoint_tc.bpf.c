@@ -70,7 +70,10 @@ static __always_inline int check_source(const struct ethhdr *eth, const struct i
 	return 0;
 }
 
-/* To the container on this host; its MAC is not the device's, which would make it another's. */
+/*
+ * To the container on this host. Its MAC is not our device's, so the packet counts as
+ * another host's; kernels before 6.15 keep that across the redirect and drop it.
+ */
 static __always_inline int deliver_local(struct __sk_buff *skb, const struct ov_endpoint *dst)
 {
 	bpf_skb_change_type(skb, PACKET_HOST);

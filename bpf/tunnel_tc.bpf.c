@@ -32,7 +32,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 	if (verdict < 0)
 		return verdict;
 
-	bpf_skb_change_type(skb, PACKET_HOST); /* the MAC is the endpoint's, not the device's */
+	bpf_skb_change_type(skb, PACKET_HOST); /* as ov_endpoint does, and why */
 	return decap_deliver(skb, a.dst);
 }
 

@@ -179,6 +179,30 @@ Test(wire, every_truncated_frame_gets_one_verdict)
 	wire_close(&w);
 }
 
+/* Headers that are not in linear memory are fetched before they are judged. */
+Test(wire, paged_frames_are_judged_like_others)
+{
+	struct wire w = { 0 };
+	struct pkt inner = udp_between(&blue_one, &blue_far), p = pkt_new();
+
+	wire_open(&w, WIRE_SUPER_PACKETS);
+	flow_raw_paged(w.one, inner.data, inner.len);
+	expect_packets(&w.a, OV_FWD_ENCAP, 1);
+	expect_packets(&w.b, OV_FWD_DECAP, 1);
+
+	/* Straight onto the wire; the MAC is whichever the kernel chose. */
+	ns_run(w.b.ns, "ip link set eth0 address 02:00:00:00:00:01");
+	pkt_outer(&p, VTEP(NODE_A), VTEP(NODE_B), BLUE);
+	pkt_bytes(&p, inner.data, inner.len);
+	pkt_finish(&p);
+	flow_raw_paged(w.a.ns, p.data, p.len);
+	expect_packets(&w.b, OV_FWD_DECAP, 2);
+	memcpy(p.data + 56, blue_two.mac, 6);
+	flow_raw_paged(w.a.ns, p.data, p.len);
+	expect_packets(&w.b, OV_DROP_SPOOFED_MAC, 1);
+	wire_close(&w);
+}
+
 /* A tag leaves the frame before TC sees it, and must not make it look like IPv4. */
 Test(wire, tagged_frames_are_refused)
 {

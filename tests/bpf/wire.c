@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -291,17 +292,47 @@ void flow_udp(int from, int to_ns, const struct actor *to, size_t size, int coun
 	close(client);
 }
 
+static struct sockaddr_ll to_eth0(void)
+{
+	return (struct sockaddr_ll){ .sll_family = AF_PACKET,
+				     .sll_ifindex = (int)if_nametoindex("eth0"),
+				     .sll_protocol = htons(ETH_P_IP) };
+}
+
 void flow_raw(int from, const void *frame, size_t len)
 {
 	ns_enter(from);
 
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex("eth0"),
-				  .sll_protocol = htons(ETH_P_IP) };
+	struct sockaddr_ll to = to_eth0();
 
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(sendto(fd, frame, len, 0, (void *)&to, sizeof(to)), (ssize_t)len, "%s",
 		     strerror(errno));
+	close(fd);
+}
+
+/* A transmit ring lends its pages to the packet. */
+void flow_raw_paged(int from, const void *frame, size_t len)
+{
+	ns_enter(from);
+
+	struct tpacket_req ring = { 4096, 1, 4096, 1 };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	struct sockaddr_ll to = to_eth0();
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(setsockopt(fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)), 0);
+
+	struct tpacket_hdr *slot = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	cr_assert_neq(slot, MAP_FAILED);
+	memcpy((uint8_t *)slot + TPACKET_HDRLEN - sizeof(struct sockaddr_ll), frame, len);
+	slot->tp_len = (unsigned int)len;
+	slot->tp_status = TP_STATUS_SEND_REQUEST;
+	cr_assert_eq(sendto(fd, NULL, 0, 0, (void *)&to, sizeof(to)), (ssize_t)len, "%s",
+		     strerror(errno));
+	munmap(slot, 4096);
 	close(fd);
 }
 

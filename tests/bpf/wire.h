@@ -47,5 +47,7 @@ void flow_tcp(int from, int to_ns, const struct actor *to, size_t bytes);
 void flow_udp(int from, int to_ns, const struct actor *to, size_t size, int count, int segments);
 /* Sends a frame as it is. */
 void flow_raw(int from, const void *frame, size_t len);
+/* The same with nothing but the Ethernet header in linear memory. */
+void flow_raw_paged(int from, const void *frame, size_t len);
 /* Waits until the counter has that value, or fails. */
 void expect_packets(const struct host *h, enum ov_verdict verdict, uint64_t packets);
