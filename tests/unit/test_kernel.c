@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -387,7 +388,25 @@ Test(kernel, names_a_pinned_map_of_another_layout)
 	must(bpf_obj_pin(fd, BPFFS "/deep/overlayd/v1/peers"), "pin");
 	cr_assert_neq(bpf_open(&place, &o, &e), 0);
 	cr_assert(strstr(e.text, "v1/peers"), "%s", e.text);
+	cr_assert_eq(access(BPFFS "/deep/overlayd/v1/peers", F_OK), 0, "what was there must stay");
 	close(fd);
+}
+
+Test(kernel, leaves_no_pin_when_programs_cannot_be_loaded)
+{
+	struct bpf_objects *o = NULL;
+	struct rlimit few;
+	struct err e = { 0 };
+	int next = dup(0);
+
+	must(next, "dup");
+	close(next);
+	/* Room for netlink and for reading directories, but not for six maps. */
+	few = (struct rlimit){ (rlim_t)next + 5, (rlim_t)next + 5 };
+	must(setrlimit(RLIMIT_NOFILE, &few), "setrlimit");
+	cr_assert_neq(bpf_open(&place, &o, &e), 0);
+	cr_assert_neq(e.text[0], '\0');
+	cr_assert_neq(access(BPFFS "/deep", F_OK), 0);
 }
 
 /* Everything about hooks, on both kinds of them. */
@@ -518,7 +537,7 @@ Test(kernel, leaves_a_foreign_xdp_program_alone)
 
 static char *snapshot(void)
 {
-	FILE *f = popen("ip -d link; ip addr; tc qdisc; for d in up0 lo; do "
+	FILE *f = popen("ip -d link; ip -4 addr; tc qdisc; for d in up0 lo; do "
 			"tc filter show dev $d ingress; tc filter show dev $d egress; done 2>&1; "
 			"find " BPFFS, "r");
 	char *text = calloc(1, 65536);
@@ -544,7 +563,7 @@ static void detach_all(bool clsact)
 	kernel_close(k);
 	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
 	/* the kernel tells a new link's state in its own time */
-	sh("until ip link show dev up0 | grep -q 'state UP'; do sleep 0.02; done");
+	sh("until [ $(ip link | grep -c 'up[01]@.*state UP') = 2 ]; do sleep 0.02; done");
 	before = snapshot();
 	k = open_kernel(d);
 	if (clsact)
