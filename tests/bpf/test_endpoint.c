@@ -342,6 +342,11 @@ Test(endpoint, ipv6_outer_addresses_are_not_taken_for_ipv4)
 	struct outcome o = env_send(&env, &blue_one, &p);
 
 	expect_verdict(o, OV_DROP_NO_PEER);
+
+	peer.next_hop = addr_from_v4(VTEP(NODE_B));
+	cr_assert_eq(bpf_map_update_elem(env.map[MAP_peers], &v6, &peer, BPF_ANY), 0);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_DROP_NO_PEER);
 }
 
 Test(endpoint, contradicting_headers_are_refused)

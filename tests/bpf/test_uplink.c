@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a node accepts from the wire, by TC and by XDP. */
 #include <arpa/inet.h>
-#include <linux/bpf.h>
+#include <bpf/bpf.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "env.h"
 
 static struct env env;
@@ -235,6 +236,17 @@ Test(uplink, inner_source_that_lives_here_is_refused)
 	/* Not even when the outer source is our own address. */
 	p = vxlan_between(VTEP(NODE_A), VTEP(NODE_A), &blue_two, &blue_one);
 	check_both(&p, OV_DROP_UNKNOWN_PEER);
+}
+
+Test(uplink, ipv6_node_that_ends_in_the_same_bytes_is_another)
+{
+	struct pkt p = good();
+	struct ov_endpoint_key key = { .addr = addr_from_v4(blue_far.ip), .vni = BLUE };
+	struct ov_endpoint value = { .vtep = { .b = { 0x20, 0x01, [12] = 192, 0, 2, 2 } } };
+
+	memcpy(value.mac, blue_far.mac, 6);
+	cr_assert_eq(bpf_map_update_elem(env.map[MAP_endpoints], &key, &value, BPF_ANY), 0);
+	check_both(&p, OV_DROP_WRONG_PEER);
 }
 
 Test(uplink, source_of_another_network_is_refused)
