@@ -4,14 +4,15 @@
 
 TEST_LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 TEST_LEVELS  := unit sim bpf
-TEST_BINS    := $(TEST_LEVELS:%=$(B)/tests/%)
+# Not tests/unit and so on: the objects are in a directory of that name.
+TEST_BINS    := $(TEST_LEVELS:%=$(B)/tests/test_%)
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 # What unit tests look at besides the libraries: overlayctl and the daemon's options.
 TEST_MORE_unit := $(filter-out %/main.o,$(CTL_OBJ)) $(filter $(B)/user/agent/config%.o,$(AGENT_OBJ))
 
 define test_level
-$(B)/tests/$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tests/$(1)/*.c)) $(TEST_LIB_OBJ) $(TEST_MORE_$(1)) $(B)/libovsys.a $(B)/libovcore.a
+$(B)/tests/test_$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tests/$(1)/*.c)) $(TEST_LIB_OBJ) $(TEST_MORE_$(1)) $(B)/libovsys.a $(B)/libovcore.a
 	$$(call say,LINK,$$@)mkdir -p $$(@D) && $$(LINK) -o $$@ $$(GROUP) -lcriterion $$(LDLIBS) $$(LDLIBS_CTL)
 endef
 $(foreach l,$(TEST_LEVELS),$(eval $(call test_level,$(l))))
