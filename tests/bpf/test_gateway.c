@@ -205,3 +205,24 @@ Test(gateway, large_segments_of_a_super_packet_are_refused)
 	o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), p.data, p.len, NETWORK_MTU - 28);
 	expect_verdict(o, OV_FWD_TUNNEL);
 }
+
+Test(gateway, tcp_segments_are_measured_with_their_options)
+{
+	struct pkt p = pkt_new();
+
+	pkt_eth(&p, blue_one.mac, blue_far.mac, ETH_P_IP);
+	pkt_ipv4(&p, blue_one.ip, blue_far.ip, IPPROTO_TCP);
+	pkt_ipv4_options(&p, 8);
+	pkt_tcp(&p, 1000, 2000);
+	((struct pkt_tcp *)pkt_find(&p, PKT_TCP, 0))->doff = 8;
+	pkt_payload(&p, 2000);
+	pkt_finish(&p);
+
+	/* 28 and 32 bytes of headers */
+	struct outcome o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), p.data, p.len,
+					 NETWORK_MTU - 59);
+
+	expect_verdict(o, OV_DROP_TOO_BIG);
+	o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), p.data, p.len, NETWORK_MTU - 60);
+	cr_assert_neq(o.verdict, OV_DROP_TOO_BIG);
+}
