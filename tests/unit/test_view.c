@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "tests/lib/world.h"
+#include "tests/lib/made_world.h"
 
 #define WORLD _cleanup_(world_fini) struct world w = { 0 }
 #define VIEW _cleanup_(view_fini) struct view v = world_view(&w)

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/lib/made_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "world: %s\n", what);
+	abort();
+}
+
+void world_fini(struct world *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		free(w->items[i]);
+	free(w->items);
+	*w = (struct world){ 0 };
+}
+
+struct id world_id(unsigned int number)
+{
+	struct id id = { .b = { 0xee, 0xee } };
+
+	for (int i = 0; i < 4; i++)
+		id.b[2 + i] = (uint8_t)(number >> (8 * (3 - i)));
+	return id;
+}
+
+static struct item *add(struct world *w)
+{
+	if (w->count == w->cap) {
+		w->cap = w->cap ? 2 * w->cap : 64;
+		w->items = realloc(w->items, w->cap * sizeof(*w->items));
+		must(w->items, "out of memory");
+	}
+	w->items[w->count] = calloc(1, sizeof(struct item));
+	must(w->items[w->count], "out of memory");
+	return w->items[w->count++];
+}
+
+static struct ov_addr addr(const char *text)
+{
+	struct ov_addr a;
+
+	must(!addr_parse(text, &a), text);
+	return a;
+}
+
+struct item *world_node(struct world *w, unsigned int number, const char *name, const char *at)
+{
+	struct item *it = add(w);
+	struct node *n = &it->node;
+
+	n->id = world_id(number);
+	it->key = key_of_id(RECORD_NODE, &n->id);
+	it->writer = n->id;
+	snprintf(n->name, sizeof(n->name), "%s", name);
+	n->addr = addr(at);
+	n->gossip_port = 7946;
+	n->vxlan_port = 4789;
+	n->uplink_mtu = 1500;
+	n->joined_ms = number;
+	return it;
+}
+
+struct item *world_network(struct world *w, unsigned int number, const char *name,
+			   const char *subnet, uint32_t vni)
+{
+	struct item *it = add(w);
+	struct network *n = &it->network;
+
+	n->id = world_id(number);
+	it->key = key_of_id(RECORD_NETWORK, &n->id);
+	snprintf(n->name, sizeof(n->name), "%s", name);
+	must(!prefix_parse(subnet, &n->subnet), subnet);
+	n->ip_range = n->subnet;
+	n->gateway = addr_add(&n->subnet.addr, 1);
+	n->vni = vni;
+	n->created_ms = number;
+	return it;
+}
+
+struct item *world_endpoint(struct world *w, unsigned int number, unsigned int node,
+			    unsigned int network, const char *at)
+{
+	struct item *it = add(w);
+	struct endpoint *ep = &it->endpoint;
+
+	ep->id = world_id(number);
+	it->key = key_of_id(RECORD_ENDPOINT, &ep->id);
+	ep->node = it->writer = world_id(node);
+	ep->network = world_id(network);
+	ep->addr = addr(at);
+	mac_from_addr(&ep->addr, ep->mac);
+	snprintf(ep->netns, sizeof(ep->netns), "/run/netns/c%u", number);
+	ep->netns_dev = 4;
+	ep->netns_ino = number;
+	strcpy(ep->ifname, "eth0");
+	ep->created_ms = number;
+	return it;
+}
+
+struct item *world_block(struct world *w, unsigned int network, const char *start,
+			 unsigned int owner)
+{
+	struct item *it = add(w);
+
+	it->block.network = world_id(network);
+	it->block.start = addr(start);
+	it->block.owner = it->writer = world_id(owner);
+	it->key = key_of_block(&it->block.network, &it->block.start);
+	return it;
+}
+
+void world_shuffle(struct world *w, struct rng *rng)
+{
+	for (size_t i = w->count; i > 1; i--) {
+		size_t j = rng_below(rng, (uint32_t)i);
+		struct item *swap = w->items[i - 1];
+
+		w->items[i - 1] = w->items[j];
+		w->items[j] = swap;
+	}
+}
+
+struct view world_view(const struct world *w)
+{
+	struct view v;
+
+	must(!view_build((const struct item *const *)w->items, w->count, &v), "no view");
+	return v;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A made-up cluster for tests of pure code: items as the store would hold them,
+ * and the view over them. The functions return the item, to be bent further.
+ */
+#pragma once
+
+#include "base/rng.h"
+#include "model/view.h"
+
+struct world {
+	size_t count, cap;
+	struct item **items;
+};
+
+void world_fini(struct world *w);
+struct id world_id(unsigned int number); /* deterministic; grows with number */
+/* Addresses and prefixes as text; joined and created at `number` ms. */
+struct item *world_node(struct world *w, unsigned int number, const char *name, const char *addr);
+struct item *world_network(struct world *w, unsigned int number, const char *name,
+			   const char *subnet, uint32_t vni);
+struct item *world_endpoint(struct world *w, unsigned int number, unsigned int node,
+			    unsigned int network, const char *addr);
+struct item *world_block(struct world *w, unsigned int network, const char *start,
+			 unsigned int owner);
+void world_shuffle(struct world *w, struct rng *rng);
+struct view world_view(const struct world *w); /* aborts the test when it fails */
