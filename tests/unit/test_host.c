@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -62,6 +63,7 @@ static void drop_cap(int cap)
 	must((int)syscall(SYS_capget, &header, data), "capget");
 	data[cap / 32].effective &= ~(1u << (cap % 32));
 	must((int)syscall(SYS_capset, &header, data), "capset");
+	must(prctl(PR_SET_DUMPABLE, 1), "prctl"); /* LeakSanitizer wants to look at us at the end */
 }
 
 Test(host, names_the_capability_that_is_missing)

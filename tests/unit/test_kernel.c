@@ -395,16 +395,18 @@ Test(kernel, names_a_pinned_map_of_another_layout)
 Test(kernel, leaves_no_pin_when_programs_cannot_be_loaded)
 {
 	struct bpf_objects *o = NULL;
-	struct rlimit few;
+	struct rlimit limit, few;
 	struct err e = { 0 };
 	int next = dup(0);
 
 	must(next, "dup");
 	close(next);
 	/* Room for netlink and for reading directories, but not for six maps. */
-	few = (struct rlimit){ (rlim_t)next + 5, (rlim_t)next + 5 };
+	must(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+	few = (struct rlimit){ (rlim_t)next + 5, limit.rlim_max };
 	must(setrlimit(RLIMIT_NOFILE, &few), "setrlimit");
 	cr_assert_neq(bpf_open(&place, &o, &e), 0);
+	must(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
 	cr_assert_neq(e.text[0], '\0');
 	cr_assert_neq(access(BPFFS "/deep", F_OK), 0);
 }
