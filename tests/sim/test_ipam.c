@@ -31,7 +31,7 @@ struct fleet {
 	size_t count;
 	struct attempt attempt[ATTACHES_MAX];
 	unsigned int lost_replies; /* percent */
-	bool ahead;                /* the agent's tick asks ahead of need */
+	bool ahead; /* the agent's tick asks ahead of need */
 };
 
 static struct fleet *the_fleet; /* on_call's way to the test; Criterion forks per test */
@@ -40,8 +40,8 @@ static int on_call(struct sim_node *n, const struct id *from, struct cursor requ
 		   struct buf *reply)
 {
 	struct fleet *f = the_fleet;
-	int r = intent_on_call(f->intent[n->index], from, request,
-			       cluster_wall(n->sim, n->index), reply);
+	int r = intent_on_call(f->intent[n->index], from, request, cluster_wall(n->sim, n->index),
+			       reply);
 
 	/* The work is done and the answer never arrives. */
 	return rng_below(&f->rng, 100) < f->lost_replies ? -EIO : r;
@@ -154,9 +154,11 @@ static void note(void *arg, const struct id *id, const struct err *e)
 static struct attempt *attach(struct fleet *f, size_t i, const char *net, const char *ip)
 {
 	struct attempt *a = &f->attempt[f->count];
-	struct attach_ask ask = { .network = net, .ip = ip,
-				  .netns = { .path = "/run/netns/c", .dev = 4,
-					     .ino = 1000 + f->count } };
+	struct attach_ask ask = {
+		.network = net,
+		.ip = ip,
+		.netns = { .path = "/run/netns/c", .dev = 4, .ino = 1000 + f->count }
+	};
 
 	cr_assert_lt(f->count, ATTACHES_MAX);
 	f->count++;
@@ -203,7 +205,8 @@ static void check_nothing_twice(struct fleet *f, const char *name, size_t size)
 
 		for (size_t k = 0; vn && k < v->endpoint_count; k++)
 			if (v->endpoint[k].net == vn && id_equal(&v->endpoint[k].ep->node, me))
-				given[addr_distance(&vn->net->subnet.addr, &v->endpoint[k].ep->addr)]++;
+				given[addr_distance(&vn->net->subnet.addr,
+						    &v->endpoint[k].ep->addr)]++;
 		for (size_t k = 0; vn && k < size; k++) {
 			struct ov_addr a = addr_add(&vn->net->subnet.addr, k);
 			const struct id *owner = ipam_owner(v, vn->net, &a);
@@ -429,6 +432,33 @@ Test(ipam_sim, subnet_is_given_to_the_last_address_under_loss)
 	check_complete(f, "net", 128);
 }
 
+/*
+ * n0 has not heard that n1 gave an address away, so it takes what n1 says it owns
+ * for a lost reply and repeats itself; n1 must not take that for the last word.
+ */
+Test(ipam_sim, asked_node_with_old_news_is_asked_again_at_once)
+{
+	FLEET(f, 2, 17);
+	struct attempt *a;
+
+	f->ahead = false;
+	create(f, 0, "net", "10.1.0.0/27"); /* n0: .0 to .15; n1: the rest */
+	run_until_equal(f);
+	intent_start(f, cluster_add(f->c, 0));
+	for (int i = 0; i < 14; i++)
+		attach(f, 1, "net", NULL);
+	run_until_equal(f);
+	for (size_t i = 1; i < 3; i++)
+		cluster_link_loss(f->c, i, 0, 100); /* datagrams; calls get through */
+	a = attach(f, 2, "net", "10.1.0.30");
+	cluster_run(f->c, 100);
+	endpoint(f, a);
+	a = attach(f, 1, "net", NULL);
+	cluster_run(f->c, 100);
+	cr_assert_lt(addr_v4(&endpoint(f, a)->addr), 0x0a010010u);
+	check_nothing_twice(f, "net", 32);
+}
+
 Test(ipam_sim, owner_that_dies_while_asked_is_named)
 {
 	FLEET(f, 2, 10);
@@ -551,7 +581,8 @@ Test(ipam_sim, removed_nodes_addresses_are_used_again)
 	run(f, 60000);
 	cr_assert_eq(cluster_status(f->c, 0, 2), MEMBER_DEAD);
 	e = (struct err){ 0 };
-	cr_assert_eq(intent_node_rm(f->intent[0], "n2", cluster_wall(f->c, 0), &e), 0, "%s", e.text);
+	cr_assert_eq(intent_node_rm(f->intent[0], "n2", cluster_wall(f->c, 0), &e), 0, "%s",
+		     e.text);
 	cluster_settle(f->c, 0);
 	run(f, 10000);
 	for (int i = 0; i < 61; i++) {
@@ -579,7 +610,8 @@ Test(ipam_sim, leaving_node_hands_its_addresses_to_a_living_one)
 	cr_assert_eq(v->node_count, 2);
 	cr_assert_eq(v->endpoint_count, 0);
 	cr_assert_eq(ipam_owned(v, network(f, 0, "net"), &cluster_node(f->c, 0)->id) +
-		     ipam_owned(v, network(f, 0, "net"), &cluster_node(f->c, 2)->id), 256);
+			     ipam_owned(v, network(f, 0, "net"), &cluster_node(f->c, 2)->id),
+		     256);
 }
 
 /* ---- anything at all ---- */
@@ -596,7 +628,8 @@ static void detach_one(struct fleet *f)
 		    !view_endpoint_by_id(view(f, a->node), &a->id))
 			continue;
 		cr_assert_eq(intent_detach(f->intent[a->node], id_format(&a->id, id),
-					   cluster_wall(f->c, a->node), NULL), 0);
+					   cluster_wall(f->c, a->node), NULL),
+			     0);
 		cluster_settle(f->c, a->node);
 		return;
 	}

@@ -17,13 +17,13 @@
 
 struct job {
 	struct intent *in;
-	struct endpoint ep;      /* as it will be written */
-	bool has_addr, has_mac;  /* asked for by the user */
-	bool insist;             /* the last answer taught us nothing: a repetition will not do */
+	struct endpoint ep; /* as it will be written */
+	bool has_addr, has_mac; /* asked for by the user */
+	bool insist; /* the last answer taught us nothing: a repetition will not do */
 	uint64_t deadline;
-	struct id *skip;         /* nodes asked in vain, or away */
+	struct id *skip; /* nodes asked in vain, or away */
 	size_t skip_count, skip_cap;
-	const struct ask *ask;   /* what it waits for */
+	const struct ask *ask; /* what it waits for */
 	struct job *next;
 	void (*done)(void *arg, const struct id *id, const struct err *e);
 	void *arg;
@@ -34,16 +34,19 @@ struct job {
 /* What the kernel takes as a name (dev_valid_name), less templates and the loopback. */
 static int check_ifname(const char *name, struct err *e)
 {
-	bool ok = *name && strlen(name) <= IFNAME_MAX_LEN && strcmp(name, ".") && strcmp(name, "..");
+	bool ok = *name && strlen(name) <= IFNAME_MAX_LEN && strcmp(name, ".") &&
+		  strcmp(name, "..");
 
 	for (const char *c = name; ok && *c; c++)
 		ok = *c > ' ' && *c < 0x7f && !strchr("/:%", *c);
 	if (!ok)
-		return err_set(e, -EINVAL, "\"%.40s\" cannot name an interface; use 1 to %d visible "
-			       "characters other than '/', ':' and '%%', eth0 say", name,
-			       IFNAME_MAX_LEN);
+		return err_set(e, -EINVAL,
+			       "\"%.40s\" cannot name an interface; use 1 to %d visible "
+			       "characters other than '/', ':' and '%%', eth0 say",
+			       name, IFNAME_MAX_LEN);
 	if (!strcmp(name, "lo"))
-		return err_set(e, -EINVAL, "interface lo is the loopback of every namespace; choose "
+		return err_set(e, -EINVAL,
+			       "interface lo is the loopback of every namespace; choose "
 			       "another name with --ifname");
 	return 0;
 }
@@ -55,10 +58,13 @@ static int take_mac(const char *text, struct job *j, struct err *e)
 	if (!text)
 		return 0;
 	if (mac_parse(text, j->ep.mac) < 0)
-		return err_set(e, -EINVAL, "MAC \"%.40s\" is not six bytes like 02:42:0a:0a:00:05", text);
+		return err_set(e, -EINVAL, "MAC \"%.40s\" is not six bytes like 02:42:0a:0a:00:05",
+			       text);
 	if (!memcmp(j->ep.mac, zero, sizeof(zero)) || j->ep.mac[0] & 1)
-		return err_set(e, -EINVAL, "MAC %s is %s; choose one whose first byte is even, "
-			       "02:42:... say", text, j->ep.mac[0] & 1 ? "a group address" : "zero");
+		return err_set(e, -EINVAL,
+			       "MAC %s is %s; choose one whose first byte is even, "
+			       "02:42:... say",
+			       text, j->ep.mac[0] & 1 ? "a group address" : "zero");
 	j->has_mac = true;
 	return 0;
 }
@@ -68,11 +74,15 @@ static int take_ip(const char *text, struct job *j, struct err *e)
 	if (!text)
 		return 0;
 	if (addr_parse(text, &j->ep.addr) < 0)
-		return err_set(e, -EINVAL, "\"%.60s\" is not an address; write it like 10.10.0.5, "
-			       "without a prefix length", text);
+		return err_set(e, -EINVAL,
+			       "\"%.60s\" is not an address; write it like 10.10.0.5, "
+			       "without a prefix length",
+			       text);
 	if (!addr_is_v4(&j->ep.addr) || addr_is_zero(&j->ep.addr))
-		return err_set(e, -EINVAL, "address %s is IPv6, and this version has IPv4 networks "
-			       "only; give an IPv4 address", text);
+		return err_set(e, -EINVAL,
+			       "address %s is IPv6, and this version has IPv4 networks "
+			       "only; give an IPv4 address",
+			       text);
 	j->has_addr = true;
 	return 0;
 }
@@ -80,8 +90,10 @@ static int take_ip(const char *text, struct job *j, struct err *e)
 static int take_aliases(const struct attach_ask *ask, struct endpoint *ep, struct err *e)
 {
 	if (ask->alias_count > ALIAS_MAX)
-		return err_set(e, -EINVAL, "%zu aliases are given and an endpoint may have %d; drop "
-			       "some", ask->alias_count, ALIAS_MAX);
+		return err_set(e, -EINVAL,
+			       "%zu aliases are given and an endpoint may have %d; drop "
+			       "some",
+			       ask->alias_count, ALIAS_MAX);
 	for (size_t i = 0; i < ask->alias_count; i++) {
 		int r = name_check("alias", ask->alias[i], e);
 
@@ -103,16 +115,20 @@ static int check_label(const char *label, struct err *e)
 		return err_set(e, -EINVAL, "label \"%s\" is not KEY=VALUE", label);
 	for (const char *c = label; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return err_set(e, -EINVAL, "label %.*s=... holds a control character; leave "
-				       "it out", (int)strcspn(label, "=\t\n\r\v\f\033"), label);
+			return err_set(e, -EINVAL,
+				       "label %.*s=... holds a control character; leave "
+				       "it out",
+				       (int)strcspn(label, "=\t\n\r\v\f\033"), label);
 	return 0;
 }
 
 static int take_labels(const struct attach_ask *ask, struct endpoint *ep, struct err *e)
 {
 	if (ask->label_count > LABEL_MAX)
-		return err_set(e, -EINVAL, "%zu labels are given and an endpoint may have %d; drop "
-			       "some", ask->label_count, LABEL_MAX);
+		return err_set(e, -EINVAL,
+			       "%zu labels are given and an endpoint may have %d; drop "
+			       "some",
+			       ask->label_count, LABEL_MAX);
 	for (size_t i = 0; i < ask->label_count; i++) {
 		int r = check_label(ask->label[i], e);
 
@@ -126,8 +142,10 @@ static int take_labels(const struct attach_ask *ask, struct endpoint *ep, struct
 static int take_netns(const struct attach_ask *ask, struct endpoint *ep, struct err *e)
 {
 	if (ask->netns.path[0] != '/' || !ask->netns.ino)
-		return err_set(e, -EINVAL, "network namespace \"%.80s\" is not resolved; name one "
-			       "below /run/netns, a path or a process id", ask->netns.path);
+		return err_set(e, -EINVAL,
+			       "network namespace \"%.80s\" is not resolved; name one "
+			       "below /run/netns, a path or a process id",
+			       ask->netns.path);
 	strcpy(ep->netns, ask->netns.path);
 	ep->netns_dev = ask->netns.dev;
 	ep->netns_ino = ask->netns.ino;
@@ -174,20 +192,25 @@ static int check_against(const struct job *j, const struct view *v, const struct
 	char id[ID_TEXT_MAX], node[ID_TEXT_MAX], mac[MAC_TEXT_MAX];
 
 	if (same_netns && same_network)
-		return err_set(e, -EEXIST, "namespace %.100s is attached to network %s already, as "
-			       "endpoint %s", ep->netns, ve->net->display, endpoint_text(other, id));
+		return err_set(e, -EEXIST,
+			       "namespace %.100s is attached to network %s already, as "
+			       "endpoint %s",
+			       ep->netns, ve->net->display, endpoint_text(other, id));
 	if (same_netns && !strcmp(other->ifname, ep->ifname))
-		return err_set(e, -EEXIST, "interface %s of namespace %.100s belongs to endpoint %s on "
-			       "network %s already; choose another one with --ifname", ep->ifname,
-			       ep->netns, endpoint_text(other, id), ve->net->display);
+		return err_set(e, -EEXIST,
+			       "interface %s of namespace %.100s belongs to endpoint %s on "
+			       "network %s already; choose another one with --ifname",
+			       ep->ifname, ep->netns, endpoint_text(other, id), ve->net->display);
 	if (same_network && ep->name[0] && !strcmp(other->name, ep->name))
-		return err_set(e, -EEXIST, "network %s has an endpoint %s already, on node %s; choose "
-			       "another name", ve->net->display, ep->name,
-			       node_text(v, &other->node, node));
+		return err_set(e, -EEXIST,
+			       "network %s has an endpoint %s already, on node %s; choose "
+			       "another name",
+			       ve->net->display, ep->name, node_text(v, &other->node, node));
 	if (same_network && j->has_mac && !memcmp(other->mac, ep->mac, sizeof(ep->mac)))
-		return err_set(e, -EEXIST, "MAC %s is used by endpoint %s of network %s on node %s; "
-			       "choose another one", mac_format(ep->mac, mac),
-			       endpoint_text(other, id), ve->net->display,
+		return err_set(e, -EEXIST,
+			       "MAC %s is used by endpoint %s of network %s on node %s; "
+			       "choose another one",
+			       mac_format(ep->mac, mac), endpoint_text(other, id), ve->net->display,
 			       node_text(v, &other->node, node));
 	return 0;
 }
@@ -198,8 +221,10 @@ static int check_state(const struct job *j, const struct view *v, const struct v
 	int r = check_not_removed(j->in, e);
 
 	if (r == 0 && vn->vni_lost)
-		r = err_set(e, -EAGAIN, "network %s is being given a new VNI, because an older network "
-			    "has %u; try again in a few seconds", vn->display, vn->net->vni);
+		r = err_set(e, -EAGAIN,
+			    "network %s is being given a new VNI, because an older network "
+			    "has %u; try again in a few seconds",
+			    vn->display, vn->net->vni);
 	for (size_t i = 0; i < v->endpoint_count && r == 0; i++)
 		r = check_against(j, v, &v->endpoint[i], e);
 	return r;
@@ -214,7 +239,7 @@ static bool mac_is_taken(const struct view *v, const struct endpoint *ep)
 	return false;
 }
 
-/* From the address; somebody may have asked for just that MAC, then a random one of the same kind. */
+/* From the address; when somebody asked for just that MAC, a random one of the same kind. */
 static void choose_mac(const struct job *j, const struct view *v, struct endpoint *ep)
 {
 	if (j->has_mac)
@@ -254,7 +279,8 @@ static int job_skip(struct job *j, const struct id *node)
 }
 
 /* Written and committed before anybody hears of it; when that fails, taken back. */
-static int job_record(struct job *j, const struct view *v, const struct ov_addr *addr, struct err *e)
+static int job_record(struct job *j, const struct view *v, const struct ov_addr *addr,
+		      struct err *e)
 {
 	struct intent *in = j->in;
 	int r;
@@ -277,9 +303,11 @@ static int refuse_late(const struct job *j, const struct view *v, const struct i
 	const struct view_network *vn = view_network_by_id(v, &j->ep.network);
 	char text[ID_TEXT_MAX];
 
-	return err_set(e, -ETIMEDOUT, "node %s did not give addresses of network %s within %d s; try "
-		       "again, and look at that node if it goes on", node_text(v, node, text),
-		       vn ? vn->display : "(removed)", INTENT_DEADLINE_MS / 1000);
+	return err_set(e, -ETIMEDOUT,
+		       "node %s did not give addresses of network %s within %d s; try "
+		       "again, and look at that node if it goes on",
+		       node_text(v, node, text), vn ? vn->display : "(removed)",
+		       INTENT_DEADLINE_MS / 1000);
 }
 
 /* 1 when it waits; 0 when the node cannot be asked and is left out from now on. */
@@ -294,13 +322,16 @@ static int job_wait(struct job *j, const struct view *v, const struct network *n
 	if (in->now >= j->deadline)
 		return refuse_late(j, v, node, e);
 	if (in->job_count >= INTENT_WAITING_MAX)
-		return err_set(e, -EAGAIN, "%d attaches wait for addresses of other nodes already; "
-			       "try again in a few seconds", INTENT_WAITING_MAX);
+		return err_set(e, -EAGAIN,
+			       "%d attaches wait for addresses of other nodes already; "
+			       "try again in a few seconds",
+			       INTENT_WAITING_MAX);
 	r = ask_node(in, n, node, j->has_addr ? &j->ep.addr : NULL, j->insist, &ask);
 	if (r == -EHOSTUNREACH)
 		return job_skip(j, node);
 	if (r < 0)
-		return err_set(e, r, "node %s cannot be asked for addresses of network %s now: too "
+		return err_set(e, r,
+			       "node %s cannot be asked for addresses of network %s now: too "
 			       "many questions are open; try again in a few seconds",
 			       node_text(v, node, text), n->name);
 	j->ask = ask;
@@ -319,7 +350,8 @@ static int job_try(struct job *j, struct err *e)
 	int r;
 
 	if (!vn)
-		return err_set(e, -ENOENT, "the network was removed while the endpoint was being "
+		return err_set(e, -ENOENT,
+			       "the network was removed while the endpoint was being "
 			       "attached");
 	r = check_state(j, v, vn, e);
 	if (r < 0)
@@ -469,7 +501,8 @@ static int job_start(struct job *j, const struct attach_ask *ask, struct err *e)
 		return r;
 	vn = view_network_find(store_view(in->store), ask->network ? ask->network : "");
 	if (!vn)
-		return err_set(e, -ENOENT, "there is no network \"%.80s\"; create it with `overlayctl "
+		return err_set(e, -ENOENT,
+			       "there is no network \"%.80s\"; create it with `overlayctl "
 			       "network create`, `overlayctl network ls` shows what there is",
 			       ask->network ? ask->network : "");
 	j->ep.network = vn->net->id;
@@ -477,8 +510,7 @@ static int job_start(struct job *j, const struct attach_ask *ask, struct err *e)
 	return 0;
 }
 
-void intent_attach(struct intent *in, const struct attach_ask *ask, uint64_t now,
-		   uint64_t wall_ms,
+void intent_attach(struct intent *in, const struct attach_ask *ask, uint64_t now, uint64_t wall_ms,
 		   void (*done)(void *arg, const struct id *id, const struct err *e), void *arg)
 {
 	struct job *j = calloc(1, sizeof(*j));

@@ -38,7 +38,8 @@ int intent_cluster_create(struct intent *in, uint64_t wall_ms, struct err *e)
 	const struct view *v = store_view(in->store);
 
 	if (v->cluster)
-		return err_set(e, -EEXIST, "this node is in cluster %s already; to start a new one, "
+		return err_set(e, -EEXIST,
+			       "this node is in cluster %s already; to start a new one, "
 			       "run `overlayctl cluster leave` first",
 			       id_format(&v->cluster->id, id));
 	c.id = draw_id(in);
@@ -56,7 +57,8 @@ int intent_token_rotate(struct intent *in, uint64_t wall_ms, struct err *e)
 	if (r < 0)
 		return r;
 	if (!v->cluster)
-		return err_set(e, -ENOENT, "this node is in no cluster yet, so there is no token to "
+		return err_set(e, -ENOENT,
+			       "this node is in no cluster yet, so there is no token to "
 			       "replace; wait until it has joined");
 	c = *v->cluster;
 	rng_bytes(in->rng, c.token_secret, sizeof(c.token_secret));

@@ -27,15 +27,19 @@ static int find_endpoint(const struct intent *in, const char *ref,
 		if (!*ref || strcmp(ve->ep->name, ref) || !is_own(in, ve))
 			continue;
 		if (own)
-			return err_set(e, -EINVAL, "there is an endpoint %s on network %s and on "
+			return err_set(e, -EINVAL,
+				       "there is an endpoint %s on network %s and on "
 				       "network %s; say which one by its id from `overlayctl "
-				       "endpoint ls`", ref, own->net->display, ve->net->display);
+				       "endpoint ls`",
+				       ref, own->net->display, ve->net->display);
 		own = ve;
 	}
 	any = own ? own : view_endpoint_find(v, ref);
 	if (!any)
-		return err_set(e, -ENOENT, "there is no endpoint \"%.80s\"; `overlayctl endpoint ls` "
-			       "shows the endpoints", ref);
+		return err_set(e, -ENOENT,
+			       "there is no endpoint \"%.80s\"; `overlayctl endpoint ls` "
+			       "shows the endpoints",
+			       ref);
 	*ret_endpoint = any;
 	return 0;
 }
@@ -59,8 +63,10 @@ int intent_detach(struct intent *in, const char *ref, uint64_t wall_ms, struct e
 		return r;
 	if (is_own(in, ve))
 		return release(in, ve, wall_ms, e);
-	return err_set(e, -EPERM, "endpoint %s lives on node %s; run `overlayctl endpoint detach` "
-		       "there", endpoint_text(ve->ep, id),
+	return err_set(e, -EPERM,
+		       "endpoint %s lives on node %s; run `overlayctl endpoint detach` "
+		       "there",
+		       endpoint_text(ve->ep, id),
 		       node_text(store_view(in->store), &ve->ep->node, node));
 }
 

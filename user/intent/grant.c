@@ -51,7 +51,7 @@ void asks_orphan(struct intent *in)
 	struct ask *a;
 
 	LL_FOREACH(in->asks, a)
-		a->in = NULL; /* gossip holds them until their calls end */
+	a->in = NULL; /* gossip holds them until their calls end */
 	in->asks = NULL;
 }
 
@@ -149,8 +149,8 @@ int ask_node(struct intent *in, const struct network *n, const struct id *node,
 		return -EHOSTUNREACH;
 	if (ask_count(in) >= ASKS_MAX)
 		return -EAGAIN;
-	encode_request(a, insist ? UINT64_MAX :
-				   ipam_owned(store_view(in->store), n, self_id(in)), &request);
+	encode_request(a, insist ? UINT64_MAX : ipam_owned(store_view(in->store), n, self_id(in)),
+		       &request);
 	r = gossip_call(in->gossip, node, &request, in->now, on_answer, a);
 	if (r < 0)
 		return r;
@@ -219,8 +219,8 @@ static int give(struct intent *in, const struct view *v, const struct network *n
 		const struct id *from, const struct request *rq, uint64_t wall_ms, struct answer *a)
 {
 	struct block blocks[IPAM_GRANT_MAX];
-	int count = ipam_grant(v, n, self_id(in), from, rq->has_wanted ? &rq->wanted : NULL, wall_ms,
-			       blocks);
+	int count = ipam_grant(v, n, self_id(in), from, rq->has_wanted ? &rq->wanted : NULL,
+			       wall_ms, blocks);
 	int r;
 
 	if (count < 0) {

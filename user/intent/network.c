@@ -8,8 +8,8 @@
 
 #define SUBNET_LEN_MIN 8
 #define SUBNET_LEN_MAX 29
-#define MTU_MIN 576      /* RFC 791: what every host must be able to receive */
-#define MTU_MAX 65485    /* 65535 less the headers around it */
+#define MTU_MIN 576 /* RFC 791: what every host must be able to receive */
+#define MTU_MAX 65485 /* 65535 less the headers around it */
 /* Docker's default pool of overlay networks: /24s of 10.0.0.0/8. */
 #define POOL_BASE 0x0a000000u
 #define POOL_SLOTS 65536u
@@ -31,11 +31,14 @@ static int refuse_host_bits(const char *what, const char *text, struct err *e)
 
 	snprintf(addr, sizeof(addr), "%.*s", (int)(slash - text), text);
 	if (addr_parse(addr, &a) < 0 || !addr_is_v4(&a) || parse_number(slash + 1, 32, &len) < 0)
-		return err_set(e, -EINVAL, "%s \"%.60s\" has bits set behind its prefix; write the "
-			       "first address of the prefix", what, text);
+		return err_set(e, -EINVAL,
+			       "%s \"%.60s\" has bits set behind its prefix; write the "
+			       "first address of the prefix",
+			       what, text);
 	a = addr_from_v4(addr_v4(&a) & v4_mask((int)len));
-	return err_set(e, -EINVAL, "%s \"%.60s\" has bits set behind its prefix; did you mean %s/%u?",
-		       what, text, addr_format(&a, base), (unsigned int)len);
+	return err_set(e, -EINVAL,
+		       "%s \"%.60s\" has bits set behind its prefix; did you mean %s/%u?", what,
+		       text, addr_format(&a, base), (unsigned int)len);
 }
 
 static int parse_prefix(const char *what, const char *text, struct prefix *ret_prefix,
@@ -47,11 +50,15 @@ static int parse_prefix(const char *what, const char *text, struct prefix *ret_p
 	if (r == -EDOM)
 		return refuse_host_bits(what, text, e);
 	if (r < 0)
-		return err_set(e, -EINVAL, "%s \"%.60s\" is not an address and a prefix length; "
-			       "write it like 10.10.0.0/24", what, text);
+		return err_set(e, -EINVAL,
+			       "%s \"%.60s\" is not an address and a prefix length; "
+			       "write it like 10.10.0.0/24",
+			       what, text);
 	if (!addr_is_v4(&p.addr))
-		return err_set(e, -EINVAL, "%s \"%.60s\" is IPv6, and this version makes IPv4 "
-			       "networks only; give an IPv4 prefix", what, text);
+		return err_set(e, -EINVAL,
+			       "%s \"%.60s\" is IPv6, and this version makes IPv4 "
+			       "networks only; give an IPv4 prefix",
+			       what, text);
 	*ret_prefix = p;
 	return 0;
 }
@@ -82,7 +89,8 @@ static int parse_subnet(const char *text, struct prefix *ret_subnet, struct err 
 			       text, prefix_text_len(&p) < SUBNET_LEN_MIN ? "large" : "small",
 			       SUBNET_LEN_MIN, SUBNET_LEN_MAX);
 	if (is_unusable(&p))
-		return err_set(e, -EINVAL, "subnet %s holds addresses of the local host, of "
+		return err_set(e, -EINVAL,
+			       "subnet %s holds addresses of the local host, of "
 			       "multicast or of no network; choose another one, 10.10.0.0/24 say",
 			       text);
 	*ret_subnet = p;
@@ -119,7 +127,8 @@ static int find_subnet(const struct view *v, struct prefix *ret_subnet, struct e
 					       .len = ADDR_V4_BITS + 24 };
 		return 0;
 	}
-	return err_set(e, -ENOSPC, "every /24 of 10.0.0.0/8 is used by some network; choose one "
+	return err_set(e, -ENOSPC,
+		       "every /24 of 10.0.0.0/8 is used by some network; choose one "
 		       "with --subnet");
 }
 
@@ -136,11 +145,15 @@ static int parse_gateway(const char *text, struct network *n, struct err *e)
 	if (addr_parse(text, &a) < 0 || !addr_is_v4(&a))
 		return err_set(e, -EINVAL, "gateway \"%.60s\" is not an IPv4 address", text);
 	if (!prefix_contains(&n->subnet, &a))
-		return err_set(e, -EINVAL, "gateway %s is outside the subnet %s; choose an address "
-			       "inside", text, subnet);
+		return err_set(e, -EINVAL,
+			       "gateway %s is outside the subnet %s; choose an address "
+			       "inside",
+			       text, subnet);
 	if (!addr_cmp(&a, &n->subnet.addr) || !addr_cmp(&a, &broadcast))
-		return err_set(e, -EINVAL, "gateway %s is the network or broadcast address of subnet "
-			       "%s; choose another one", text, subnet);
+		return err_set(e, -EINVAL,
+			       "gateway %s is the network or broadcast address of subnet "
+			       "%s; choose another one",
+			       text, subnet);
 	n->gateway = a;
 	return 0;
 }
@@ -163,16 +176,18 @@ static int parse_range(const char *text, struct network *n, struct err *e)
 			       prefix_format(&n->subnet, subnet));
 	ipam_usage(&nothing, n, &used, &available);
 	if (!available)
-		return err_set(e, -EINVAL, "ip-range %s has no address to give: the gateway, the "
-			       "network and the broadcast address are never given; widen it", text);
+		return err_set(e, -EINVAL,
+			       "ip-range %s has no address to give: the gateway, the "
+			       "network and the broadcast address are never given; widen it",
+			       text);
 	return 0;
 }
 
 static int parse_addresses(const struct network_ask *ask, const struct view *v, struct network *n,
 			   struct err *e)
 {
-	int r = ask->subnet ? parse_subnet(ask->subnet, &n->subnet, e) :
-			      find_subnet(v, &n->subnet, e);
+	int r = ask->subnet ? parse_subnet(ask->subnet, &n->subnet, e)
+			    : find_subnet(v, &n->subnet, e);
 
 	if (r == 0)
 		r = parse_gateway(ask->gateway, n, e);
@@ -201,8 +216,10 @@ static int opt_vni(const struct view *v, struct network *n, const char *value, s
 			       VNI_MIN, VNI_MAX);
 	other = find_vni(v, (uint32_t)vni);
 	if (other)
-		return err_set(e, -EEXIST, "vni %s is used by network %s; choose another one, or "
-			       "leave it out", value, other->display);
+		return err_set(e, -EEXIST,
+			       "vni %s is used by network %s; choose another one, or "
+			       "leave it out",
+			       value, other->display);
 	n->vni = (uint32_t)vni;
 	return 0;
 }
@@ -216,8 +233,10 @@ static int opt_mtu(const struct view *v, struct network *n, const char *value, s
 		return err_set(e, -EINVAL, "mtu \"%.40s\" is not a number between %d and %d", value,
 			       MTU_MIN, MTU_MAX);
 	if (mtu > most)
-		return err_set(e, -EINVAL, "mtu %s does not fit: the smallest uplink of the cluster "
-			       "leaves %u bytes; give at most that, or leave it out", value, most);
+		return err_set(e, -EINVAL,
+			       "mtu %s does not fit: the smallest uplink of the cluster "
+			       "leaves %u bytes; give at most that, or leave it out",
+			       value, most);
 	n->mtu = (uint16_t)mtu;
 	return 0;
 }
@@ -231,7 +250,8 @@ static int opt_encrypted(const struct view *v, struct network *n, const char *va
 	}
 	if (*value && strcmp(value, "true"))
 		return err_set(e, -EINVAL, "encrypted=\"%.40s\" is neither true nor false", value);
-	return err_set(e, -EINVAL, "network %s cannot be encrypted: this version of overlayd has "
+	return err_set(e, -EINVAL,
+		       "network %s cannot be encrypted: this version of overlayd has "
 		       "no encryption yet; leave the option out to send its packets in the clear",
 		       n->name);
 }
@@ -245,7 +265,8 @@ static int opt_policy(const struct view *v, struct network *n, const char *value
 	}
 	if (strcmp(value, "deny"))
 		return err_set(e, -EINVAL, "policy=\"%.40s\" is neither allow nor deny", value);
-	return err_set(e, -EINVAL, "network %s cannot deny by default: this version of overlayd "
+	return err_set(e, -EINVAL,
+		       "network %s cannot deny by default: this version of overlayd "
 		       "has no policies yet; leave the option out to allow all of its traffic",
 		       n->name);
 }
@@ -260,8 +281,8 @@ static const struct option {
 	{ "policy", opt_policy },
 };
 
-static int take_option(const struct view *v, struct network *n, const char *text, unsigned int *seen,
-		       struct err *e)
+static int take_option(const struct view *v, struct network *n, const char *text,
+		       unsigned int *seen, struct err *e)
 {
 	const char *equals = strchr(text, '=');
 	size_t len = equals ? (size_t)(equals - text) : strlen(text);
@@ -275,8 +296,10 @@ static int take_option(const struct view *v, struct network *n, const char *text
 		*seen |= 1u << i;
 		return options[i].take(v, n, equals ? equals + 1 : "", e);
 	}
-	return err_set(e, -EINVAL, "option \"%.60s\" is unknown; there are vni=N, mtu=N, encrypted "
-		       "and policy=allow", text);
+	return err_set(e, -EINVAL,
+		       "option \"%.60s\" is unknown; there are vni=N, mtu=N, encrypted "
+		       "and policy=allow",
+		       text);
 }
 
 int draw_vni(struct intent *in, const struct view *v, uint32_t *ret_vni)
@@ -316,9 +339,10 @@ static int check_name_free(const struct view *v, const char *name, struct err *e
 		const struct view_network *vn = &v->network[i];
 
 		if (!strcmp(vn->net->name, name) || !strcmp(vn->display, name))
-			return err_set(e, -EEXIST, "network %s exists already (%.12s); choose "
-				       "another name, or remove that one first", name,
-				       id_format(&vn->net->id, id));
+			return err_set(e, -EEXIST,
+				       "network %s exists already (%.12s); choose "
+				       "another name, or remove that one first",
+				       name, id_format(&vn->net->id, id));
 	}
 	return 0;
 }
@@ -405,8 +429,9 @@ static int check_unused(const struct view *v, const struct view_network *vn, str
 		if (v->endpoint[i].net != vn)
 			continue;
 		if (count < USERS_NAMED)
-			len += (size_t)snprintf(users + len, sizeof(users) - len, "%s%.24s on %.24s",
-						count ? ", " : "", endpoint_text(ep, id),
+			len += (size_t)snprintf(users + len, sizeof(users) - len,
+						"%s%.24s on %.24s", count ? ", " : "",
+						endpoint_text(ep, id),
 						node_text(v, &ep->node, node));
 		count++;
 	}
@@ -428,8 +453,10 @@ int intent_network_rm(struct intent *in, const char *ref, uint64_t wall_ms, stru
 	if (r < 0)
 		return r;
 	if (!vn)
-		return err_set(e, -ENOENT, "there is no network \"%.80s\"; `overlayctl network ls` "
-			       "shows the networks", ref);
+		return err_set(e, -ENOENT,
+			       "there is no network \"%.80s\"; `overlayctl network ls` "
+			       "shows the networks",
+			       ref);
 	r = check_unused(v, vn, e);
 	if (r < 0)
 		return r;

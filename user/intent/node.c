@@ -20,15 +20,19 @@ static int check_claims(const struct view *v, const struct node *self, const str
 			continue;
 		addr_format(&n->addr, addr);
 		if (!strcmp(n->name, self->name) && (!before || strcmp(before->name, self->name)))
-			return err_set(e, -EEXIST, "the name %s belongs to another node, at %s; "
-				       "start this one with --node and another name, or remove that "
-				       "one with `overlayctl node rm %s`", n->name, addr, n->name);
+			return err_set(e, -EEXIST,
+				       "the name %s belongs to another node, at %s; "
+				       "start this one with --node and another name, or remove "
+				       "that "
+				       "one with `overlayctl node rm %s`",
+				       n->name, addr, n->name);
 		if (!addr_cmp(&n->addr, &self->addr) && !addr_is_zero(&n->addr) &&
 		    (!before || addr_cmp(&before->addr, &self->addr)))
-			return err_set(e, -EEXIST, "the address %s belongs to node %s; start this "
+			return err_set(e, -EEXIST,
+				       "the address %s belongs to node %s; start this "
 				       "one with --advertise and an address of its own, or remove "
-				       "that one with `overlayctl node rm %s`", addr, n->name,
-				       n->name);
+				       "that one with `overlayctl node rm %s`",
+				       addr, n->name, n->name);
 	}
 	return 0;
 }
@@ -75,10 +79,12 @@ static int check_removable(const struct intent *in, const struct node *n, struct
 	const struct member *m = in->gossip ? gossip_member(in->gossip, &n->id) : NULL;
 
 	if (id_equal(&n->id, self_id(in)))
-		return err_set(e, -EINVAL, "%s is this very node; run `overlayctl cluster leave` here",
+		return err_set(e, -EINVAL,
+			       "%s is this very node; run `overlayctl cluster leave` here",
 			       n->name);
 	if (m && (m->status == MEMBER_ALIVE || m->status == MEMBER_SUSPECT))
-		return err_set(e, -EBUSY, "node %s is %s; run `overlayctl cluster leave` on it, or "
+		return err_set(e, -EBUSY,
+			       "node %s is %s; run `overlayctl cluster leave` on it, or "
 			       "stop its daemon and wait until `overlayctl node ls` shows it dead",
 			       n->name, member_status_to_str(m->status));
 	return 0;
@@ -101,8 +107,10 @@ int intent_node_rm(struct intent *in, const char *name, uint64_t wall_ms, struct
 	if (r < 0)
 		return r;
 	if (!vn)
-		return err_set(e, -ENOENT, "there is no node \"%.80s\"; `overlayctl node ls` shows "
-			       "the nodes", name);
+		return err_set(e, -ENOENT,
+			       "there is no node \"%.80s\"; `overlayctl node ls` shows "
+			       "the nodes",
+			       name);
 	n = *vn->node;
 	r = check_removable(in, &n, e);
 	if (r == 0)
@@ -179,7 +187,7 @@ int intent_leave(struct intent *in, uint64_t wall_ms, struct err *e)
 
 /* ---- what is to be healed ---- */
 
-/* Who gives a network a new VNI: its last writer, or the first living node when that one is away. */
+/* Who gives a network a new VNI: its last writer, or the first living node when it is away. */
 static bool is_mine_to_heal(const struct intent *in, const struct view *v, const struct id *writer)
 {
 	if (id_equal(writer, self_id(in)))
@@ -211,8 +219,10 @@ static int heal_vni(struct intent *in, uint64_t wall_ms, struct err *e)
 			continue;
 		r = draw_vni(in, v, &n.vni);
 		if (r < 0)
-			return err_set(e, r, "network %s lost its VNI %u to an older network and no "
-				       "other one is free; remove networks", n.name, vn->net->vni);
+			return err_set(e, r,
+				       "network %s lost its VNI %u to an older network and no "
+				       "other one is free; remove networks",
+				       n.name, vn->net->vni);
 		r = write_network(in, &n, false, wall_ms, e);
 		return r < 0 ? r : 1;
 	}

@@ -74,7 +74,8 @@ int check_not_removed(const struct intent *in, struct err *e)
 
 	if (!self || !self->tombstone)
 		return 0;
-	return err_set(e, -EPERM, "this node was removed from the cluster; to join again, stop "
+	return err_set(e, -EPERM,
+		       "this node was removed from the cluster; to join again, stop "
 		       "overlayd, delete its state directory and start it with --join");
 }
 

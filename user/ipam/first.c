@@ -8,7 +8,7 @@ static struct block block_of(const struct network *n, struct ov_addr start, stru
 	return (struct block){ .network = n->id, .start = start, .last = last, .owner = *owner };
 }
 
-/* Largest power of two of shares that leaves each IPAM_SHARE_MIN addresses, but no more than needed. */
+/* Largest power of two of shares with IPAM_SHARE_MIN addresses each, no more than needed. */
 static uint64_t share_count(uint64_t size, size_t nodes)
 {
 	uint64_t shares = 1;
@@ -40,8 +40,8 @@ size_t ipam_first_blocks(const struct network *n, const struct id *nodes, size_t
 		uint64_t from = i * shares / owners * (size / shares);
 		uint64_t to = (i + 1) * shares / owners * (size / shares) - 1;
 
-		ret_blocks[written++] = block_of(n, addr_add(&first, from), addr_add(&first, to),
-						 &nodes[i]);
+		ret_blocks[written++] =
+			block_of(n, addr_add(&first, from), addr_add(&first, to), &nodes[i]);
 	}
 	if (addr_cmp(&last, &end) < 0)
 		ret_blocks[written++] = block_of(n, addr_add(&last, 1), end, &nodes[0]);

@@ -16,7 +16,8 @@ struct cut {
 
 static struct block part(const struct cut *c, uint64_t first, uint64_t last, const struct id *owner)
 {
-	return (struct block){ .network = c->n->id, .owner = *owner,
+	return (struct block){ .network = c->n->id,
+			       .owner = *owner,
 			       .start = addr_add(&c->n->subnet.addr, first),
 			       .last = addr_add(&c->n->subnet.addr, last) };
 }
@@ -48,8 +49,8 @@ static int cut_block(const struct cut *c, const struct id *self, const struct id
 	if (c->last < c->segment->last)
 		ret_blocks[count++] = part(c, c->last + 1, c->segment->last, self);
 	if (resume)
-		ret_blocks[count++] = part(c, resume, ring_offset(c->n, &c->segment->block->last),
-					   self);
+		ret_blocks[count++] =
+			part(c, resume, ring_offset(c->n, &c->segment->block->last), self);
 	ret_blocks[count++] = part(c, c->first, c->last, to);
 	if (c->first > start)
 		ret_blocks[count++] = part(c, start, c->first - 1, self);
@@ -101,7 +102,10 @@ int ipam_grant(const struct view *v, const struct network *n, const struct id *s
 			best = &s.run[i];
 	if (!best)
 		return -ENOSPC;
-	return cut_block(&(struct cut){ .n = n, .ring = &s.ring, .segment = best->segment,
+	return cut_block(&(struct cut){ .n = n,
+					.ring = &s.ring,
+					.segment = best->segment,
 					.first = best->first + run_len(best) / 2,
-					.last = best->last }, self, to, ret_blocks);
+					.last = best->last },
+			 self, to, ret_blocks);
 }

@@ -80,6 +80,6 @@ uint64_t ipam_owned(const struct view *v, const struct network *n, const struct 
 void ipam_usage(const struct view *v, const struct network *n, uint64_t *ret_used,
 		uint64_t *ret_free);
 
-/* All blocks of `from`, named as `to`'s: after a removal, or before leaving. Returns at most max. */
+/* All blocks of `from`, named as `to`'s: after a removal, before leaving. At most max. */
 size_t ipam_takeover(const struct view *v, const struct id *from, const struct id *to,
 		     struct block *ret_blocks, size_t max);

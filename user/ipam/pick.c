@@ -46,7 +46,8 @@ static enum ipam_answer ask_writer(const struct pick *p, struct id *ret_node)
 	}
 	err_set(p->e, -EAGAIN,
 		"it is not known yet which node may give out addresses of network %s here; "
-		"try again in a few seconds", p->n->name);
+		"try again in a few seconds",
+		p->n->name);
 	return IPAM_FAILED;
 }
 
@@ -72,7 +73,8 @@ static int check_wanted(const struct pick *p, const struct ov_addr *a)
 	prefix_format(&p->n->subnet, subnet);
 	if (!prefix_contains(&p->n->subnet, a))
 		return err_set(p->e, -EINVAL,
-			       "address %s is outside the subnet %s of network %s; choose one inside",
+			       "address %s is outside the subnet %s of network %s; choose one "
+			       "inside",
 			       addr, subnet, p->n->name);
 	if (!addr_cmp(a, &p->n->gateway))
 		return err_set(p->e, -EINVAL,
@@ -81,7 +83,8 @@ static int check_wanted(const struct pick *p, const struct ov_addr *a)
 	if (ipam_is_reserved(p->n, a))
 		return err_set(p->e, -EINVAL,
 			       "address %s is the network or broadcast address of subnet %s of "
-			       "network %s; choose another one", addr, subnet, p->n->name);
+			       "network %s; choose another one",
+			       addr, subnet, p->n->name);
 	return 0;
 }
 
@@ -109,9 +112,10 @@ static enum ipam_answer pick_wanted(const struct pick *p, const struct ov_addr *
 		return IPAM_ASK;
 	}
 	err_set(p->e, -EHOSTUNREACH,
-		"address %s of network %s belongs to node %s, which cannot be asked for it now; start "
-		"that node, or attach without asking for this address", addr_format(a, addr),
-		p->n->name, node_text(p->v, owner, node));
+		"address %s of network %s belongs to node %s, which cannot be asked for it now; "
+		"start "
+		"that node, or attach without asking for this address",
+		addr_format(a, addr), p->n->name, node_text(p->v, owner, node));
 	return IPAM_FAILED;
 }
 
@@ -213,8 +217,10 @@ static enum ipam_answer refuse_exhausted(const struct pick *p, const struct spac
 			 s->busy.held, IPAM_HOLD_MS / 1000);
 	err_set(p->e, -ENOSPC,
 		"network %s has no free address left in %s%s (%zu in use%s); detach endpoints, or "
-		"create a network with a larger subnet", p->n->name, whole ? "" : "ip-range ",
-		prefix_format(whole ? &p->n->subnet : &p->n->ip_range, subnet), s->busy.in_use, held);
+		"create a network with a larger subnet",
+		p->n->name, whole ? "" : "ip-range ",
+		prefix_format(whole ? &p->n->subnet : &p->n->ip_range, subnet), s->busy.in_use,
+		held);
 	return IPAM_FAILED;
 }
 
@@ -229,9 +235,10 @@ static enum ipam_answer refuse_unreachable(const struct pick *p, const struct ow
 		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
 					node_text(p->v, owner[i].owner, node));
 	err_set(p->e, -EHOSTUNREACH,
-		"this node has no free address of network %s left, and %s%s, which %s some, cannot be "
-		"asked now; start %s, or remove it for good with `overlayctl node rm`", p->n->name,
-		names, count > 3 ? " and others" : "", count == 1 ? "has" : "have",
+		"this node has no free address of network %s left, and %s%s, which %s some, cannot "
+		"be "
+		"asked now; start %s, or remove it for good with `overlayctl node rm`",
+		p->n->name, names, count > 3 ? " and others" : "", count == 1 ? "has" : "have",
 		count == 1 ? "it" : "one");
 	return IPAM_FAILED;
 }
@@ -267,8 +274,13 @@ enum ipam_answer ipam_pick(const struct view *v, const struct network *n, const 
 			   size_t skip_count, struct ov_addr *ret_addr, struct id *ret_node,
 			   struct err *e)
 {
-	struct pick p = { .v = v, .n = n, .self = self, .skip = skip, .skip_count = skip_count,
-			  .now_ms = now_ms, .e = e };
+	struct pick p = { .v = v,
+			  .n = n,
+			  .self = self,
+			  .skip = skip,
+			  .skip_count = skip_count,
+			  .now_ms = now_ms,
+			  .e = e };
 	_cleanup_(space_fini) struct space s = { 0 };
 
 	if (wanted)

@@ -89,8 +89,8 @@ static void find_runs(const struct network *n, struct space *s)
 		while (at <= last) {
 			while (b < s->busy.count && s->busy.at[b] < at)
 				b++;
-			uint64_t stop = b < s->busy.count && s->busy.at[b] <= last ?
-						s->busy.at[b] : last + 1;
+			uint64_t stop = b < s->busy.count && s->busy.at[b] <= last ? s->busy.at[b]
+										   : last + 1;
 
 			if (stop > at)
 				s->run[s->run_count++] = (struct run){ at, stop - 1, g };
