@@ -320,7 +320,7 @@ static void open_store(struct sim_node *n)
 
 static void start(struct sim *c, struct sim_node *n, size_t seed_node)
 {
-	struct gossip_config config = { .timing = c->timing,
+	struct gossip_config config = { .timing = n->timing,
 					.self = n->addr,
 					.key_count = n->key_count,
 					.on_call = answer_call,
@@ -334,7 +334,8 @@ static void start(struct sim *c, struct sim_node *n, size_t seed_node)
 	n->life++;
 	n->tick_at = 0;
 	n->on_call = n->on_call ? n->on_call : c->on_call;
-	gossip_seed(n->gossip, &c->node[seed_node]->addr, c->now);
+	if (!n->seedless)
+		gossip_seed(n->gossip, &c->node[seed_node]->addr, c->now);
 	cluster_settle(c, n->index);
 }
 
@@ -366,6 +367,7 @@ size_t cluster_add(struct sim *c, size_t seed_node)
 	c->node[n->index] = n;
 	n->sim = c;
 	n->addr = address_of(n->index);
+	n->timing = c->timing;
 	rng_init_u64(&n->rng, rng_u64(&c->rng));
 	n->key_count = 1;
 	memcpy(n->key[0], c->key, sizeof(c->key));

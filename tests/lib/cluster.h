@@ -27,6 +27,8 @@ struct sim_node {
 	size_t index;
 	bool up;
 	int64_t skew_ms;           /* of its wall clock */
+	struct gossip_timing timing; /* used at every start */
+	bool seedless;             /* restarts knowing only what its store knows */
 	uint8_t key_count;
 	uint8_t key[RING_KEYS_MAX][GOSSIP_KEY_LEN]; /* of its ring, used at every start */
 	struct sim *sim;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Who is seen by whom, over bad links and through failures. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "tests/lib/cluster.h"
 
@@ -164,6 +165,8 @@ Test(membership, one_deaf_link_is_no_death)
 		cr_assert_neq(cluster_status(c, 0, 1), MEMBER_DEAD);
 		cr_assert_neq(cluster_status(c, 1, 0), MEMBER_DEAD);
 	}
+	/* The others carried every probe, so there was not even a suspicion. */
+	cr_assert_eq(gossip_counters(cluster_node(c, 0)->gossip)->probes_failed, 0);
 	cluster_free(c);
 }
 
@@ -223,6 +226,46 @@ Test(membership, halves_bury_each_other_and_find_together_again)
 	cluster_free(c);
 }
 
+static void forget_seeds(struct sim *c)
+{
+	for (size_t i = 0; i < cluster_size(c); i++) {
+		cluster_node(c, i)->seedless = true;
+		cluster_restart(c, i, true);
+	}
+	cr_assert(cluster_wait(c, cluster_is_settled, 30000));
+}
+
+Test(membership, halves_without_seeds_try_the_dead)
+{
+	struct sim *c = joined(6, 27);
+
+	forget_seeds(c);
+	cluster_split(c, 3);
+	cr_assert(cluster_wait(c, halves_are_apart, 120000));
+	cluster_run(c, 60000); /* news of the deaths are no longer told, to the dead neither */
+	cluster_heal_all(c);
+	cr_assert(cluster_wait(c, cluster_is_joined, 60000));
+	cluster_free(c);
+}
+
+Test(membership, records_of_a_split_are_compared_as_soon_as_it_is_over)
+{
+	struct gossip_timing timing = GOSSIP_LAN;
+	struct sim *c;
+
+	timing.sync_interval = 100000000;
+	c = cluster_new_timed(4, 28, &timing);
+	cr_assert(cluster_wait(c, cluster_is_settled, 30000));
+	cr_assert(cluster_wait(c, cluster_is_in_sync, 30000));
+	cluster_split(c, 2);
+	cluster_write(c, 0, "one-side");
+	cluster_write(c, 3, "other-side");
+	cr_assert(cluster_wait(c, halves_are_apart, 120000));
+	cluster_heal_all(c);
+	cr_assert(cluster_wait(c, cluster_is_settled, 60000));
+	cluster_free(c);
+}
+
 Test(membership, a_restarted_node_goes_on_where_it_was)
 {
 	struct sim *c = joined(3, 17);
@@ -262,6 +305,33 @@ Test(membership, who_leaves_is_left_and_not_dead)
 			cr_assert_eq(cluster_status(c, i, 2), MEMBER_LEFT);
 	cluster_restart(c, 2, true);
 	cr_assert(cluster_wait(c, cluster_is_joined, 10000));
+	cluster_free(c);
+}
+
+/* As `cluster leave` does: what it gives up must arrive before nobody listens any more. */
+Test(membership, who_leaves_for_good_is_heard_to_its_last_word)
+{
+	struct sim *c = joined(4, 29);
+
+	cluster_latency(c, 1, 1); /* datagrams keep their order, as they mostly do */
+	cluster_write(c, 2, "given-up");
+	cluster_run(c, 3000);
+	cluster_delete(c, 2, "given-up");
+	for (int i = 0; i < 40; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "other-%d", i);
+		cluster_write(c, 2, name);
+	}
+	cluster_remove(c, 2, &cluster_node(c, 2)->id);
+	cluster_leave(c, 2);
+	cluster_run(c, 3000);
+	for (size_t i = 0; i < 4; i++) {
+		if (i == 2)
+			continue;
+		cr_assert_eq(cluster_status(c, i, 2), UNKNOWN, "node %zu", i);
+		cr_assert(!cluster_has(c, i, "given-up"), "node %zu", i);
+	}
 	cluster_free(c);
 }
 
@@ -341,6 +411,7 @@ Test(membership, old_datagrams_kill_nobody)
 	struct sim *c = joined(3, 22);
 
 	cluster_tap(c, capture, c);
+	cluster_run(c, 10000);
 	cluster_cut(c, 2, 0);
 	cluster_cut(c, 2, 1);
 	cr_assert(cluster_wait(c, third_is_dead, 10000));

@@ -190,6 +190,27 @@ Test(records, the_largest_record_is_announced_and_fetched)
 	cluster_free(c);
 }
 
+/* Node 1 never asks: what it has and what it lacks must both come from node 0's asking. */
+Test(records, one_conversation_goes_both_ways)
+{
+	struct sim *c = joined(2, 15);
+	uint64_t before;
+
+	cluster_node(c, 1)->timing.sync_interval = 1000000000;
+	cluster_restart(c, 1, true);
+	cr_assert(cluster_wait(c, cluster_is_settled, 30000));
+	cr_assert(cluster_wait(c, cluster_is_in_sync, 30000));
+	cluster_run(c, 5000);
+	cluster_loss(c, 100);
+	for (size_t i = 0; i < 20000; i++)
+		cluster_write(c, i % 8 != 0, name_of("net", i));
+	before = counters(c, 0)->syncs;
+	cr_assert(cluster_wait(c, cluster_is_equal, 90000));
+	cr_assert_leq(counters(c, 0)->syncs, before + 1, "of several pages, but one");
+	cr_assert_eq(counters(c, 1)->syncs, 1);
+	cluster_free(c);
+}
+
 Test(records, without_any_datagram_sync_alone_makes_stores_equal)
 {
 	struct sim *c = joined(3, 8);

@@ -185,6 +185,91 @@ Test(gossip_engine, a_ping_for_somebody_else_is_not_answered)
 	tear_down(b);
 }
 
+/* Does a datagram that waits to be sent hold this claim? Drains them all. */
+static bool says(struct bench *b, const struct id *id, enum member_status status)
+{
+	_cleanup_(buf_fini) struct buf plain = { 0 };
+	struct gossip_output o;
+	struct wire_message m;
+	struct claim sender;
+	bool found = false;
+
+	while (gossip_next_output(b->gossip, &o)) {
+		struct cursor c;
+
+		if (o.type != GOSSIP_SEND)
+			continue;
+		cr_assert_leq(o.len, GOSSIP_DATAGRAM_MAX);
+		cr_assert_eq(seal_read(&b->ring, SEAL_DATAGRAM, NULL, o.data, o.len, &plain, NULL),
+			     0);
+		c = cursor_of(plain.data, plain.len);
+		wire_get_claim(&c, &sender);
+		while (wire_next(&c, &m))
+			found |= m.type == WIRE_MEMBER && id_equal(&m.claim.id, id) &&
+				 m.claim.status == status;
+		cr_assert(!c.bad);
+	}
+	return found;
+}
+
+/* Runs to the end of all news, so that what is said later is said for a reason of its own. */
+static void say_all(struct bench *b)
+{
+	for (int i = 0; i < 20; i++) {
+		b->now += 50;
+		receive_claim(b, NULL); /* somebody to tell it to */
+		gossip_tick(b->gossip, b->now, WALL);
+		drain(b);
+	}
+}
+
+Test(gossip_engine, the_ack_to_a_suspect_says_that_it_is_one)
+{
+	struct bench *b = set_up();
+	_cleanup_(buf_fini) struct buf ping = { 0 };
+	struct claim suspect = claim_of(&stranger, MEMBER_SUSPECT, 1);
+	struct claim sender = claim_of(&stranger, MEMBER_ALIVE, 1);
+
+	receive_claim(b, &suspect);
+	say_all(b);
+	wire_put_claim(&ping, &sender);
+	wire_put_ping(&ping, 1, store_self(b->store));
+	receive(b, &ping);
+	cr_assert(says(b, &stranger, MEMBER_SUSPECT));
+	tear_down(b);
+}
+
+Test(gossip_engine, the_probe_of_a_suspect_says_that_it_is_one)
+{
+	struct bench *b = set_up();
+	struct claim suspect = claim_of(&stranger, MEMBER_SUSPECT, 1);
+	bool told = false;
+
+	receive_claim(b, &suspect);
+	say_all(b);
+	while (!told && b->now < 3500) {
+		b->now += 100;
+		gossip_tick(b->gossip, b->now, WALL);
+		told = says(b, &stranger, MEMBER_SUSPECT);
+	}
+	cr_assert(told);
+	tear_down(b);
+}
+
+Test(gossip_engine, a_member_that_says_where_it_is_is_found_there)
+{
+	struct bench *b = set_up();
+	_cleanup_(buf_fini) struct buf moved = { 0 };
+	struct claim sender = claim_of(&stranger, MEMBER_ALIVE, 1);
+
+	receive_claim(b, NULL);
+	sender.addr = host(77);
+	wire_put_claim(&moved, &sender);
+	receive(b, &moved);
+	cr_assert_eq(addr_v4(&gossip_member(b->gossip, &stranger)->addr.addr), 0x0a00004d);
+	tear_down(b);
+}
+
 /* The order of claims, in every order of arrival. */
 Test(gossip_engine, of_two_claims_the_greater_holds_in_any_order)
 {
@@ -418,6 +503,23 @@ Test(gossip_engine, a_record_nobody_may_write_is_refused_and_counted)
 	receive(b, &plain);
 	cr_assert_eq(count(b)->refused_record, 1);
 	cr_assert_null(gossip_member(b->gossip, &victim));
+	tear_down(b);
+}
+
+Test(gossip_engine, a_removed_node_is_not_brought_back_by_hearsay)
+{
+	struct bench *b = set_up();
+	_cleanup_(buf_fini) struct buf body = { 0 };
+	struct id id = { { 8 } };
+	struct node node = { .id = id, .name = "x", .addr = host(3).addr, .gossip_port = 7946 };
+	struct record_key k = key_of_id(RECORD_NODE, &id);
+	struct claim c = claim_of(&id, MEMBER_ALIVE, 9);
+	struct err e = { 0 };
+
+	node_encode(&body, &node);
+	cr_assert_eq(store_write(b->store, &k, &body, true, WALL, &e), 0, "%s", e.text);
+	receive_claim(b, &c);
+	cr_assert_null(gossip_member(b->gossip, &id));
 	tear_down(b);
 }
 
