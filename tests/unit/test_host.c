@@ -94,6 +94,12 @@ static bool is_bpffs_at(const char *path)
 	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
+/* Past LeakSanitizer, which hooks _exit() and finds its way neither in other mounts nor as process 1. */
+static void leave(int code)
+{
+	syscall(SYS_exit_group, code);
+}
+
 /* As under `ip netns exec`: /sys is another one, and init's has to be used. */
 static int find_from_inside(void)
 {
@@ -123,7 +129,7 @@ static int be_init(void)
 		;
 	pid = fork();
 	if (!pid)
-		_exit(find_from_inside());
+		leave(find_from_inside());
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
 		return 11;
 	if (WEXITSTATUS(status))
@@ -141,7 +147,7 @@ static int make_init(void)
 		return 20;
 	pid = fork();
 	if (!pid)
-		_exit(be_init());
+		leave(be_init());
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
 		return 21;
 	return WEXITSTATUS(status);
@@ -154,7 +160,7 @@ Test(host, bpffs_is_mounted_for_init_and_reached_through_it)
 
 	must(pid, "fork");
 	if (!pid)
-		_exit(make_init());
+		leave(make_init());
 	must(waitpid(pid, &status, 0), "wait");
 	cr_assert(WIFEXITED(status));
 	cr_assert_eq(WEXITSTATUS(status), 0, "step %d failed", WEXITSTATUS(status));
