@@ -79,6 +79,15 @@ at h1 ip link del "$dev"
 repaired() { pings c1 "$(ip_of 1 c2)"; }
 check "a deleted device comes back" await 20 repaired
 
+at h1 ip link set eth0 down
+check "with the uplink down containers are attached" attach 1 app local1
+check "and reach their neighbours on the host" pings local1 "$(ip_of 1 c1)"
+says_down() { ctl 1 status | grep -q 'eth0.*down'; }
+check "and status says so" await 5 says_down
+at h1 ip link set eth0 up
+check "the uplink is up again: the network is whole" await 20 repaired
+ctl 1 endpoint detach local1 >/dev/null
+
 ctl 1 endpoint detach c1 >/dev/null
 check_not "detach removes the interface" at c1 ip link show eth0
 check "detach removes the host's side" same "$(at h1 ip -o link show type veth | grep -c ': ov')" 0

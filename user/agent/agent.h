@@ -75,6 +75,7 @@ struct agent {
 
 	size_t error_count;
 	struct row_error error[AGENT_ERRORS_MAX];
+	struct err uplink_error;   /* why the uplink cannot be read now; code 0: it can */
 	bool commit_failing;
 	bool forget_state;         /* agent_stop removes the database: this node is no member any more */
 

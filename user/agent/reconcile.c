@@ -33,6 +33,8 @@ static struct id endpoint_of_row(const struct agent *a, enum plan_table_id table
 	struct plan_device_key device;
 	uint32_t ifindex;
 
+	if (!key) /* the whole table could not be read */
+		return (struct id){ 0 };
 	switch (table) {
 	case PLAN_DEVICES:
 		memcpy(&device, key, sizeof(device));
@@ -73,6 +75,18 @@ static void on_row_error(void *arg, enum plan_table_id table, const uint8_t *key
 
 /* ---- one run ---- */
 
+/* Peers know us by the address we joined with; another one takes a restart. */
+static void check_address(struct agent *a, const struct ov_addr *now)
+{
+	char was[ADDR_TEXT_MAX], is[ADDR_TEXT_MAX];
+
+	if (!addr_is_zero(&a->options->advertise) || !addr_cmp(now, &a->self.addr))
+		return;
+	err_set(&a->uplink_error, -EADDRNOTAVAIL,
+		"the address of %s changed from %s to %s: restart overlayd to announce it",
+		a->options->attach, addr_format(&a->self.addr, was), addr_format(now, is));
+}
+
 static bool has_device(const struct agent *a, const struct id *endpoint)
 {
 	for (size_t i = 0; i < a->facts.device_count; i++)
@@ -101,13 +115,15 @@ static int read_facts(struct agent *a, const struct view *v, struct err *e)
 	size_t count;
 	uint16_t mtu;
 	struct ov_addr addr;
-	int r;
 
-	r = facts_uplink(a->facts_source, &addr, &mtu, &ifindex, a->driver_name, e);
-	if (r < 0)
-		return r;
-	a->facts.uplink_ifindex = ifindex;
-	a->facts.uplink_mtu = mtu;
+	/* An uplink that is down keeps its last facts: containers of one host go on. */
+	a->uplink_error = (struct err){ 0 };
+	if (facts_uplink(a->facts_source, &addr, &mtu, &ifindex, a->driver_name,
+			 &a->uplink_error) >= 0) {
+		a->facts.uplink_ifindex = ifindex;
+		a->facts.uplink_mtu = mtu;
+		check_address(a, &addr);
+	}
 	peers = peer_addrs(a, v, &count);
 	if (!peers)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -339,6 +355,9 @@ static void set_warnings(struct agent *a)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]),
 			 "the state cannot be written to %s: changes are held in memory",
 			 a->options->state_dir);
+	if (a->uplink_error.code)
+		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
+			 (int)sizeof(s->warning[0]) - 1, a->uplink_error.text);
 	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
 			 (int)sizeof(s->warning[0]) - 1, a->error[i].err.text);
