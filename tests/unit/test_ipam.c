@@ -442,6 +442,11 @@ Test(ipam, hostile_blocks_outside_the_subnet_or_backwards_count_for_nothing)
 	_cleanup_(view_fini) struct view v = book_view(&b);
 	cr_assert_eq(ipam_owned(&v, &n, &h1), 256);
 	cr_assert_eq(ipam_owned(&v, &n, &h2), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		const struct id *owner = ipam_owner(&v, &n, &bad[i].start);
+
+		cr_assert(!owner || id_equal(owner, &h1), "block %zu", i);
+	}
 	cr_assert_str_eq(pick(&b, &n, 0, NULL, NOW).text, "10.10.0.2");
 }
 

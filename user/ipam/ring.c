@@ -39,16 +39,21 @@ const struct block *const *ring_blocks(const struct view *v, const struct networ
 	return (const struct block *const *)v->block + from;
 }
 
+/* A block that others made up, out of bounds or backwards, counts for nothing anywhere. */
+static bool block_is_sane(const struct network *n, const struct block *b)
+{
+	return prefix_contains(&n->subnet, &b->start) && prefix_contains(&n->subnet, &b->last) &&
+	       addr_cmp(&b->start, &b->last) <= 0;
+}
+
 const struct block *ring_block_at(const struct view *v, const struct network *n,
 				  const struct ov_addr *a)
 {
-	size_t i = lower_bound(v, &n->id, a);
+	struct ov_addr behind = addr_add(a, 1);
+	size_t i = lower_bound(v, &n->id, &behind);
 
-	if (i < v->block_count && id_equal(&v->block[i]->network, &n->id) &&
-	    !addr_cmp(&v->block[i]->start, a))
-		return v->block[i];
 	while (i-- > 0 && id_equal(&v->block[i]->network, &n->id))
-		if (addr_cmp(&v->block[i]->last, a) >= 0)
+		if (block_is_sane(n, v->block[i]) && addr_cmp(&v->block[i]->last, a) >= 0)
 			return v->block[i];
 	return NULL;
 }
@@ -90,12 +95,6 @@ static void sweep_to(struct sweep *s, const struct network *n, uint64_t until)
 			(struct segment){ .first = s->pos, .last = last, .block = top };
 		s->pos = last + 1;
 	}
-}
-
-static bool block_is_sane(const struct network *n, const struct block *b)
-{
-	return prefix_contains(&n->subnet, &b->start) && prefix_contains(&n->subnet, &b->last) &&
-	       addr_cmp(&b->start, &b->last) <= 0;
 }
 
 int ring_build(const struct view *v, const struct network *n, struct ring *ret_ring)
