@@ -16,8 +16,9 @@
 #define ENDPOINT_LINEAR (sizeof(struct ethhdr) + IPV4_HEADER_MAX + TCP_HEADER_MIN)
 
 /* No endpoint has the address: the gateway answers pings, and is all that is left. */
-static __always_inline int answer_as_gateway(struct __sk_buff *skb, struct cursor *c, struct ethhdr *eth,
-				    struct iphdr *ip, const struct ov_device *dev)
+static __always_inline int answer_as_gateway(struct __sk_buff *skb, struct cursor *c,
+					     struct ethhdr *eth, struct iphdr *ip,
+					     const struct ov_device *dev)
 {
 	const struct ov_network *net = network_lookup(dev->vni);
 
@@ -31,7 +32,8 @@ static __always_inline int answer_as_gateway(struct __sk_buff *skb, struct curso
  * payload behind its own headers; where the sender sized the parts one by one
  * (GSO_BY_FRAGS) its stack has done this.
  */
-static __always_inline int packet_size(struct __sk_buff *skb, struct cursor *c, const struct iphdr *ip)
+static __always_inline int packet_size(struct __sk_buff *skb, struct cursor *c,
+				       const struct iphdr *ip)
 {
 	__u32 gso_size = skb->gso_size;
 	__u32 header = ip->ihl * 4;
@@ -59,7 +61,7 @@ static __always_inline int packet_size(struct __sk_buff *skb, struct cursor *c, 
 
 /* Who sends it is who the device belongs to. */
 static __always_inline int check_source(const struct ethhdr *eth, const struct iphdr *ip,
-			       const struct ov_device *dev)
+					const struct ov_device *dev)
 {
 	if (!mac_equal(eth->h_source, dev->mac))
 		return -OV_DROP_SPOOFED_MAC;
@@ -82,7 +84,7 @@ static __always_inline int deliver_local(struct __sk_buff *skb, const struct ov_
 }
 
 static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c, struct ethhdr *eth,
-			       const struct ov_config *cfg, const struct ov_device *dev)
+					const struct ov_config *cfg, const struct ov_device *dev)
 {
 	struct iphdr *ip;
 	int verdict = parse_ipv4(c, &ip);

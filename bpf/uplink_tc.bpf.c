@@ -17,7 +17,8 @@ static __always_inline void cursor_pull_inner(struct __sk_buff *skb, struct curs
 	c->end = (void *)(long)skb->data_end;
 }
 
-static __always_inline int receive(struct __sk_buff *skb, struct cursor *c, const struct outer *outer)
+static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
+				   const struct outer *outer)
 {
 	struct arrival a = {};
 	__u32 vni;

@@ -33,7 +33,7 @@ enum {
 
 /* We take packets from the stack before it checks these (RFC 1122 3.2.1.2, RFC 768). */
 static __always_inline int outer_check_lengths(struct cursor *c, __u32 room, const struct iphdr *ip,
-				      const struct udphdr *udp)
+					       const struct udphdr *udp)
 {
 	__u32 ip_len = bpf_ntohs(ip->tot_len);
 	__u32 udp_len = bpf_ntohs(udp->len);
@@ -47,7 +47,8 @@ static __always_inline int outer_check_lengths(struct cursor *c, __u32 room, con
 }
 
 /* From the Ethernet to the VXLAN header. */
-static __always_inline int outer_parse(struct cursor *c, const struct ov_config *cfg, struct outer *ret_outer)
+static __always_inline int outer_parse(struct cursor *c, const struct ov_config *cfg,
+				       struct outer *ret_outer)
 {
 	struct ethhdr *eth = cursor_take(c, struct ethhdr);
 	__u32 room = c->left;
@@ -95,7 +96,8 @@ struct arrival {
 };
 
 /* c stands at the inner Ethernet header. */
-static __always_inline int decap_inspect(struct cursor *c, __be32 outer_src, __u32 vni, struct arrival *ret)
+static __always_inline int decap_inspect(struct cursor *c, __be32 outer_src, __u32 vni,
+					 struct arrival *ret)
 {
 	struct ethhdr *eth = cursor_take(c, struct ethhdr);
 
@@ -128,7 +130,8 @@ static __always_inline int decap_inspect(struct cursor *c, __be32 outer_src, __u
 	return mac_equal(eth->h_dest, ret->dst->mac) ? 0 : -OV_DROP_WRONG_DST_MAC;
 }
 
-static __always_inline int decap_accept(struct cursor *c, __be32 outer_src, __u32 vni, struct arrival *ret)
+static __always_inline int decap_accept(struct cursor *c, __be32 outer_src, __u32 vni,
+					struct arrival *ret)
 {
 	int verdict = decap_inspect(c, outer_src, vni, ret);
 

@@ -50,8 +50,8 @@ struct encap {
 	__u8 tos; /* of the inner packet: DSCP and ECN are copied (RFC 2983, RFC 6040) */
 };
 
-static __always_inline void encap_fill(struct vxlan_headers *h, const struct encap *e,
-					__u16 ip_len, __u32 hash)
+static __always_inline void encap_fill(struct vxlan_headers *h, const struct encap *e, __u16 ip_len,
+				       __u32 hash)
 {
 	h->ip = (struct iphdr){
 		.version = 4,
@@ -79,7 +79,7 @@ static __always_inline void encap_fill(struct vxlan_headers *h, const struct enc
 
 /* By the kernel's own tunnel device: what it must segment as VXLAN does itself. */
 static __always_inline int encap_by_tunnel(struct __sk_buff *skb, const struct ov_config *cfg,
-				  const struct encap *e)
+					   const struct encap *e)
 {
 	struct bpf_tunnel_key key = {
 		.tunnel_id = e->vni,
@@ -104,7 +104,7 @@ static __always_inline int encap_by_tunnel(struct __sk_buff *skb, const struct o
  * segments it first.
  */
 static __always_inline int encap_by_push(struct __sk_buff *skb, const struct ov_config *cfg,
-				const struct encap *e)
+					 const struct encap *e)
 {
 	__u32 hash = bpf_get_hash_recalc(skb); /* before the push: of the inner flow */
 	__u32 ip_len = skb->len - sizeof(struct ethhdr) + VXLAN_PUSHED;
@@ -146,7 +146,8 @@ static __always_inline int encap_needs_tunnel(struct __sk_buff *skb, __u8 protoc
 }
 
 static __always_inline int encap_send(struct __sk_buff *skb, const struct ov_config *cfg,
-			     const struct ov_endpoint *dst, __u32 vni, const struct iphdr *ip)
+				      const struct ov_endpoint *dst, __u32 vni,
+				      const struct iphdr *ip)
 {
 	const struct ov_peer *peer = peer_lookup(&dst->vtep);
 

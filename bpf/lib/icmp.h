@@ -31,8 +31,9 @@ static __always_inline void eth_turn_round(struct ethhdr *eth)
  * Echo to the gateway. Swapping the addresses leaves all sums as they are; the
  * helper mends the type's, also where the checksum is still partial.
  */
-static __always_inline int icmp_answer_echo(struct __sk_buff *skb, struct cursor *c, struct ethhdr *eth,
-				   struct iphdr *ip, const struct ov_network *net)
+static __always_inline int icmp_answer_echo(struct __sk_buff *skb, struct cursor *c,
+					    struct ethhdr *eth, struct iphdr *ip,
+					    const struct ov_network *net)
 {
 	__u32 offset = sizeof(*eth) + ip->ihl * 4;
 
@@ -96,7 +97,7 @@ static __always_inline __u16 csum_fold(__s64 sum)
 }
 
 static __always_inline void icmp_fill_too_big(struct icmp_error *e, const struct ov_network *net,
-				     __be32 to, __u16 mtu)
+					      __be32 to, __u16 mtu)
 {
 	eth_turn_round(&e->eth);
 	__builtin_memcpy(e->eth.h_source, net->gateway_mac, ETH_ALEN);
@@ -125,7 +126,7 @@ static __always_inline void icmp_fill_too_big(struct icmp_error *e, const struct
  * carry that to the receiver, which takes it for verified.
  */
 static __always_inline int icmp_answer_too_big(struct __sk_buff *skb, struct cursor *c,
-				      const struct iphdr *ip, const struct ov_device *dev)
+					       const struct iphdr *ip, const struct ov_device *dev)
 {
 	const struct ov_network *net = network_lookup(dev->vni);
 	__be32 sender = ip->saddr;

@@ -23,7 +23,7 @@ static __always_inline int arp_parse(struct cursor *c, struct arp_ipv4 **ret_arp
 
 /* The sender must be who the device belongs to. 0.0.0.0 is a probe (RFC 5227). */
 static __always_inline int arp_check_sender(const struct ethhdr *eth, const struct arp_ipv4 *arp,
-				   const struct ov_device *dev)
+					    const struct ov_device *dev)
 {
 	if (!mac_equal(eth->h_source, dev->mac) || !mac_equal(arp->sender_mac, dev->mac))
 		return -OV_DROP_SPOOFED_MAC;
@@ -49,7 +49,8 @@ static __always_inline const __u8 *neighbour_lookup_v4(__u32 vni, __be32 addr)
 }
 
 /* Turns the request into its reply, in place. */
-static __always_inline void arp_make_reply(struct ethhdr *eth, struct arp_ipv4 *arp, const __u8 *mac)
+static __always_inline void arp_make_reply(struct ethhdr *eth, struct arp_ipv4 *arp,
+					   const __u8 *mac)
 {
 	__be32 asked = arp->target_ip;
 
@@ -63,8 +64,8 @@ static __always_inline void arp_make_reply(struct ethhdr *eth, struct arp_ipv4 *
 }
 
 /* c stands behind the Ethernet header. */
-static __always_inline int neighbour_answer(struct __sk_buff *skb, struct cursor *c, struct ethhdr *eth,
-				   const struct ov_device *dev)
+static __always_inline int neighbour_answer(struct __sk_buff *skb, struct cursor *c,
+					    struct ethhdr *eth, const struct ov_device *dev)
 {
 	struct arp_ipv4 *arp;
 	int verdict = arp_parse(c, &arp);

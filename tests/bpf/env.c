@@ -177,8 +177,8 @@ void env_open(struct env *env)
 
 	/* An end for each actor, the uplink and one that belongs to nobody. */
 	cr_assert_eq(system("set -e; ip link set lo up;"
-			    "for d in blue_one blue_two blue_far blue_third blue_lost red_one red_far"
-			    " nobody uplink tunnel; do"
+			    "for d in blue_one blue_two blue_far blue_third blue_lost"
+			    " red_one red_far nobody uplink tunnel; do"
 			    "  ip link add $d type veth peer name ${d}_in; done;"
 			    "ip link set uplink address 02:00:00:00:00:01"), 0);
 	env->uplink_ifindex = if_nametoindex("uplink");
@@ -232,41 +232,44 @@ static int find_verdict(const struct env *env, const struct ov_counter before[OV
 	return verdict;
 }
 
-/* Remembers where the layers of what came out are, by walking it as a receiver would. */
+/* What follows a header, as a receiver would read it; 0: nothing we know. */
+static enum pkt_kind next_kind(enum pkt_kind kind, const uint8_t *h)
+{
+	switch (kind) {
+	case PKT_ETH:
+		return h[12] != 8 ? 0 : h[13] == 0 ? PKT_IPV4 : h[13] == 6 ? PKT_ARP : 0;
+	case PKT_IPV4:
+		if ((h[6] & 31) || h[7]) /* a later fragment */
+			return 0;
+		return h[9] == IPPROTO_UDP ? PKT_UDP : h[9] == IPPROTO_TCP ? PKT_TCP :
+		       h[9] == IPPROTO_ICMP ? PKT_ICMP : 0;
+	case PKT_UDP:
+		return (h[2] << 8 | h[3]) == VXLAN_PORT ? PKT_VXLAN : 0;
+	case PKT_VXLAN:
+		return PKT_ETH;
+	default:
+		return 0;
+	}
+}
+
+/* Remembers where the layers of what came out are. */
 static void find_layers(struct pkt *p)
 {
-	size_t at = 0;
+	static const size_t size[] = { [PKT_ETH] = 14, [PKT_ARP] = 28, [PKT_IPV4] = 20,
+				       [PKT_UDP] = 8,  [PKT_TCP] = 20, [PKT_ICMP] = 8,
+				       [PKT_VXLAN] = 8 };
 	enum pkt_kind kind = PKT_ETH;
+	size_t at = 0;
 
 	for (p->layers = 0; kind && p->layers < PKT_LAYERS_MAX; p->layers++) {
-		static const size_t size[] = { [PKT_ETH] = 14, [PKT_ARP] = 28, [PKT_IPV4] = 20,
-					       [PKT_UDP] = 8,  [PKT_TCP] = 20, [PKT_ICMP] = 8,
-					       [PKT_VXLAN] = 8 };
-		uint8_t *h = p->data + at;
+		const uint8_t *h = p->data + at;
 
 		if (at + size[kind] > p->len)
 			return;
 		p->layer[p->layers].kind = kind;
 		p->layer[p->layers].at = at;
-		at += size[kind];
-		switch (kind) {
-		case PKT_ETH:
-			kind = h[12] == 8 && h[13] == 0 ? PKT_IPV4 : h[12] == 8 && h[13] == 6 ? PKT_ARP : 0;
-			break;
-		case PKT_IPV4:
-			at += ((h[0] & 15) - 5u) * 4;
-			kind = h[6] & 31 || h[7] ? 0 : h[9] == IPPROTO_UDP ? PKT_UDP :
-			       h[9] == IPPROTO_TCP ? PKT_TCP : h[9] == IPPROTO_ICMP ? PKT_ICMP : 0;
-			break;
-		case PKT_UDP:
-			kind = h[2] << 8 == (VXLAN_PORT & 0xff00) && h[3] == (VXLAN_PORT & 0xff) ? PKT_VXLAN : 0;
-			break;
-		case PKT_VXLAN:
-			kind = PKT_ETH;
-			break;
-		default:
-			kind = 0;
-		}
+		at += kind == PKT_IPV4 ? (h[0] & 15) * 4u : size[kind];
+		kind = next_kind(kind, h);
 	}
 }
 
@@ -302,9 +305,15 @@ struct outcome env_run_bytes(struct env *env, enum program program, uint32_t ifi
 	return o;
 }
 
+struct outcome env_send_bytes(struct env *env, const struct actor *from, const void *frame,
+			      size_t len, uint32_t gso_size)
+{
+	return env_run_bytes(env, ENDPOINT, env_ifindex(from), frame, len, gso_size);
+}
+
 struct outcome env_send(struct env *env, const struct actor *from, const struct pkt *p)
 {
-	return env_run_bytes(env, ENDPOINT, env_ifindex(from), p->data, p->len, 0);
+	return env_send_bytes(env, from, p->data, p->len, 0);
 }
 
 struct outcome env_arrive(struct env *env, const struct pkt *p)

@@ -90,6 +90,8 @@ struct outcome {
 /* Runs a program on a frame; asserts that at most one counter moved, and right. */
 struct outcome env_run_bytes(struct env *env, enum program program, uint32_t ifindex,
 			     const void *frame, size_t len, uint32_t gso_size);
+struct outcome env_send_bytes(struct env *env, const struct actor *from, const void *frame,
+			      size_t len, uint32_t gso_size);
 struct outcome env_send(struct env *env, const struct actor *from, const struct pkt *p);
 struct outcome env_arrive(struct env *env, const struct pkt *p); /* at the uplink, TC */
 

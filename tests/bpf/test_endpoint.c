@@ -108,8 +108,9 @@ Test(endpoint, source_port_depends_on_the_inner_flow_only)
 		struct outcome first = env_send(&env, &blue_one, &p);
 		struct outcome again = env_send(&env, &blue_one, &p);
 		struct pkt_udp *outer = pkt_find(&first.out, PKT_UDP, 0);
+		struct pkt_udp *repeated = pkt_find(&again.out, PKT_UDP, 0);
 
-		cr_assert_eq(outer->source, ((struct pkt_udp *)pkt_find(&again.out, PKT_UDP, 0))->source);
+		cr_assert_eq(outer->source, repeated->source);
 		cr_assert_geq(ntohs(outer->source), 49152);
 		seen[i] = outer->source;
 		different += i > 0 && seen[i] != seen[0];
@@ -136,7 +137,7 @@ Test(endpoint, every_tos_is_copied)
 Test(endpoint, udp_super_packet_takes_the_tunnel_device)
 {
 	struct pkt p = udp_between(&blue_one, &blue_far);
-	struct outcome o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), p.data, p.len, 40);
+	struct outcome o = env_send_bytes(&env, &blue_one, p.data, p.len, 40);
 
 	expect_verdict(o, OV_FWD_TUNNEL);
 	cr_assert_arr_eq(o.out.data, p.data, p.len);
@@ -201,7 +202,8 @@ Test(endpoint, nothing_passes_before_the_daemon_is_ready)
 Test(endpoint, device_of_nobody_is_refused)
 {
 	struct pkt p = udp_between(&blue_one, &blue_two);
-	struct outcome o = env_run_bytes(&env, ENDPOINT, if_nametoindex("nobody"), p.data, p.len, 0);
+	uint32_t nobody = if_nametoindex("nobody");
+	struct outcome o = env_run_bytes(&env, ENDPOINT, nobody, p.data, p.len, 0);
 
 	expect_verdict(o, OV_DROP_UNKNOWN_DEVICE);
 }
@@ -392,12 +394,12 @@ Test(endpoint, every_truncation_gets_one_verdict)
 	pkt_arp(&arp, 1, blue_one.mac, blue_one.ip, blue_far.ip);
 
 	for (size_t len = TEST_RUN_MIN; len < udp.len; len++) {
-		struct outcome o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), udp.data, len, 0);
+		struct outcome o = env_send_bytes(&env, &blue_one, udp.data, len, 0);
 
 		expect_verdict(o, OV_DROP_MALFORMED);
 	}
 	for (size_t len = 15; len < arp.len; len++) {
-		struct outcome o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), arp.data, len, 0);
+		struct outcome o = env_send_bytes(&env, &blue_one, arp.data, len, 0);
 
 		expect_verdict(o, OV_DROP_MALFORMED);
 	}

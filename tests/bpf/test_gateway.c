@@ -198,11 +198,10 @@ Test(gateway, no_complaint_about_later_fragments_or_icmp_errors)
 Test(gateway, large_segments_of_a_super_packet_are_refused)
 {
 	struct pkt p = large(&blue_far, 0, 2000);
-	struct outcome o =
-		env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), p.data, p.len, NETWORK_MTU - 27);
+	struct outcome o = env_send_bytes(&env, &blue_one, p.data, p.len, NETWORK_MTU - 27);
 
 	expect_verdict(o, OV_DROP_TOO_BIG);
-	o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), p.data, p.len, NETWORK_MTU - 28);
+	o = env_send_bytes(&env, &blue_one, p.data, p.len, NETWORK_MTU - 28);
 	expect_verdict(o, OV_FWD_TUNNEL);
 }
 
@@ -219,10 +218,9 @@ Test(gateway, tcp_segments_are_measured_with_their_options)
 	pkt_finish(&p);
 
 	/* 28 and 32 bytes of headers */
-	struct outcome o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), p.data, p.len,
-					 NETWORK_MTU - 59);
+	struct outcome o = env_send_bytes(&env, &blue_one, p.data, p.len, NETWORK_MTU - 59);
 
 	expect_verdict(o, OV_DROP_TOO_BIG);
-	o = env_run_bytes(&env, ENDPOINT, env_ifindex(&blue_one), p.data, p.len, NETWORK_MTU - 60);
+	o = env_send_bytes(&env, &blue_one, p.data, p.len, NETWORK_MTU - 60);
 	cr_assert_neq(o.verdict, OV_DROP_TOO_BIG);
 }

@@ -162,7 +162,8 @@ Test(life, checksum_survives_every_mark_and_tos)
 {
 	for (int tos = 0; tos < 256; tos++) {
 		struct pkt p = vxlan_between(VTEP(NODE_B), VTEP(NODE_A), &blue_far, &blue_one);
-		struct pkt_ipv4 *outer = pkt_find(&p, PKT_IPV4, 0), *inner = pkt_find(&p, PKT_IPV4, 1);
+		struct pkt_ipv4 *outer = pkt_find(&p, PKT_IPV4, 0);
+		struct pkt_ipv4 *inner = pkt_find(&p, PKT_IPV4, 1);
 
 		outer->tos = 3;
 		pkt_ipv4_checksum(outer);
@@ -202,7 +203,10 @@ Test(life, packet_sent_through_a_router_names_the_node)
 	struct outcome o = env_send(&env, &blue_one, &p);
 
 	expect_verdict(o, OV_FWD_ENCAP);
-	cr_assert_eq(ntohl(((struct pkt_ipv4 *)pkt_find(&o.out, PKT_IPV4, 0))->daddr), VTEP(NODE_B));
+
+	struct pkt_ipv4 *outer = pkt_find(&o.out, PKT_IPV4, 0);
+
+	cr_assert_eq(ntohl(outer->daddr), VTEP(NODE_B));
 }
 
 Test(life, nobody_uses_the_tunnel_device_itself)

@@ -110,8 +110,8 @@ static void check_nested_tunnel(enum wire_kind kind)
 {
 	static const struct actor one = { .name = "one", .ip = IP(10, 10, 1, 2) },
 				  far = { .name = "far", .ip = IP(10, 10, 1, 4) };
-	static const char add[] = "ip link add vx0 type vxlan id 7 dstport 4790 dev eth0 remote %s && "
-				  "ip addr add %s/24 dev vx0 && ip link set vx0 up";
+	static const char add[] = "ip link add vx0 type vxlan id 7 dstport 4790 dev eth0 "
+				  "remote %s && ip addr add %s/24 dev vx0 && ip link set vx0 up";
 	struct wire w = { 0 };
 
 	wire_open(&w, kind);

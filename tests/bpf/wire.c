@@ -60,7 +60,8 @@ static void attach(struct host *h, enum program program, const char *device)
 	int ifindex = (int)if_nametoindex(device);
 
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = h->env.program[program], .handle = 1, .priority = 1);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = h->env.program[program],
+		    .handle = 1, .priority = 1);
 
 	cr_assert_gt(ifindex, 0, "no device %s", device);
 	cr_assert_eq(bpf_tc_hook_create(&hook), 0);
@@ -96,8 +97,9 @@ static int pod_start(struct host *h, const struct actor *a)
 	int pod = ns_new();
 	const uint8_t *m = a->mac;
 
-	ns_run(h->ns, "ip link add %s type veth peer name eth0 address %02x:%02x:%02x:%02x:%02x:%02x "
-		      "mtu %d netns /proc/%d/fd/%d && ip link set %s up",
+	ns_run(h->ns, "ip link add %s type veth peer name eth0 "
+		      "address %02x:%02x:%02x:%02x:%02x:%02x mtu %d netns /proc/%d/fd/%d && "
+		      "ip link set %s up",
 	       a->name, m[0], m[1], m[2], m[3], m[4], m[5], NETWORK_MTU, getpid(), pod, a->name);
 	attach(h, ENDPOINT, a->name);
 	ns_run(pod, "ip addr add 10.10.0.%u/24 dev eth0 && ip link set eth0 up", a->ip & 255);
@@ -269,7 +271,8 @@ void flow_udp(int from, int to_ns, const struct actor *to, size_t size, int coun
 
 	cr_assert_eq(connect_to(client, to), 0, "%s: %s", to->name, strerror(errno));
 	if (segments > 1)
-		cr_assert_eq(setsockopt(client, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)), 0);
+		cr_assert_eq(setsockopt(client, IPPROTO_UDP, UDP_SEGMENT, &segment,
+					sizeof(segment)), 0);
 
 	for (int sent = 0; sent < count;) {
 		int batch = count - sent < segments ? count - sent : segments;
@@ -284,7 +287,8 @@ void flow_udp(int from, int to_ns, const struct actor *to, size_t size, int coun
 			ssize_t got = recv(server, in, sizeof(in), 0);
 
 			cr_assert_eq(got, (ssize_t)size, "datagram %d to %s: %zd bytes, %s",
-				     sent - batch + i, to->name, got, got < 0 ? strerror(errno) : "");
+				     sent - batch + i, to->name, got,
+				     got < 0 ? strerror(errno) : "");
 			cr_assert(matches(in, size, (size_t)i * size), "datagram %d changed", i);
 		}
 	}
@@ -345,6 +349,6 @@ void expect_packets(const struct host *h, enum ov_verdict verdict, uint64_t pack
 		nanosleep(&pause, NULL);
 		seen = env_packets(&h->env, verdict);
 	}
-	cr_assert_eq(seen, packets, "verdict %d: %lu packets, not %lu", verdict, (unsigned long)seen,
-		     (unsigned long)packets);
+	cr_assert_eq(seen, packets, "verdict %d: %lu packets, not %lu", verdict,
+		     (unsigned long)seen, (unsigned long)packets);
 }
