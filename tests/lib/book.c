@@ -149,7 +149,7 @@ void book_start(struct book *b, const struct network *n, size_t nodes)
 	size_t count;
 
 	for (size_t i = 0; i < nodes; i++) {
-		char name[8];
+		char name[24];
 
 		id[i] = book_node_id((uint32_t)i);
 		snprintf(name, sizeof(name), "h%zu", i + 1);
