@@ -276,7 +276,8 @@ Test(gossip_engine, of_two_claims_the_greater_holds_in_any_order)
 	struct bench *b = set_up();
 	const struct member *m;
 	struct id id = { { 8 } };
-	struct claim alive2 = claim_of(&id, MEMBER_ALIVE, 2), suspect2 = claim_of(&id, MEMBER_SUSPECT, 2),
+	struct claim alive2 = claim_of(&id, MEMBER_ALIVE, 2),
+		     suspect2 = claim_of(&id, MEMBER_SUSPECT, 2),
 		     alive3 = claim_of(&id, MEMBER_ALIVE, 3), dead3 = claim_of(&id, MEMBER_DEAD, 3),
 		     left3 = claim_of(&id, MEMBER_LEFT, 3);
 
@@ -434,7 +435,8 @@ Test(gossip_engine, more_news_than_the_queue_holds_are_counted)
 }
 
 /* Asks a request of type `call` for `target`; the status of the reply. */
-static int serve(struct bench *b, const struct id *target, uint8_t call, const void *body, size_t len)
+static int serve(struct bench *b, const struct id *target, uint8_t call, const void *body,
+		 size_t len)
 {
 	_cleanup_(buf_fini) struct buf plain = { 0 }, sealed = { 0 }, reply = { 0 }, open = { 0 };
 	struct claim sender = claim_of(&stranger, MEMBER_ALIVE, 1), self;

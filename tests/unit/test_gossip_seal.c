@@ -156,7 +156,8 @@ Test(gossip_seal, one_channel_does_not_open_another)
 			_cleanup_(buf_fini) struct buf sealed = { 0 };
 
 			seal_text(&k, channel[from], NULL, "hello", &sealed);
-			cr_assert_eq(!open_text(&k, channel[to], NULL, &sealed, &plain), from == to);
+			cr_assert_eq(!open_text(&k, channel[to], NULL, &sealed, &plain),
+				     from == to);
 		}
 }
 

@@ -179,7 +179,7 @@ int engine_open(struct gossip *g, enum seal_channel channel, const uint8_t *bind
 /* The sender's claim of itself. 0, or -EBADMSG: this sender is not listened to (counted). */
 int engine_hear_sender(struct gossip *g, struct cursor *c, struct claim *ret_sender);
 
-/* ---- member.c ---- */
+/* ---- member.c, members.c ---- */
 struct claim peer_claim(const struct peer *p);
 struct peer *peer_find(const struct gossip *g, const struct id *id);
 void peer_set_status(struct gossip *g, struct peer *p, enum member_status status);
@@ -246,7 +246,7 @@ void record_hear_version(struct gossip *g, const struct claim *sender, const str
 bool records_hear(struct gossip *g, struct cursor *c);
 struct version version_of(const struct record *r);
 
-/* ---- sync.c ---- */
+/* ---- sync.c, digest.c ---- */
 void sync_tick(struct gossip *g);
 uint64_t sync_deadline(const struct gossip *g);
 void sync_soon(struct gossip *g, const struct id *with);

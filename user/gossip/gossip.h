@@ -71,7 +71,7 @@ struct gossip_counters {
 	uint64_t refused_malformed; /* opened, but is no message */
 	uint64_t refused_record;    /* a record its writer may not write */
 	uint64_t refused_removed;   /* from a node whose NODE record is a tombstone */
-	uint64_t over_limit;        /* a table or queue of ours was full; what it was for was dropped */
+	uint64_t over_limit;        /* a table or queue of ours was full: something was dropped */
 	uint64_t probes_failed, suspicions, refutations, syncs, records_in, records_out;
 };
 

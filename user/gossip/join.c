@@ -49,12 +49,13 @@ static int judge_id(const struct store *s, const struct join_request *r, struct 
 	char id[ID_TEXT_MAX];
 
 	if (id_equal(&r->id, store_self(s)))
-		return err_set(e, -EEXIST, "node id %s is that of the node asked; state directories "
-			       "cannot be copied: delete the copy and join again",
+		return err_set(e, -EEXIST, "node id %s is that of the node asked; state "
+			       "directories cannot be copied: delete the copy and join again",
 			       id_format(&r->id, id));
 	if (it && it->tombstone)
-		return err_set(e, -EACCES, "node id %s was removed from this cluster; delete the "
-			       "state directory of that node and join again", id_format(&r->id, id));
+		return err_set(e, -EACCES, "node id %s was removed from this cluster; delete "
+			       "the state directory of that node and join again",
+			       id_format(&r->id, id));
 	return 0;
 }
 
@@ -64,15 +65,15 @@ static int judge_name(struct store *s, const struct join_request *r, struct err 
 	char id[ID_TEXT_MAX], addr[ADDR_TEXT_MAX];
 
 	if (!v)
-		return err_set(e, -ENOMEM, "the node asked is out of memory; try again or ask another");
+		return err_set(e, -ENOMEM, "the node asked is out of memory; ask another");
 	for (size_t i = 0; i < v->node_count; i++) {
 		const struct node *n = v->node[i].node;
 
 		if (!strcmp(n->name, r->name) && !id_equal(&n->id, &r->id))
-			return err_set(e, -EEXIST, "node name \"%s\" is taken by node %.12s at %s; "
-				       "choose another with --node, or run \"overlayctl node rm %s\" "
-				       "if that node is gone", r->name, id_format(&n->id, id),
-				       addr_format(&n->addr, addr), r->name);
+			return err_set(e, -EEXIST, "node name \"%s\" is taken by node %.12s at "
+				       "%s; choose another with --node, or run \"overlayctl node "
+				       "rm %s\" if that node is gone", r->name,
+				       id_format(&n->id, id), addr_format(&n->addr, addr), r->name);
 	}
 	return 0;
 }
@@ -156,8 +157,8 @@ static int read_head(struct cursor *c, struct err *e)
 	uint8_t status;
 
 	if (cursor_u8(c) != JOIN_VERSION)
-		return err_set(e, -EPROTONOSUPPORT, "the cluster speaks another version of the join "
-			       "protocol; install the same overlayd on both nodes");
+		return err_set(e, -EPROTONOSUPPORT, "the cluster speaks another version of the "
+			       "join protocol; install the same overlayd on both nodes");
 	status = cursor_u8(c);
 	cursor_str(c, sentence, sizeof(sentence));
 	if (c->bad)
@@ -185,8 +186,9 @@ static int check_cluster(const struct store *s, const struct record *r, struct e
 		return err_set(e, -EBADMSG, "the answer of the node asked holds no valid cluster");
 	if (!held || id_equal(&held->cluster.id, &id))
 		return 0;
-	return err_set(e, -EEXIST, "this node belongs to cluster %.12s and cannot join cluster %.12s; "
-		       "leave it first (overlayctl cluster leave), or use another --state-dir",
+	return err_set(e, -EEXIST, "this node belongs to cluster %.12s and cannot join cluster "
+		       "%.12s; leave it first (overlayctl cluster leave), or use another "
+		       "--state-dir",
 		       id_format(&held->cluster.id, ours), id_format(&id, theirs));
 }
 
@@ -207,7 +209,7 @@ static int check_records(const struct store *s, struct cursor c, struct err *e)
 		err = check_cluster(s, &r, e);
 	}
 	if (!err && (c.bad || !has_cluster))
-		err = err_set(e, -EBADMSG, "the answer of the node asked does not name its cluster");
+		err = err_set(e, -EBADMSG, "the answer of the node asked names no cluster");
 	return err;
 }
 

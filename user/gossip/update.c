@@ -51,7 +51,8 @@ static void evict_record(struct gossip *g)
 
 		if (!head)
 			continue;
-		drop_record(g, (struct record_update *)head->prev); /* utlist: head->prev is the tail */
+		/* utlist: head->prev is the tail */
+		drop_record(g, (struct record_update *)head->prev);
 		g->count.over_limit++;
 		return;
 	}
