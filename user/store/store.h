@@ -62,7 +62,10 @@ uint32_t store_take_dirty(struct store *s);
 /* Grows with every change of any record. */
 uint64_t store_serial(const struct store *s);
 
-/* The newest view; rebuilt when something changed. Valid until the next write or merge. */
+/*
+ * The newest view; rebuilt when something changed. Valid until the next write,
+ * merge or purge. NULL only when out of memory.
+ */
 const struct view *store_view(struct store *s);
 const struct item *store_item(const struct store *s, const struct record_key *key);
 size_t store_count(const struct store *s); /* tombstones included */
@@ -85,6 +88,11 @@ int store_get(const struct store *s, const struct record_key *key, struct record
 /* Next record committed since it was last announced; -ENOENT when there is none. */
 int store_next_announce(struct store *s, struct record_key *ret_key);
 
-/* Forgets tombstones older than max_age_ms by seen_ms. Returns how many. */
+/*
+ * Forgets tombstones older than max_age_ms by seen_ms, and what hangs on one and has
+ * nobody left to delete it: endpoints of a removed node, endpoints and blocks of a
+ * removed network. NODE tombstones stay for ever. The next commit deletes them on
+ * disk. Returns how many.
+ */
 size_t store_purge(struct store *s, uint64_t now_ms, uint64_t max_age_ms);
 #define STORE_TOMBSTONE_MS (7ull * 24 * 3600 * 1000) /* longest absence that heals by itself */
