@@ -22,10 +22,13 @@ $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)
 $(B)/tests/raw: tests/netns/raw.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -o $@ $<
 
-# libFuzzer needs clang throughout: the core is compiled again with coverage.
-FUZZ_CC := $(CLANG) -std=gnu11 -w $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-$(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(SYS_SRC) | $(SKELS)
-	$(call say,FUZZ,$@)mkdir -p $(@D) && $(FUZZ_CC) -o $@ $< $(CORE_SRC) user/store/db.c user/agent/config.c $(shell $(PKGCONF) --libs libsodium jansson sqlite3 inih)
+# libFuzzer needs clang throughout: what parses is compiled again, once, with coverage.
+FUZZ_CC  := $(CLANG) -std=gnu11 -w -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(CORE_SRC) user/store/db.c user/agent/config.c)
+$(B)/fuzz/obj/%.o: %.c
+	$(call say,FUZZ,$<)mkdir -p $(@D) && $(FUZZ_CC) $(CPPFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
+	$(call say,FUZZ,$@)mkdir -p $(@D) && $(FUZZ_CC) $(CPPFLAGS) -fsanitize=fuzzer -o $@ $^ $(shell $(PKGCONF) --libs libsodium jansson sqlite3 inih)
 
 -include tests/bench/rules.mk
 
