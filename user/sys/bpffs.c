@@ -33,6 +33,17 @@ static bool init_differs(void)
 	       (own.st_dev != init.st_dev || own.st_ino != init.st_ino);
 }
 
+/* Entering a mount namespace leads to its own root; init's may be another (a chroot, a container). */
+static int mount_in_init(const char *path)
+{
+	int ns = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int root = open("/proc/1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (ns < 0 || root < 0 || setns(ns, CLONE_NEWNS) < 0 || fchdir(root) < 0 || chroot(".") < 0)
+		return errno;
+	return mount("bpf", path, "bpf", 0, NULL) < 0 ? errno : 0;
+}
+
 /* Mounts where init sees it. A child goes there, because one cannot come back from everywhere. */
 static int mount_as_init(const char *path)
 {
@@ -41,13 +52,8 @@ static int mount_as_init(const char *path)
 
 	if (pid < 0)
 		return -errno;
-	if (!pid) {
-		int fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
-
-		if (fd < 0 || setns(fd, CLONE_NEWNS) < 0 || mount("bpf", path, "bpf", 0, NULL) < 0)
-			_exit(errno);
-		_exit(0);
-	}
+	if (!pid)
+		_exit(mount_in_init(path));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
