@@ -82,6 +82,10 @@ clean:
 install: all
 	install -D -m 755 $(B)/overlayd $(DESTDIR)$(PREFIX)/sbin/overlayd
 	install -D -m 755 $(B)/overlayctl $(DESTDIR)$(PREFIX)/bin/overlayctl
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' tools/systemd/overlayd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/overlayd.service
+	test -e $(DESTDIR)/etc/overlayd/overlayd.conf || \
+		install -D -m 644 tools/systemd/overlayd.conf $(DESTDIR)/etc/overlayd/overlayd.conf
 
 deps:
 	tools/install-deps
