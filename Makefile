@@ -76,8 +76,9 @@ $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 
 include tests/rules.mk
 
+# Kernels for the virtual machines stay: they take long to fetch.
 clean:
-	rm -rf build
+	test ! -d build || find build -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
 
 install: all
 	install -D -m 755 $(B)/overlayd $(DESTDIR)$(PREFIX)/sbin/overlayd

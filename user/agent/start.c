@@ -138,7 +138,7 @@ static int join_through(struct agent *a, const struct sockname *to, struct err *
 static bool is_worth_retrying(int code)
 {
 	return code == -ECONNREFUSED || code == -EHOSTUNREACH || code == -ENETUNREACH ||
-	       code == -ETIMEDOUT || code == -EAGAIN;
+	       code == -ETIMEDOUT || code == -ECONNRESET || code == -EAGAIN;
 }
 
 static int join(struct agent *a, struct err *e)
