@@ -3,17 +3,20 @@
  * What a change costs the control plane of a large cluster: every change
  * rebuilds the whole view and the whole plan and compares it with what the
  * kernel was last seen to hold. This says whether that is still cheap enough,
- * or whether some table must become incremental.
+ * or whether some table must become incremental; and what so many records weigh in
+ * memory, in a real store.
  *
  *   plan_100k [ENDPOINTS [NODES [ROUNDS]]]      default 100000 200 5
  *
  * The kernel is a count here: what writing rows to it costs is not measured.
  */
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include "apply/apply.h"
 #include "base/rng.h"
 #include "plan/plan.h"
+#include "store/store.h"
 #include "tool.h"
 
 #define NETWORKS 10
@@ -21,8 +24,9 @@
 
 struct cluster_state {
 	size_t node_count, endpoint_count, item_count;
-	struct item *item; /* nodes, networks, endpoints, in this order */
-	const struct item **ref;
+	struct store *store;
+	const struct item **item; /* nodes, networks, endpoints, in this order */
+	size_t body_bytes, store_bytes;
 	struct facts facts;
 	struct fact_device *device;
 	struct fact_route *route;
@@ -46,48 +50,71 @@ static struct id random_id(struct rng *rng)
 	return id;
 }
 
-static void make_node(struct item *it, struct rng *rng, size_t i)
+/* As if a node had sent it: the store is a bystander's, so none of the records are its own. */
+static const struct item *put(struct cluster_state *c, struct record_key key,
+			      const struct id *writer, uint64_t version, struct buf *body)
 {
-	struct node *n = &it->node;
+	struct record r = { .key = key, .stamp = { version, 0 }, .writer = *writer,
+			    .body = body->data, .body_len = (uint16_t)body->len };
 
-	*n = (struct node){ .id = random_id(rng), .gossip_port = 7946, .vxlan_port = 4789,
-			    .uplink_mtu = 1500, .joined_ms = 1000 + i };
-	n->addr = addr_from_v4(0x0a630001u + (uint32_t)i);
-	snprintf(n->name, sizeof(n->name), "node-%zu", i);
-	it->key = key_of_id(RECORD_NODE, &n->id);
-	it->writer = n->id;
+	if (body->failed || store_merge(c->store, &r, 1) != MERGE_NEW)
+		tool_die("the store took no record of kind %d", key.kind);
+	c->body_bytes += body->len;
+	buf_fini(body);
+	return store_item(c->store, &key);
 }
 
-static void make_network(struct item *it, struct rng *rng, const struct id *writer, size_t i)
+static const struct item *make_node(struct cluster_state *c, struct rng *rng, size_t i)
 {
-	struct network *n = &it->network;
+	struct node n = { .id = random_id(rng), .gossip_port = 7946, .vxlan_port = 4789,
+			  .uplink_mtu = 1500, .joined_ms = 1000 + i };
+	struct buf body = { 0 };
 
-	*n = (struct network){ .id = random_id(rng), .vni = VNI_AUTO_MIN + (uint32_t)i,
-			       .created_ms = 1000 + i };
-	n->subnet.addr = addr_from_v4(((uint32_t)(16 + i)) << 24);
-	n->subnet.len = ADDR_V4_BITS + 8;
-	n->ip_range = n->subnet;
-	n->gateway = addr_add(&n->subnet.addr, 1);
-	snprintf(n->name, sizeof(n->name), "network-%zu", i);
-	it->key = key_of_id(RECORD_NETWORK, &n->id);
-	it->writer = *writer;
+	n.addr = addr_from_v4(0x0a630001u + (uint32_t)i);
+	snprintf(n.name, sizeof(n.name), "node-%zu", i);
+	node_encode(&body, &n);
+	return put(c, key_of_id(RECORD_NODE, &n.id), &n.id, 1, &body);
 }
 
-static void make_endpoint(struct cluster_state *c, struct item *it, struct rng *rng, size_t i)
+static const struct item *make_network(struct cluster_state *c, struct rng *rng, size_t i)
 {
-	const struct item *network = &c->item[c->node_count + i % NETWORKS];
-	const struct item *node = &c->item[rng_below(rng, (uint32_t)c->node_count)];
-	struct endpoint *e = &it->endpoint;
+	struct network n = { .id = random_id(rng), .vni = VNI_AUTO_MIN + (uint32_t)i,
+			     .created_ms = 1000 + i };
+	struct buf body = { 0 };
 
-	*e = (struct endpoint){ .id = random_id(rng), .node = node->node.id,
-				.network = network->network.id, .created_ms = 1000 + i };
-	e->addr = addr_add(&network->network.subnet.addr, 2 + i / NETWORKS);
-	mac_from_addr(&e->addr, e->mac);
-	snprintf(e->name, sizeof(e->name), "endpoint-%zu", i);
-	snprintf(e->netns, sizeof(e->netns), "/run/netns/container-%zu", i);
-	snprintf(e->ifname, sizeof(e->ifname), "eth0");
-	it->key = key_of_id(RECORD_ENDPOINT, &e->id);
-	it->writer = e->node;
+	n.subnet.addr = addr_from_v4(((uint32_t)(16 + i)) << 24);
+	n.subnet.len = ADDR_V4_BITS + 8;
+	n.ip_range = n.subnet;
+	n.gateway = addr_add(&n.subnet.addr, 1);
+	snprintf(n.name, sizeof(n.name), "network-%zu", i);
+	network_encode(&body, &n);
+	return put(c, key_of_id(RECORD_NETWORK, &n.id), &c->self, 1, &body);
+}
+
+static const struct item *put_endpoint(struct cluster_state *c, const struct endpoint *e,
+				       uint64_t version, size_t i)
+{
+	struct endpoint_detail detail = { 0 };
+	struct buf body = { 0 };
+
+	snprintf(detail.netns, sizeof(detail.netns), "/run/netns/container-%zu", i);
+	endpoint_encode(&body, e, &detail);
+	return put(c, key_of_id(RECORD_ENDPOINT, &e->id), &e->node, version, &body);
+}
+
+static const struct item *make_endpoint(struct cluster_state *c, struct rng *rng, size_t i)
+{
+	const struct item *network = c->item[c->node_count + i % NETWORKS];
+	const struct item *node = c->item[rng_below(rng, (uint32_t)c->node_count)];
+	struct endpoint e = { .id = random_id(rng), .node = node->node.id,
+			      .network = network->network.id, .netns_dev = 4,
+			      .netns_ino = 4026532000u + i, .created_ms = 1700000000000u + i };
+
+	e.addr = addr_add(&network->network.subnet.addr, 2 + i / NETWORKS);
+	mac_from_addr(&e.addr, e.mac);
+	snprintf(e.name, sizeof(e.name), "endpoint-%zu", i);
+	snprintf(e.ifname, sizeof(e.ifname), "eth0");
+	return put_endpoint(c, &e, 1, i);
 }
 
 static int device_cmp(const void *a, const void *b)
@@ -107,22 +134,49 @@ static int route_cmp(const void *a, const void *b)
 /* The host as it is when all is settled: a device for each local endpoint, a route to each peer. */
 static void make_facts(struct cluster_state *c)
 {
-	const struct item *endpoint = &c->item[c->node_count + NETWORKS];
+	const struct item *const *endpoint = &c->item[c->node_count + NETWORKS];
 	struct facts *f = &c->facts;
 
 	*f = (struct facts){ .uplink_ifindex = 2, .uplink_mtu = 1500, .vxlan_port = 4789,
-			     .vtep = c->item[0].node.addr, .tunnel_ifindex = 3 };
+			     .vtep = c->item[0]->node.addr, .tunnel_ifindex = 3 };
 	for (size_t i = 0; i < c->endpoint_count; i++)
-		if (id_equal(&endpoint[i].endpoint.node, &c->self))
+		if (id_equal(&endpoint[i]->endpoint.node, &c->self))
 			c->device[f->device_count++] = (struct fact_device){
-				endpoint[i].endpoint.id, 100 + (uint32_t)i };
+				endpoint[i]->endpoint.id, 100 + (uint32_t)i };
 	for (size_t i = 1; i < c->node_count; i++)
-		c->route[f->route_count++] = (struct fact_route){ c->item[i].node.addr,
-								  c->item[i].node.addr };
+		c->route[f->route_count++] = (struct fact_route){ c->item[i]->node.addr,
+								  c->item[i]->node.addr };
 	qsort(c->device, f->device_count, sizeof(*c->device), device_cmp);
 	qsort(c->route, f->route_count, sizeof(*c->route), route_cmp);
 	f->device = c->device;
 	f->route = c->route;
+}
+
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+static void fill_store(struct cluster_state *c, struct rng *rng)
+{
+	size_t before = heap_bytes(), i = 0;
+
+	if (store_open(NULL, rng, &c->store, NULL))
+		tool_die("no store");
+	while (i < c->node_count) {
+		c->item[i] = make_node(c, rng, i);
+		i++;
+	}
+	c->self = c->item[0]->node.id;
+	for (; i < c->node_count + NETWORKS; i++)
+		c->item[i] = make_network(c, rng, i - c->node_count);
+	for (; i < c->item_count; i++)
+		c->item[i] = make_endpoint(c, rng, i - c->node_count - NETWORKS);
+	if (store_commit(c->store, NULL) || !store_view(c->store))
+		tool_die("no view");
+	c->store_bytes = heap_bytes() - before;
 }
 
 static void cluster_make(struct cluster_state *c, size_t endpoints, size_t nodes)
@@ -133,26 +187,17 @@ static void cluster_make(struct cluster_state *c, size_t endpoints, size_t nodes
 	c->endpoint_count = endpoints;
 	c->item_count = nodes + NETWORKS + endpoints;
 	c->item = must_alloc(c->item_count, sizeof(*c->item));
-	c->ref = must_alloc(c->item_count, sizeof(*c->ref));
 	c->device = must_alloc(endpoints, sizeof(*c->device));
 	c->route = must_alloc(nodes, sizeof(*c->route));
 	rng_init_u64(&rng, SEED);
-	for (size_t i = 0; i < nodes; i++)
-		make_node(&c->item[i], &rng, i);
-	c->self = c->item[0].node.id;
-	for (size_t i = 0; i < NETWORKS; i++)
-		make_network(&c->item[nodes + i], &rng, &c->self, i);
-	for (size_t i = 0; i < endpoints; i++)
-		make_endpoint(c, &c->item[nodes + NETWORKS + i], &rng, i);
-	for (size_t i = 0; i < c->item_count; i++)
-		c->ref[i] = &c->item[i];
+	fill_store(c, &rng);
 	make_facts(c);
 }
 
 static void cluster_free(struct cluster_state *c)
 {
+	store_close(c->store);
 	free(c->item);
-	free(c->ref);
 	free(c->device);
 	free(c->route);
 }
@@ -210,7 +255,7 @@ static void must(const char *what, int r)
 static void plan_make(const struct cluster_state *c, struct view *v, struct plan *p, uint64_t *at)
 {
 	at[0] = now_ns();
-	must("view_build", view_build(c->ref, c->item_count, v));
+	must("view_build", view_build(c->item, c->item_count, v));
 	at[1] = now_ns();
 	must("plan_build", plan_build(v, &c->facts, &c->self, p));
 	at[2] = now_ns();
@@ -238,17 +283,20 @@ static size_t plan_rows(const struct plan *p)
 /* One endpoint changes its owner from one remote node to another: the smallest real change. */
 static uint64_t move_one(struct cluster_state *c, struct apply *a)
 {
-	struct item *it = &c->item[c->node_count + NETWORKS];
+	const struct item *const *first = &c->item[c->node_count + NETWORKS], *const *it = first;
 	uint64_t at[3], took;
+	struct endpoint moved;
 	struct view v;
 	struct plan p;
 
-	while (id_equal(&it->endpoint.node, &c->self))
+	while (id_equal(&(*it)->endpoint.node, &c->self))
 		it++;
 
-	const struct id *other = &c->item[1].node.id;
+	const struct id *other = &c->item[1]->node.id;
 
-	it->endpoint.node = id_equal(&it->endpoint.node, other) ? c->item[2].node.id : *other;
+	moved = (*it)->endpoint;
+	moved.node = id_equal(&moved.node, other) ? c->item[2]->node.id : *other;
+	put_endpoint(c, &moved, (*it)->stamp.hi + 1, (size_t)(it - first));
 	plan_make(c, &v, &p, at);
 
 	struct apply_stats s = apply_timed(a, &p, &took);
@@ -334,8 +382,10 @@ int main(int argc, char **argv)
 		       samples_at(&step[i], 1000) / 1e6, step[i].count);
 		free(step[i].ns);
 	}
-	printf("  %-42s %9ld MB (%zu MB of it the decoded records)\n", "peak memory",
-	       usage.ru_maxrss / 1024, c.item_count * sizeof(*c.item) >> 20);
+	printf("  %-42s %9zu MB (%zu bytes a record, %zu of them its body)\n",
+	       "the store with its view", c.store_bytes >> 20, c.store_bytes / c.item_count,
+	       c.body_bytes / c.item_count);
+	printf("  %-42s %9ld MB\n", "peak memory, plan and all", usage.ru_maxrss / 1024);
 	cluster_free(&c);
 	return 0;
 }

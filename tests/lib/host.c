@@ -124,6 +124,17 @@ const struct endpoint *host_attached(struct host *h, const struct attach_ask *as
 	return ve->ep;
 }
 
+struct endpoint_detail host_detail(const struct host *h, const struct id *endpoint)
+{
+	struct record_key key = key_of_id(RECORD_ENDPOINT, endpoint);
+	const struct item *it = store_item(h->store, &key);
+	struct endpoint_detail d;
+
+	cr_assert_not_null(it);
+	endpoint_detail_decode(it, &d);
+	return d;
+}
+
 const char *host_refused_attach(struct host *h, const struct attach_ask *ask, int code)
 {
 	uint64_t before = store_serial(h->store);

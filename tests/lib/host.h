@@ -50,6 +50,8 @@ struct outcome {
 struct outcome host_attach(struct host *h, const struct attach_ask *ask);
 /* It must succeed, and be on disk when it is answered. */
 const struct endpoint *host_attached(struct host *h, const struct attach_ask *ask);
+/* Of an endpoint, or of its tombstone. */
+struct endpoint_detail host_detail(const struct host *h, const struct id *endpoint);
 
 /* The sentence of a refusal with this code, which must have written nothing. */
 const char *host_refused_create(struct host *h, const struct network_ask *ask, int code);

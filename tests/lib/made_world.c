@@ -15,8 +15,10 @@ static void must(bool ok, const char *what)
 
 void world_fini(struct world *w)
 {
-	for (size_t i = 0; i < w->count; i++)
+	for (size_t i = 0; i < w->count; i++) {
+		free((void *)w->items[i]->body);
 		free(w->items[i]);
+	}
 	free(w->items);
 	*w = (struct world){ 0 };
 }
@@ -89,6 +91,8 @@ struct item *world_endpoint(struct world *w, unsigned int number, unsigned int n
 {
 	struct item *it = add(w);
 	struct endpoint *ep = &it->endpoint;
+	struct endpoint_detail detail = { 0 };
+	struct buf body = { 0 };
 
 	ep->id = world_id(number);
 	it->key = key_of_id(RECORD_ENDPOINT, &ep->id);
@@ -96,11 +100,15 @@ struct item *world_endpoint(struct world *w, unsigned int number, unsigned int n
 	ep->network = world_id(network);
 	ep->addr = addr(at);
 	mac_from_addr(&ep->addr, ep->mac);
-	snprintf(ep->netns, sizeof(ep->netns), "/run/netns/c%u", number);
 	ep->netns_dev = 4;
 	ep->netns_ino = number;
 	strcpy(ep->ifname, "eth0");
 	ep->created_ms = number;
+	snprintf(detail.netns, sizeof(detail.netns), "/run/netns/c%u", number);
+	endpoint_encode(&body, ep, &detail);
+	must(!body.failed, "out of memory");
+	it->body = body.data;
+	it->body_len = (uint16_t)body.len;
 	return it;
 }
 

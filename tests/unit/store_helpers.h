@@ -72,7 +72,7 @@ HELPER int write_endpoint(struct store *s, const struct id *id, const struct id 
 	int err;
 
 	snprintf(ep.name, sizeof(ep.name), "%s", name);
-	endpoint_encode(&body, &ep);
+	endpoint_encode(&body, &ep, &(struct endpoint_detail){ 0 });
 	err = store_write(s, &key, &body, tombstone, NOW, e);
 	buf_fini(&body);
 	return err;

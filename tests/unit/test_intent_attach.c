@@ -17,7 +17,7 @@ Test(intent, attach_fills_what_was_not_said)
 	cr_assert_str_eq(addr_format(&ep->addr, text), "10.1.0.2");
 	cr_assert_str_eq(mac_format(ep->mac, mac), "02:42:0a:01:00:02");
 	cr_assert_str_eq(ep->ifname, "eth0");
-	cr_assert_str_eq(ep->netns, ask.netns.path);
+	cr_assert_str_eq(host_detail(&h, &ep->id).netns, ask.netns.path);
 	cr_assert_eq(ep->netns_ino, ask.netns.ino);
 	cr_assert(id_equal(&ep->node, store_self(h.store)));
 	cr_assert_eq(ep->created_ms, WALL);
@@ -43,9 +43,11 @@ Test(intent, attach_takes_what_was_said)
 	cr_assert_str_eq(addr_format(&ep->addr, text), "10.1.0.77");
 	cr_assert_str_eq(mac_format(ep->mac, mac), "aa:bb:cc:00:11:22");
 	cr_assert_str_eq(ep->ifname, "ov0");
-	cr_assert_eq(ep->alias_count, 2);
-	cr_assert_str_eq(ep->alias[1], "front");
-	cr_assert_str_eq(ep->label[0].text, "tier=web");
+	struct endpoint_detail d = host_detail(&h, &ep->id);
+	cr_assert_eq(d.alias_count, 2);
+	cr_assert_str_eq(d.alias[1], "front");
+	cr_assert_eq(d.label_count, 2);
+	cr_assert_str_eq(d.label[0].text, "tier=web");
 }
 
 Test(intent, bad_attaches_are_refused_and_write_nothing)
@@ -247,6 +249,8 @@ Test(intent, endpoint_whose_namespace_vanished_is_released)
 	struct id id = host_attached(&h, &ask)->id;
 	cr_assert_eq(intent_endpoint_vanished(h.intent, &id, WALL, NULL), 0);
 	cr_assert_eq(store_view(h.store)->endpoint_count, 0);
+	cr_assert_eq(store_view(h.store)->released_count, 1);
+	cr_assert_str_eq(host_detail(&h, &id).netns, ask.netns.path, "a tombstone keeps its body");
 	cr_assert_eq(intent_endpoint_vanished(h.intent, &id, WALL, NULL), -ENOENT);
 }
 

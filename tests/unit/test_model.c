@@ -27,20 +27,26 @@ static int decode_body(enum record_kind kind, const void *body, size_t len, stru
 	return item_decode(&r, 0, it);
 }
 
-static struct endpoint full_endpoint(void)
-{
-	struct endpoint ep = { .id = pod_one, .node = alice, .network = app_net,
-			       .addr = addr_from_v4(0x0a0a0003), .mac = { 2, 0x42, 10, 10, 0, 3 },
-			       .name = "web", .alias_count = ALIAS_MAX, .label_count = LABEL_MAX,
-			       .netns = "/run/netns/c1", .netns_dev = 4, .netns_ino = 4026532000,
-			       .ifname = "eth0", .created_ms = 1700000000000 };
+static const struct endpoint web = { .id = pod_one, .node = alice, .network = app_net,
+				     .addr = { .b = { [10] = 0xff, 0xff, 10, 10, 0, 3 } },
+				     .mac = { 2, 0x42, 10, 10, 0, 3 }, .name = "web",
+				     .netns_dev = 4, .netns_ino = 4026532000, .ifname = "eth0",
+				     .created_ms = 1700000000000 };
 
-	for (int i = 0; i < ALIAS_MAX; i++)
-		snprintf(ep.alias[i], sizeof(ep.alias[i]), "alias%d", i);
-	for (int i = 0; i < LABEL_MAX; i++)
-		snprintf(ep.label[i].text, sizeof(ep.label[i].text), "k%d=v", i);
-	return ep;
+/* As much as there can be of everything. */
+static struct endpoint_detail full_detail(void)
+{
+	struct endpoint_detail d = { .alias_count = ALIAS_MAX, .label_count = LABEL_MAX };
+
+	for (int i = 0; i < ALIAS_MAX; i++) {
+		memset(d.alias[i], 'a' + i, NAME_MAX_LEN);
+		memset(d.label[i].text, 'k', LABEL_MAX_LEN);
+		d.label[i].text[1 + i] = '=';
+	}
+	memset(d.netns, '/', NETNS_MAX_LEN);
+	return d;
 }
+_Static_assert(ALIAS_MAX == LABEL_MAX, "see full_detail");
 
 /* ---- bodies ---- */
 
@@ -80,20 +86,58 @@ Test(model, network_survives_its_body)
 
 Test(model, endpoint_with_everything_survives_its_body)
 {
-	struct endpoint ep = full_endpoint();
+	struct endpoint_detail d = full_detail(), back;
 	struct buf b = { 0 };
 	struct item it;
 
-	endpoint_encode(&b, &ep);
+	endpoint_encode(&b, &web, &d);
 	cr_assert_leq(b.len, RECORD_BODY_MAX);
 	it = decoded(RECORD_ENDPOINT, &pod_one, &b);
-	cr_assert_eq(memcmp(it.endpoint.alias, ep.alias, sizeof(ep.alias)), 0);
-	cr_assert_eq(memcmp(it.endpoint.label, ep.label, sizeof(ep.label)), 0);
-	cr_assert_eq(it.endpoint.alias_count, ALIAS_MAX);
+	cr_assert_eq(it.body, b.data, "borrowed");
+	cr_assert_eq(it.body_len, b.len);
+	cr_assert_str_eq(it.endpoint.name, "web");
 	cr_assert_eq(it.endpoint.netns_ino, 4026532000);
-	cr_assert_str_eq(it.endpoint.netns, "/run/netns/c1");
 	cr_assert_str_eq(it.endpoint.ifname, "eth0");
 	cr_assert(id_equal(&it.endpoint.node, &alice));
+	memset(&back, 0xff, sizeof(back));
+	endpoint_detail_decode(&it, &back);
+	cr_assert_eq(memcmp(&back, &d, sizeof(d)), 0);
+	buf_fini(&b);
+}
+
+Test(model, an_endpoint_without_details_has_empty_ones)
+{
+	static const struct endpoint_detail none;
+	struct endpoint_detail back;
+	struct buf b = { 0 };
+	struct item it;
+
+	memset(&back, 0xff, sizeof(back));
+	endpoint_encode(&b, &web, &none);
+	it = decoded(RECORD_ENDPOINT, &pod_one, &b);
+	endpoint_detail_decode(&it, &back);
+	cr_assert_eq(memcmp(&back, &none, sizeof(none)), 0);
+	buf_fini(&b);
+}
+
+/* Wire ABI: a list of fields in this order, whichever struct they come from. */
+Test(model, the_body_of_an_endpoint_is_what_it_always_was)
+{
+	static const char expected[] =
+		"\1\0\020\241\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+		"\2\0\020\300\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+		"\3\0\020\0\0\0\0\0\0\0\0\0\0\377\377\012\012\0\3"
+		"\4\0\6\2\102\012\012\0\3" "\5\0\3web" "\6\0\2w1\6\0\2w2" "\7\0\3a=b"
+		"\10\0\15/run/netns/c1" "\11\0\10\0\0\0\0\0\0\0\4"
+		"\12\0\10\0\0\0\0\360\0\0\240" "\13\0\4eth0"
+		"\14\0\10\0\0\1\213\317\345\150\0";
+	struct endpoint_detail d = { .alias_count = 2, .alias = { "w1", "w2" }, .label_count = 1,
+				     .label = { { "a=b" } }, .netns = "/run/netns/c1" };
+	struct buf b = { 0 };
+
+	endpoint_encode(&b, &web, &d);
+	cr_assert_eq(b.len, sizeof(expected) - 1);
+	cr_assert_eq(memcmp(b.data, expected, b.len), 0);
 	buf_fini(&b);
 }
 
@@ -153,6 +197,8 @@ struct bad_body {
 	const char *body;
 };
 
+#define SIXTEEN "0123456789abcdef"
+#define HUNDRED_28 SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN
 #define BAD(why, kind, body) { why, kind, sizeof(body) - 1, body }
 static const struct bad_body bad_bodies[] = {
 	BAD("cut in the type", RECORD_NODE, "\1"),
@@ -183,6 +229,19 @@ static const struct bad_body bad_bodies[] = {
 	    "\4\0\020\0\0\0\0\0\0\0\0\0\0\377\377\012\0\1\1"),
 	BAD("nine aliases", RECORD_ENDPOINT,
 	    "\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a\6\0\1a"),
+	BAD("empty alias", RECORD_ENDPOINT, "\6\0\0"),
+	BAD("alias that begins with a dot", RECORD_ENDPOINT, "\6\0\2.a"),
+	BAD("second alias with a blank", RECORD_ENDPOINT, "\6\0\1a\6\0\3a b"),
+	BAD("alias of 64 bytes", RECORD_ENDPOINT, "\6\0\100" SIXTEEN SIXTEEN SIXTEEN SIXTEEN),
+	BAD("nine labels", RECORD_ENDPOINT,
+	    "\7\0\1a\7\0\1a\7\0\1a\7\0\1a\7\0\1a\7\0\1a\7\0\1a\7\0\1a\7\0\1a"),
+	BAD("escape sequence in a label", RECORD_ENDPOINT, "\7\0\5a=\033[2"),
+	BAD("label of 128 bytes", RECORD_ENDPOINT, "\7\0\200" HUNDRED_28),
+	BAD("label longer than the body", RECORD_ENDPOINT, "\7\0\5a=b"),
+	BAD("NUL in a netns", RECORD_ENDPOINT, "\10\0\3/\0a"),
+	BAD("UTF-8 cut in a netns", RECORD_ENDPOINT, "\10\0\2/\303"),
+	BAD("netns of 256 bytes", RECORD_ENDPOINT, "\10\1\0" HUNDRED_28 HUNDRED_28),
+	BAD("bad netns behind good fields", RECORD_ENDPOINT, "\5\0\3web\13\0\4eth0\10\0\1\n"),
 	BAD("cluster without a key", RECORD_CLUSTER, ""),
 	BAD("key of four bytes", RECORD_CLUSTER, "\2\0\4abcd"),
 };
@@ -238,7 +297,7 @@ Test(model, a_network_without_a_range_takes_addresses_from_its_subnet)
 
 Test(model, owners_are_those_of_owned_kinds)
 {
-	struct item it = { .key.kind = RECORD_ENDPOINT, .endpoint = full_endpoint() };
+	struct item it = { .key.kind = RECORD_ENDPOINT, .endpoint = web };
 	struct id owner = item_owner(&it);
 
 	cr_assert(id_equal(&owner, &alice));

@@ -50,6 +50,76 @@ Test(store, gossip_sees_the_old_version_until_the_new_one_is_committed)
 	cr_assert_neq(store_bucket_hash(s, store_bucket_of(&key)), before);
 }
 
+/* An endpoint of s with this namespace: what readers have to decode from the body. */
+static void put_netns(struct store *s, const char *netns)
+{
+	struct record_key key = key_of_id(RECORD_ENDPOINT, &pod_one);
+	struct endpoint ep = { .node = *store_self(s), .network = app_net };
+	struct endpoint_detail d = { 0 };
+	struct buf body = { 0 };
+
+	strcpy(d.netns, netns);
+	endpoint_encode(&body, &ep, &d);
+	cr_assert_eq(store_write(s, &key, &body, false, NOW, NULL), 0);
+	buf_fini(&body);
+}
+
+static void expect_netns(const struct store *s, const char *netns)
+{
+	const struct item *it = endpoint(s, &pod_one);
+	struct endpoint_detail d;
+
+	cr_assert_not_null(it);
+	endpoint_detail_decode(it, &d);
+	cr_expect_str_eq(d.netns, netns);
+}
+
+Test(store, an_items_body_is_that_of_the_newest_version)
+{
+	STORE a = memory(1), b = memory(2);
+
+	put_netns(a, "/run/netns/a");
+	expect_netns(a, "/run/netns/a");
+	commit(a);
+	expect_netns(a, "/run/netns/a");
+	put_netns(a, "/run/netns/b"); /* beside a committed one */
+	put_netns(a, "/run/netns/c"); /* in place of one that never was */
+	expect_netns(a, "/run/netns/c");
+	commit(a);
+	expect_netns(a, "/run/netns/c");
+	pass(a, b, RECORD_ENDPOINT, &pod_one);
+	expect_netns(b, "/run/netns/c");
+	store_view(b);
+	expect_netns(b, "/run/netns/c");
+}
+
+Test(store, an_endpoint_with_a_bad_detail_is_refused_when_merged)
+{
+	static const char *const bad[] = { "\6\0\3a b", "\7\0\5a=\033[2", "\10\0\2/\303",
+					   "\10\0\5/run" };
+	static const uint8_t len[] = { 6, 8, 5, 7 };
+	STORE a = memory(1), b = memory(2);
+	struct record_key key = key_of_id(RECORD_ENDPOINT, &pod_one);
+	struct record r;
+
+	put_netns(a, "/run/netns/a");
+	commit(a);
+	cr_assert_eq(store_get(a, &key, &r), 0);
+	for (size_t i = 0; i < sizeof(len); i++) {
+		struct record longer = r;
+		struct buf body = { 0 };
+
+		buf_put(&body, r.body, r.body_len);
+		buf_put(&body, bad[i], len[i]);
+		longer.body = body.data;
+		longer.body_len = (uint16_t)body.len;
+		cr_expect_eq(store_merge(b, &longer, NOW), MERGE_REFUSED, "%zu", i);
+		cr_expect_null(endpoint(b, &pod_one));
+		buf_fini(&body);
+	}
+	cr_assert_eq(store_merge(b, &r, NOW), MERGE_NEW);
+}
+
 Test(store, a_change_is_announced_once_however_often_it_changed)
 {
 	STORE s = memory(1);

@@ -285,9 +285,12 @@ static void sweep_vanished(struct agent *a)
 		return; /* reconcile meets the same error and speaks of it */
 	for (size_t i = 0; i < v->endpoint_count && count < ARRAY_SIZE(gone); i++) {
 		const struct endpoint *ep = v->endpoint[i].ep;
+		struct endpoint_detail detail;
 
-		if (id_equal(&ep->node, store_self(a->store)) &&
-		    !facts_netns_alive(ep->netns, ep->netns_dev, ep->netns_ino) &&
+		if (!id_equal(&ep->node, store_self(a->store)))
+			continue;
+		endpoint_detail_decode(v->endpoint[i].item, &detail);
+		if (!facts_netns_alive(detail.netns, ep->netns_dev, ep->netns_ino) &&
 		    !has_device(a, &ep->id))
 			gone[count++] = ep->id;
 	}

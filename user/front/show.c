@@ -281,21 +281,21 @@ json_t *show_network(const struct scene *s, const struct view_network *n)
 
 /* ---- endpoints ---- */
 
-static json_t *aliases(const struct endpoint *ep)
+static json_t *aliases(const struct endpoint_detail *d)
 {
 	json_t *all = json_array();
 
-	for (int i = 0; i < ep->alias_count; i++)
-		json_push(&all, json_text(ep->alias[i]));
+	for (int i = 0; i < d->alias_count; i++)
+		json_push(&all, json_text(d->alias[i]));
 	return all;
 }
 
-static json_t *labels(const struct endpoint *ep)
+static json_t *labels(const struct endpoint_detail *d)
 {
 	json_t *all = json_object();
 
-	for (int i = 0; all && i < ep->label_count; i++) {
-		_cleanup_(freep) char *copy = json_clean(ep->label[i].text);
+	for (int i = 0; all && i < d->label_count; i++) {
+		_cleanup_(freep) char *copy = json_clean(d->label[i].text);
 		char *value = copy ? strchr(copy, '=') : NULL;
 
 		if (value)
@@ -313,15 +313,17 @@ json_t *show_endpoint(const struct scene *s, const struct view_endpoint *ve)
 	const struct endpoint *ep = ve->ep;
 	const struct view_node *vn = view_node_by_id(s->view, &ep->node);
 	bool local = is_self(s, &ep->node);
+	struct endpoint_detail detail;
 	json_t *row;
 
+	endpoint_detail_decode(ve->item, &detail);
 	row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
 			"ID", json_id(&ep->id), "Name", json_text(ep->name),
 			"Network", display_name(ve->net), "NetworkID", json_id(&ep->network),
 			"Node", json_text(vn ? vn->node->name : ""), "NodeID", json_id(&ep->node),
 			"IP", json_addr(&ep->addr), "MAC", mac_text(ep->mac),
-			"IfName", json_text(ep->ifname), "Netns", json_text(ep->netns),
-			"Aliases", aliases(ep), "Labels", labels(ep), "Local", local,
+			"IfName", json_text(ep->ifname), "Netns", json_text(detail.netns),
+			"Aliases", aliases(&detail), "Labels", labels(&detail), "Local", local,
 			"AddressLost", ve->addr_lost, "Created", json_time(ep->created_ms));
 	if (row && local &&
 	    json_object_set_new(row, "MTU", json_count(view_network_mtu(s->view, ve->net->net)))) {

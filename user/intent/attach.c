@@ -18,6 +18,7 @@
 struct job {
 	struct intent *in;
 	struct endpoint ep; /* as it will be written */
+	struct endpoint_detail detail;
 	bool has_addr, has_mac; /* asked for by the user */
 	bool insist; /* the last answer taught us nothing: a repetition will not do */
 	uint64_t deadline;
@@ -87,7 +88,7 @@ static int take_ip(const char *text, struct job *j, struct err *e)
 	return 0;
 }
 
-static int take_aliases(const struct attach_ask *ask, struct endpoint *ep, struct err *e)
+static int take_aliases(const struct attach_ask *ask, struct endpoint_detail *d, struct err *e)
 {
 	if (ask->alias_count > ALIAS_MAX)
 		return err_set(e, -EINVAL,
@@ -99,7 +100,7 @@ static int take_aliases(const struct attach_ask *ask, struct endpoint *ep, struc
 
 		if (r < 0)
 			return r;
-		strcpy(ep->alias[ep->alias_count++], ask->alias[i]);
+		strcpy(d->alias[d->alias_count++], ask->alias[i]);
 	}
 	return 0;
 }
@@ -122,7 +123,7 @@ static int check_label(const char *label, struct err *e)
 	return 0;
 }
 
-static int take_labels(const struct attach_ask *ask, struct endpoint *ep, struct err *e)
+static int take_labels(const struct attach_ask *ask, struct endpoint_detail *d, struct err *e)
 {
 	if (ask->label_count > LABEL_MAX)
 		return err_set(e, -EINVAL,
@@ -134,21 +135,21 @@ static int take_labels(const struct attach_ask *ask, struct endpoint *ep, struct
 
 		if (r < 0)
 			return r;
-		strcpy(ep->label[ep->label_count++].text, ask->label[i]);
+		strcpy(d->label[d->label_count++].text, ask->label[i]);
 	}
 	return 0;
 }
 
-static int take_netns(const struct attach_ask *ask, struct endpoint *ep, struct err *e)
+static int take_netns(const struct attach_ask *ask, struct job *j, struct err *e)
 {
 	if (ask->netns.path[0] != '/' || !ask->netns.ino)
 		return err_set(e, -EINVAL,
 			       "network namespace \"%.80s\" is not resolved; name one "
 			       "below /run/netns, a path or a process id",
 			       ask->netns.path);
-	strcpy(ep->netns, ask->netns.path);
-	ep->netns_dev = ask->netns.dev;
-	ep->netns_ino = ask->netns.ino;
+	strcpy(j->detail.netns, ask->netns.path);
+	j->ep.netns_dev = ask->netns.dev;
+	j->ep.netns_ino = ask->netns.ino;
 	return 0;
 }
 
@@ -159,7 +160,7 @@ static int take_ask(struct job *j, const struct attach_ask *ask, struct err *e)
 	int r = check_ifname(ifname, e);
 
 	if (r == 0)
-		r = take_netns(ask, &j->ep, e);
+		r = take_netns(ask, j, e);
 	if (r == 0 && ask->name)
 		r = name_check("endpoint name", ask->name, e);
 	if (r == 0)
@@ -167,9 +168,9 @@ static int take_ask(struct job *j, const struct attach_ask *ask, struct err *e)
 	if (r == 0)
 		r = take_ip(ask->ip, j, e);
 	if (r == 0)
-		r = take_aliases(ask, &j->ep, e);
+		r = take_aliases(ask, &j->detail, e);
 	if (r == 0)
-		r = take_labels(ask, &j->ep, e);
+		r = take_labels(ask, &j->detail, e);
 	if (r == 0 && ask->service)
 		r = err_set(e, -ENOENT, "there is no service \"%.63s\"; attach without --service",
 			    ask->service);
@@ -195,12 +196,13 @@ static int check_against(const struct job *j, const struct view *v, const struct
 		return err_set(e, -EEXIST,
 			       "namespace %.100s is attached to network %s already, as "
 			       "endpoint %s",
-			       ep->netns, ve->net->display, endpoint_text(other, id));
+			       j->detail.netns, ve->net->display, endpoint_text(other, id));
 	if (same_netns && !strcmp(other->ifname, ep->ifname))
 		return err_set(e, -EEXIST,
 			       "interface %s of namespace %.100s belongs to endpoint %s on "
 			       "network %s already; choose another one with --ifname",
-			       ep->ifname, ep->netns, endpoint_text(other, id), ve->net->display);
+			       ep->ifname, j->detail.netns, endpoint_text(other, id),
+			       ve->net->display);
 	if (same_network && ep->name[0] && !strcmp(other->name, ep->name))
 		return err_set(e, -EEXIST,
 			       "network %s has an endpoint %s already, on node %s; choose "
@@ -288,12 +290,12 @@ static int job_record(struct job *j, const struct view *v, const struct ov_addr 
 	j->ep.addr = *addr;
 	j->ep.created_ms = in->wall;
 	choose_mac(j, v, &j->ep);
-	r = write_endpoint(in, &j->ep, false, in->wall, e);
+	r = write_endpoint(in, &j->ep, &j->detail, in->wall, e);
 	if (r < 0)
 		return r;
 	r = store_commit(in->store, e);
 	if (r < 0)
-		write_endpoint(in, &j->ep, true, in->wall, e);
+		bury_endpoint(in, &j->ep.id, in->wall, e);
 	return r;
 }
 

@@ -47,8 +47,8 @@ static int find_endpoint(const struct intent *in, const char *ref,
 static int release(struct intent *in, const struct view_endpoint *ve, uint64_t wall_ms,
 		   struct err *e)
 {
-	struct endpoint ep = *ve->ep;
-	int r = write_endpoint(in, &ep, true, wall_ms, e);
+	struct id id = ve->ep->id; /* the view ends with the write */
+	int r = bury_endpoint(in, &id, wall_ms, e);
 
 	return r < 0 ? r : store_commit(in->store, e);
 }

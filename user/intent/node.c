@@ -143,7 +143,7 @@ static const struct id *find_heir(const struct intent *in, const struct view *v)
 static int release_endpoints(struct intent *in, uint64_t wall_ms, struct err *e)
 {
 	const struct view *v = store_view(in->store);
-	_cleanup_(freep) struct endpoint *own = NULL;
+	_cleanup_(freep) struct id *own = NULL;
 	size_t count = 0;
 	int r = 0;
 
@@ -155,9 +155,9 @@ static int release_endpoints(struct intent *in, uint64_t wall_ms, struct err *e)
 	count = 0;
 	for (size_t i = 0; i < v->endpoint_count; i++)
 		if (id_equal(&v->endpoint[i].ep->node, self_id(in)))
-			own[count++] = *v->endpoint[i].ep;
+			own[count++] = v->endpoint[i].ep->id;
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = write_endpoint(in, &own[i], true, wall_ms, e);
+		r = bury_endpoint(in, &own[i], wall_ms, e);
 	return r;
 }
 

@@ -106,14 +106,26 @@ int write_network(struct intent *in, const struct network *n, bool tombstone, ui
 	return store_write(in->store, &key, &body, tombstone, wall_ms, e);
 }
 
-int write_endpoint(struct intent *in, const struct endpoint *ep, bool tombstone, uint64_t wall_ms,
-		   struct err *e)
+int write_endpoint(struct intent *in, const struct endpoint *ep, const struct endpoint_detail *d,
+		   uint64_t wall_ms, struct err *e)
 {
 	_cleanup_(buf_fini) struct buf body = { 0 };
 	struct record_key key = key_of_id(RECORD_ENDPOINT, &ep->id);
 
-	endpoint_encode(&body, ep);
-	return store_write(in->store, &key, &body, tombstone, wall_ms, e);
+	endpoint_encode(&body, ep, d);
+	return store_write(in->store, &key, &body, false, wall_ms, e);
+}
+
+int bury_endpoint(struct intent *in, const struct id *id, uint64_t wall_ms, struct err *e)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
+	struct record_key key = key_of_id(RECORD_ENDPOINT, id);
+	const struct item *it = store_item(in->store, &key);
+
+	if (!it)
+		return 0;
+	buf_put(&body, it->body, it->body_len);
+	return store_write(in->store, &key, &body, true, wall_ms, e);
 }
 
 int write_node(struct intent *in, const struct node *n, bool tombstone, uint64_t wall_ms,

@@ -36,8 +36,10 @@ int parse_number(const char *text, uint64_t max, uint64_t *ret_number);
 
 int write_network(struct intent *in, const struct network *n, bool tombstone, uint64_t wall_ms,
 		  struct err *e);
-int write_endpoint(struct intent *in, const struct endpoint *ep, bool tombstone, uint64_t wall_ms,
-		   struct err *e);
+int write_endpoint(struct intent *in, const struct endpoint *ep, const struct endpoint_detail *d,
+		   uint64_t wall_ms, struct err *e);
+/* Its tombstone, which keeps the body. 0, also when there is no such endpoint, or an error. */
+int bury_endpoint(struct intent *in, const struct id *id, uint64_t wall_ms, struct err *e);
 int write_node(struct intent *in, const struct node *n, bool tombstone, uint64_t wall_ms,
 	       struct err *e);
 int write_blocks(struct intent *in, const struct block *blocks, size_t count, uint64_t wall_ms,

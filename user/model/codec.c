@@ -42,18 +42,18 @@ static const struct field network_fields[] = {
 };
 
 static const struct field endpoint_fields[] = {
-	ONE(1, FIELD_BYTES, endpoint, node),
-	ONE(2, FIELD_BYTES, endpoint, network),
-	ONE(3, FIELD_BYTES, endpoint, addr),
-	ONE(4, FIELD_BYTES, endpoint, mac),
-	ONE(5, FIELD_NAME, endpoint, name),
-	LIST(6, FIELD_NAME, endpoint, alias, alias_count, ALIAS_MAX),
-	LIST(7, FIELD_TEXT, endpoint, label, label_count, LABEL_MAX),
-	ONE(8, FIELD_TEXT, endpoint, netns),
-	ONE(9, FIELD_UINT, endpoint, netns_dev),
-	ONE(10, FIELD_UINT, endpoint, netns_ino),
-	ONE(11, FIELD_TEXT, endpoint, ifname),
-	ONE(12, FIELD_UINT, endpoint, created_ms),
+	ONE(1, FIELD_BYTES, endpoint_whole, e.node),
+	ONE(2, FIELD_BYTES, endpoint_whole, e.network),
+	ONE(3, FIELD_BYTES, endpoint_whole, e.addr),
+	ONE(4, FIELD_BYTES, endpoint_whole, e.mac),
+	ONE(5, FIELD_NAME, endpoint_whole, e.name),
+	LIST(6, FIELD_NAME, endpoint_whole, d.alias, d.alias_count, ALIAS_MAX),
+	LIST(7, FIELD_TEXT, endpoint_whole, d.label, d.label_count, LABEL_MAX),
+	ONE(8, FIELD_TEXT, endpoint_whole, d.netns),
+	ONE(9, FIELD_UINT, endpoint_whole, e.netns_dev),
+	ONE(10, FIELD_UINT, endpoint_whole, e.netns_ino),
+	ONE(11, FIELD_TEXT, endpoint_whole, e.ifname),
+	ONE(12, FIELD_UINT, endpoint_whole, e.created_ms),
 };
 
 static const struct field block_fields[] = {

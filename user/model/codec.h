@@ -31,6 +31,12 @@ struct schema {
 	size_t count;
 };
 
+/* What an ENDPOINT's body holds: its schema is of this. */
+struct endpoint_whole {
+	struct endpoint e;
+	struct endpoint_detail d;
+};
+
 extern const struct schema schema_of_kind[RECORD_KIND_END];
 
 /* A zero or empty single value is left out; list elements are always written. */

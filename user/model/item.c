@@ -14,9 +14,11 @@ void network_encode(struct buf *out, const struct network *n)
 	schema_encode(&schema_of_kind[RECORD_NETWORK], n, out);
 }
 
-void endpoint_encode(struct buf *out, const struct endpoint *e)
+void endpoint_encode(struct buf *out, const struct endpoint *e, const struct endpoint_detail *d)
 {
-	schema_encode(&schema_of_kind[RECORD_ENDPOINT], e, out);
+	struct endpoint_whole whole = { *e, *d };
+
+	schema_encode(&schema_of_kind[RECORD_ENDPOINT], &whole, out);
 }
 
 void block_encode(struct buf *out, const struct block *b)
@@ -96,17 +98,42 @@ static void *payload(struct item *it)
 		return &it->node;
 	case RECORD_NETWORK:
 		return &it->network;
-	case RECORD_ENDPOINT:
-		return &it->endpoint;
 	default:
 		return &it->block;
 	}
 }
 
+static int decode_endpoint(const uint8_t *body, size_t len, struct endpoint_whole *whole)
+{
+	memset(whole, 0, sizeof(*whole));
+	return schema_decode(&schema_of_kind[RECORD_ENDPOINT], cursor_of(body, len), whole);
+}
+
+void endpoint_detail_decode(const struct item *it, struct endpoint_detail *ret_detail)
+{
+	struct endpoint_whole whole;
+
+	if (decode_endpoint(it->body, it->body_len, &whole))
+		memset(&whole, 0, sizeof(whole)); /* made by hand: nothing half-read */
+	*ret_detail = whole.d;
+}
+
+static int decode_payload(const struct record *r, struct item *it)
+{
+	struct endpoint_whole whole;
+	int err;
+
+	if (r->key.kind != RECORD_ENDPOINT)
+		return schema_decode(&schema_of_kind[r->key.kind],
+				     cursor_of(r->body, r->body_len), payload(it));
+	err = decode_endpoint(r->body, r->body_len, &whole);
+	it->endpoint = whole.e;
+	return err;
+}
+
 static int decode_body(const struct record *r, struct item *it)
 {
-	int err = schema_decode(&schema_of_kind[r->key.kind], cursor_of(r->body, r->body_len),
-				payload(it));
+	int err = decode_payload(r, it);
 
 	if (err)
 		return err;
@@ -131,6 +158,8 @@ int item_decode(const struct record *r, uint64_t seen_ms, struct item *ret_item)
 	it.writer = r->writer;
 	it.tombstone = r->tombstone;
 	it.seen_ms = seen_ms;
+	it.body = r->body;
+	it.body_len = r->body_len;
 	err = decode_body(r, &it);
 	if (!err)
 		*ret_item = it;

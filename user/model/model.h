@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What records mean: the bodies, decoded. Plain structs, no pointers to free;
- * lists are bounded and counted.
+ * lists are bounded and counted. There are as many items as records, so what few
+ * readers want of an endpoint (struct endpoint_detail) is decoded when asked for.
  *
  * Bodies are TLV: u8 type, u16 length, value; unknown types are skipped, a
  * missing field is zero. A body that breaks a bound is refused whole
@@ -64,13 +65,17 @@ struct endpoint {
 	struct ov_addr addr;
 	uint8_t mac[6];
 	char name[NAME_MAX_LEN + 1]; /* empty when none */
+	uint64_t netns_dev, netns_ino;   /* which namespace netns was at attach */
+	char ifname[IFNAME_MAX_LEN + 1]; /* in the container */
+	uint64_t created_ms;
+};
+
+/* The long rest of an endpoint: ten times as big, and wanted of few. */
+struct endpoint_detail {
 	uint8_t alias_count, label_count;
 	char alias[ALIAS_MAX][NAME_MAX_LEN + 1];
 	struct label label[LABEL_MAX];
 	char netns[NETNS_MAX_LEN + 1];   /* path on its node */
-	uint64_t netns_dev, netns_ino;   /* which namespace that was at attach */
-	char ifname[IFNAME_MAX_LEN + 1]; /* in the container */
-	uint64_t created_ms;
 };
 
 /*
@@ -99,10 +104,12 @@ struct cluster {
 /* Decoded body with the header fields a reader needs. */
 struct item {
 	struct record_key key;
+	bool tombstone;
+	uint16_t body_len;
 	struct stamp stamp;
 	struct id writer;
-	bool tombstone;
 	uint64_t seen_ms; /* this node's clock when it learned of this version */
+	const uint8_t *body; /* borrowed: of the record it was decoded from */
 	union {
 		struct cluster cluster;
 		struct node node;
@@ -114,11 +121,16 @@ struct item {
 
 void node_encode(struct buf *out, const struct node *n);
 void network_encode(struct buf *out, const struct network *n);
-void endpoint_encode(struct buf *out, const struct endpoint *e);
+void endpoint_encode(struct buf *out, const struct endpoint *e, const struct endpoint_detail *d);
 void block_encode(struct buf *out, const struct block *b);
 void cluster_encode(struct buf *out, const struct cluster *c);
-/* Fills *ret_item from a record, identity taken from the key. 0 or -EBADMSG. */
+/*
+ * Fills *ret_item from a record, identity taken from the key; borrows its body, which is
+ * checked to the end, details included. 0 or -EBADMSG.
+ */
 int item_decode(const struct record *r, uint64_t seen_ms, struct item *ret_item);
+/* Of an ENDPOINT, from its body. Cannot fail: item_decode refuses what could not be read here. */
+void endpoint_detail_decode(const struct item *it, struct endpoint_detail *ret_detail);
 
 /* The node that owns an item of an owned kind; zero id for NETWORK and CLUSTER. */
 struct id item_owner(const struct item *it);

@@ -146,11 +146,13 @@ static void add_device(struct build *b, const struct view_endpoint *ve)
 	const struct endpoint *ep = ve->ep;
 	struct plan_device_key key = { .endpoint = ep->id };
 	struct plan_device value;
+	struct endpoint_detail detail;
 
+	endpoint_detail_decode(ve->item, &detail);
 	memset(&value, 0, sizeof(value));
 	plan_device_name(&ep->id, value.name);
 	strcpy(value.ifname, ep->ifname);
-	strcpy(value.netns, ep->netns);
+	strcpy(value.netns, detail.netns);
 	value.netns_dev = ep->netns_dev;
 	value.netns_ino = ep->netns_ino;
 	value.addr = ep->addr;

@@ -7,8 +7,8 @@
 
 void version_free(struct version *v)
 {
-	if (v && v->record.key.kind == RECORD_CLUSTER)
-		explicit_bzero(v->body, v->record.body_len); /* keys and token */
+	if (v)
+		explicit_bzero(v->body, v->body_len); /* keys and token, if it is the CLUSTER */
 	free(v);
 }
 
@@ -24,11 +24,11 @@ void entry_set_pending(struct store *s, struct entry *en)
 static void publish(struct store *s, struct entry *en)
 {
 	if (en->committed) {
-		bucket_toggle(s, en->committed);
+		bucket_toggle(s, en, en->committed);
 		version_free(en->committed);
 	}
 	en->committed = en->newest;
-	bucket_toggle(s, en->committed);
+	bucket_toggle(s, en, en->committed);
 	if (en->is_announced)
 		return;
 	en->is_announced = true;
@@ -60,13 +60,15 @@ static int save_generation(struct store *s, struct err *e)
 	return db_put_meta(s->db, META_GENERATION, be, sizeof(be), e);
 }
 
-static int save_record(struct store *s, const struct version *v, struct buf *scratch, struct err *e)
+static int save_newest(struct store *s, const struct entry *en, struct buf *scratch, struct err *e)
 {
+	struct record r = version_record(en, en->newest);
+
 	buf_reset(scratch);
-	record_encode(scratch, &v->record);
+	record_encode(scratch, &r);
 	if (scratch->failed)
 		return err_set(e, -ENOMEM, "out of memory while saving a record");
-	return db_put_record(s->db, &v->record.key, scratch->data, scratch->len, v->seen_ms, e);
+	return db_put_record(s->db, &r.key, scratch->data, scratch->len, en->item.seen_ms, e);
 }
 
 static void scratch_fini(struct buf *b)
@@ -90,7 +92,7 @@ static int save_all(struct store *s, struct err *e)
 	DL_FOREACH2(s->pending, en, pending_next) {
 		if (err)
 			break;
-		err = save_record(s, en->newest, &scratch, e);
+		err = save_newest(s, en, &scratch, e);
 	}
 	return err;
 }

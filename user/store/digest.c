@@ -59,14 +59,15 @@ uint64_t store_bucket_hash(const struct store *s, unsigned int bucket)
 	return bucket < STORE_BUCKETS ? s->bucket[bucket].hash : 0;
 }
 
-void bucket_toggle(struct store *s, const struct version *v)
+void bucket_toggle(struct store *s, const struct entry *en, const struct version *v)
 {
-	s->bucket[store_bucket_of(&v->record.key)].hash ^= v->hash;
+	s->bucket[store_bucket_of(&en->item.key)].hash ^= v->hash;
 }
 
 int store_each(const struct store *s, unsigned int bucket,
 	       int (*fn)(void *ctx, const struct record *r), void *ctx)
 {
+	struct record r;
 	struct entry *en;
 	int err;
 
@@ -75,7 +76,8 @@ int store_each(const struct store *s, unsigned int bucket,
 	DL_FOREACH2(s->bucket[bucket].first, en, bucket_next) {
 		if (!en->committed)
 			continue;
-		err = fn(ctx, &en->committed->record);
+		r = version_record(en, en->committed);
+		err = fn(ctx, &r);
 		if (err)
 			return err;
 	}
@@ -88,7 +90,7 @@ int store_get(const struct store *s, const struct record_key *key, struct record
 
 	if (!en || !en->committed)
 		return -ENOENT;
-	*ret_record = en->committed->record;
+	*ret_record = version_record(en, en->committed);
 	return 0;
 }
 
@@ -100,6 +102,6 @@ int store_next_announce(struct store *s, struct record_key *ret_key)
 		return -ENOENT;
 	DL_DELETE2(s->announce, en, announce_prev, announce_next);
 	en->is_announced = false;
-	*ret_key = en->key;
+	*ret_key = en->item.key;
 	return 0;
 }

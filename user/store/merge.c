@@ -154,7 +154,7 @@ static bool is_own(const struct store *s, const struct entry *held, const struct
 static enum merge_result refute(struct store *s, const struct entry *held, const struct record *seen,
 				uint64_t now_ms)
 {
-	struct record ours = held ? held->newest->record : *seen;
+	struct record ours = held ? version_record(held, held->newest) : *seen;
 
 	if (!held)
 		ours.tombstone = true;
@@ -181,6 +181,16 @@ static enum merge_result merge_own(struct store *s, const struct entry *held,
 	return refute(s, held, r, now_ms);
 }
 
+static bool is_news(const struct store *s, const struct entry *held, const struct record *r)
+{
+	struct record ours;
+
+	if (!held)
+		return !forgotten_has(s, r);
+	ours = version_record(held, held->newest);
+	return record_cmp(r, &ours) > 0;
+}
+
 enum merge_result store_merge(struct store *s, const struct record *r, uint64_t now_ms)
 {
 	const struct entry *held = entry_find(s, &r->key);
@@ -190,7 +200,7 @@ enum merge_result store_merge(struct store *s, const struct record *r, uint64_t 
 		return MERGE_REFUSED;
 	if (held && r->key.kind == RECORD_NODE && held->item.tombstone && !r->tombstone)
 		return MERGE_REFUSED;
-	if (held ? record_cmp(r, &held->newest->record) <= 0 : forgotten_has(s, r))
+	if (!is_news(s, held, r))
 		return MERGE_OLD;
 	if (is_own(s, held, &item))
 		return merge_own(s, held, r, now_ms);

@@ -71,7 +71,7 @@ static bool forget(struct store *s, struct entry *en, uint64_t now_ms)
 
 	if (!f)
 		return false;
-	f->key = en->key;
+	f->key = en->item.key;
 	f->stamp = en->item.stamp;
 	f->since_ms = now_ms;
 	HASH_ADD(hh, s->forgotten, key, sizeof(f->key), f);

@@ -34,8 +34,8 @@ static void entry_free(struct entry *en)
 	if (en->newest != en->committed)
 		version_free(en->newest);
 	version_free(en->committed);
-	if (en->key.kind == RECORD_CLUSTER)
-		explicit_bzero(&en->item, sizeof(en->item)); /* keys and token */
+	if (en->item.key.kind == RECORD_CLUSTER)
+		explicit_bzero(&en->item.cluster, sizeof(en->item.cluster)); /* keys and token */
 	free(en);
 }
 
@@ -93,8 +93,8 @@ static struct entry *entry_new(struct store *s, const struct record_key *key)
 	en = calloc(1, sizeof(*en));
 	if (!en)
 		return NULL;
-	en->key = *key;
-	HASH_ADD(hh, s->entries, key, sizeof(en->key), en);
+	en->item.key = *key;
+	HASH_ADD(hh, s->entries, item.key, sizeof(en->item.key), en);
 	if (!en->hh.tbl) { /* uthash could not grow */
 		free(en);
 		return NULL;
@@ -103,19 +103,27 @@ static struct entry *entry_new(struct store *s, const struct record_key *key)
 	return en;
 }
 
-static struct version *version_new(const struct record *r, uint64_t seen_ms)
+static struct version *version_new(const struct record *r)
 {
 	struct version *v = calloc(1, sizeof(*v) + r->body_len);
 
 	if (!v)
 		return NULL;
-	v->record = *r;
-	v->record.body = v->body;
-	v->seen_ms = seen_ms;
+	v->stamp = r->stamp;
+	v->writer = r->writer;
+	v->tombstone = r->tombstone;
+	v->body_len = r->body_len;
 	if (r->body_len)
 		memcpy(v->body, r->body, r->body_len);
-	v->hash = version_hash(&v->record);
+	v->hash = version_hash(r);
 	return v;
+}
+
+struct record version_record(const struct entry *en, const struct version *v)
+{
+	return (struct record){ .key = en->item.key, .stamp = v->stamp, .writer = v->writer,
+				.tombstone = v->tombstone, .body = v->body,
+				.body_len = v->body_len };
 }
 
 int entry_put(struct store *s, const struct record *r, uint64_t now_ms)
@@ -126,7 +134,7 @@ int entry_put(struct store *s, const struct record *r, uint64_t now_ms)
 
 	if (item_decode(r, now_ms, &item))
 		return -EBADMSG;
-	v = version_new(r, now_ms);
+	v = version_new(r);
 	if (!v)
 		return -ENOMEM;
 	if (!en)
@@ -137,6 +145,7 @@ int entry_put(struct store *s, const struct record *r, uint64_t now_ms)
 		version_free(en->newest);
 	en->newest = TAKE_PTR(v);
 	en->item = item;
+	en->item.body = en->newest->body;
 	stamp_witness(s, r);
 	forgotten_drop(s, &r->key);
 	entry_set_pending(s, en);
@@ -152,10 +161,10 @@ void entry_remove(struct store *s, struct entry *en)
 	if (en->is_announced)
 		DL_DELETE2(s->announce, en, announce_prev, announce_next);
 	if (en->committed)
-		bucket_toggle(s, en->committed);
-	DL_DELETE2(s->bucket[store_bucket_of(&en->key)].first, en, bucket_prev, bucket_next);
+		bucket_toggle(s, en, en->committed);
+	DL_DELETE2(s->bucket[store_bucket_of(&en->item.key)].first, en, bucket_prev, bucket_next);
 	HASH_DEL(s->entries, en);
-	s->dirty |= STORE_KIND_BIT(en->key.kind);
+	s->dirty |= STORE_KIND_BIT(en->item.key.kind);
 	s->serial++;
 	entry_free(en);
 }

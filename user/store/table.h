@@ -6,6 +6,9 @@
  *         \-- newest     the same, as bytes
  *          \- committed  what is on disk, as bytes: what gossip sees; the same
  *                        pointer as newest once store_commit has been there
+ *
+ * There is an entry for every endpoint of the cluster: nothing is kept twice that
+ * can be had from elsewhere. The key is the item's.
  */
 #pragma once
 
@@ -24,15 +27,16 @@
 #define STAMP_FINAL (STAMP_LIMIT - 1)
 
 struct version {
-	struct record record; /* its body is the one below */
-	uint64_t hash;        /* what it adds to its bucket */
-	uint64_t seen_ms;
+	struct stamp stamp;
+	struct id writer;
+	uint64_t hash;     /* what it adds to its bucket */
+	uint16_t body_len;
+	bool tombstone;
 	uint8_t body[];
 };
 
 struct entry {
-	struct record_key key;
-	struct item item;
+	struct item item; /* its body is newest's */
 	struct version *newest, *committed; /* committed is NULL before the first commit */
 	bool is_pending, is_announced;      /* is_announced: stands in the announce queue */
 	struct entry *pending_prev, *pending_next;
@@ -97,10 +101,13 @@ void stamp_witness(struct store *s, const struct record *r);
 
 /* ---- digest.c ---- */
 uint64_t version_hash(const struct record *r);
-void bucket_toggle(struct store *s, const struct version *v); /* adds, or takes out again */
+/* Adds a version of the entry to its bucket, or takes it out again. */
+void bucket_toggle(struct store *s, const struct entry *en, const struct version *v);
 
 /* ---- store.c ---- */
 struct entry *entry_find(const struct store *s, const struct record_key *key);
+/* A version of an entry as a record; its body is the version's. */
+struct record version_record(const struct entry *en, const struct version *v);
 bool node_is_removed(const struct store *s, const struct id *node);
 /* Makes r the newest version of its key, to be committed. 0 or a negative errno. */
 int entry_put(struct store *s, const struct record *r, uint64_t now_ms);
