@@ -237,7 +237,8 @@ Test(kernel, makes_adopts_moves_and_removes_the_tunnel_device)
 
 	upsert(&d[PLAN_TUNNEL], &zero_key, &row, NULL);
 	cr_assert(holds(&d[PLAN_TUNNEL], &zero_key, &row));
-	cr_assert(sh_ok("ip -d link show dev ovtunnel | grep -q 'vxlan external.*dstport 4789'"));
+	cr_assert(sh_ok("ip -d -j link show dev ovtunnel | "
+			"jq -e '.[0].linkinfo.info_data | .external and .port == 4789' >/dev/null"));
 	before = if_nametoindex(OV_TUNNEL_NAME);
 	sh("ip link set ovtunnel down");
 	cr_assert_not(holds(&d[PLAN_TUNNEL], &zero_key, &row));
