@@ -10,7 +10,7 @@
 #include "lib/parse.h"
 #include "lib/verdict.h"
 
-#define INNER_LINEAR (sizeof(struct ethhdr) + IPV4_HEADER_MAX)
+#define INNER_LINEAR (sizeof(struct ethhdr) + sizeof(struct iphdr))
 
 static __always_inline int decide(struct __sk_buff *skb)
 {

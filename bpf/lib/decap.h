@@ -14,8 +14,8 @@
 #include "lib/endpoint.h"
 #include "lib/parse.h"
 
-/* Enough for every header we look at: outer without options, inner with all of them. */
-#define DECAP_LINEAR (sizeof(struct ethhdr) + VXLAN_PUSHED + IPV4_HEADER_MAX)
+/* All that is read: outer headers without options, and the fixed part of the inner one. */
+#define DECAP_LINEAR (sizeof(struct ethhdr) + VXLAN_PUSHED + sizeof(struct iphdr))
 
 struct outer {
 	__be32 src;
