@@ -32,7 +32,10 @@ stops "an unknown interface" 'eth7' daemon 3 --attach eth7
 stops "an interface without address" 'lo2|address' bash -c "$(declare -f daemon at); TOPO=$TOPO WORK=$WORK BUILD=$BUILD; at h3 ip link add lo2 type bridge; at h3 ip link set lo2 up; daemon 3 --attach lo2"
 BPFFS=/tmp stops "no bpffs" 'mount -t bpf' daemon 3 --attach eth0
 stops "missing capabilities" 'CAP_' at h3 setpriv --bounding-set -all --inh-caps -all --reuid nobody --clear-groups "$BUILD/overlayd" --attach eth0 --state-dir /tmp/none --run-dir /tmp/none
+joins_refused() { ctl 1 --json status | jq .Joins.Refused; }
+was=$(joins_refused)
 stops "a wrong token" 'token' daemon 3 --attach eth0 --join 10.99.0.1 --token "ov1-$(printf 'ab%.0s' {1..32})"
+check "and is counted where it was refused" test "$(joins_refused)" -gt "$was"
 check_not "and nothing is left of it" test -e "$WORK/bpf/x"
 stops "a name that is taken" '"?h2"?.*(taken|name)' daemon 3 --attach eth0 --node h2 --join 10.99.0.1 --token "$(ctl 1 cluster token)"
 spawn h3 busybox nc -ll -p 7946 -e cat >/dev/null 2>&1

@@ -349,9 +349,13 @@ static void commit(struct agent *a)
 	a->commit_failing = r < 0;
 }
 
-static void set_warnings(struct agent *a)
+static void update_status(struct agent *a)
 {
+	const struct gossipd_counters *joins = gossipd_counters(a->gossipd);
 	struct control_facts *s = &a->status;
+
+	s->joins_answered = joins->joins_answered;
+	s->joins_refused = joins->joins_refused;
 
 	s->warning_count = 0;
 	if (a->commit_failing)
@@ -410,7 +414,7 @@ void agent_before_wait(void *arg)
 		reconcile(a);
 		announce_self(a);
 	}
-	set_warnings(a);
+	update_status(a);
 }
 
 static void leave_now(struct agent *a)

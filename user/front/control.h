@@ -54,6 +54,7 @@ struct control_facts {
 	uint16_t uplink_mtu, vxlan_port, gossip_port;
 	uint64_t started_ms;      /* wall */
 	uint64_t plans_applied, rows_failed;
+	uint64_t joins_answered, joins_refused; /* by this node; refused: token, name, garbage */
 	size_t warning_count;
 	char warning[8][320];     /* what a person should know now */
 };

@@ -67,6 +67,8 @@ static json_t *gossip_state(const struct scene *s)
 	COUNTER(refused_version);
 	COUNTER(refused_malformed);
 	COUNTER(refused_record);
+	COUNTER(refused_removed);
+	COUNTER(over_limit);
 	COUNTER(probes_failed);
 	COUNTER(suspicions);
 	COUNTER(refutations);
@@ -136,7 +138,7 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 	const struct cluster *cluster = s->view->cluster;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:i}, s:i, s:i, s:o, s:o, s:{s:o, s:o}, s:o, s:o, "
-			 "s:o, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}",
+			 "s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}",
 			 "Version", text_or_empty(f->version), "Started", json_time(f->started_ms),
 			 "Cluster", cluster ? json_id(&cluster->id) : json_string(""),
 			 "Node", self_node(s),
@@ -147,6 +149,8 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 			 "XDP", "Mode", text_or_empty(f->xdp_mode), "Why", text_or_empty(f->xdp_why),
 			 "Peers", peer_counts(s), "Networks", json_count(s->view->network_count),
 			 "Endpoints", endpoint_counts(s), "Gossip", gossip_state(s),
+			 "Joins", "Answered", json_count(f->joins_answered),
+			 "Refused", json_count(f->joins_refused),
 			 "Store", "Serial", json_count(store_serial(s->store)),
 			 "Records", json_count(store_count(s->store)),
 			 "Generation", json_count(store_generation(s->store)),
