@@ -48,10 +48,8 @@ static struct id endpoint_of_row(const struct agent *a, enum plan_table_id table
 	}
 }
 
-static bool known_error(const struct agent *a, const struct row_error *old, size_t count,
-			const char *text)
+static bool known_error(const struct row_error *old, size_t count, const char *text)
 {
-	(void)a;
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(old[i].err.text, text))
 			return true;
@@ -239,7 +237,7 @@ static void after_run(struct agent *a, const struct row_error *old, size_t old_c
 		      const struct err *run)
 {
 	for (size_t i = 0; i < a->error_count; i++)
-		if (!known_error(a, old, old_count, a->error[i].err.text))
+		if (!known_error(old, old_count, a->error[i].err.text))
 			log_error("%s; will retry", a->error[i].err.text);
 	if (!a->error_count && !run->code) {
 		a->retry_at = UINT64_MAX;
