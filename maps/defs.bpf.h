@@ -14,15 +14,23 @@
 
 #include "schema.h"
 
+#define OV_TYPE_ARRAY BPF_MAP_TYPE_ARRAY
+#define OV_TYPE_PERCPU_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY
+#define OV_TYPE_HASH BPF_MAP_TYPE_HASH
+#define OV_TYPE_TABLE BPF_MAP_TYPE_HASH
+#define OV_TYPE_LRU_HASH BPF_MAP_TYPE_LRU_HASH
+
 #define OV_FLAGS_ARRAY 0
 #define OV_FLAGS_PERCPU_ARRAY 0
 #define OV_FLAGS_HASH BPF_F_NO_PREALLOC /* a large bound costs nothing until used */
+#define OV_FLAGS_TABLE 0                /* preallocated: an insert never waits for memory */
+#define OV_FLAGS_LRU_HASH 0
 #define OV_FLAGS_CONTROL BPF_F_RDONLY_PROG
 #define OV_FLAGS_DATAPATH 0
 
 #define X(map_name, map_type, map_key, map_value, entries, owner)       \
 	struct {                                                        \
-		__uint(type, BPF_MAP_TYPE_##map_type);                  \
+		__uint(type, OV_TYPE_##map_type);                       \
 		__uint(max_entries, entries);                           \
 		__uint(map_flags, OV_FLAGS_##map_type | OV_FLAGS_##owner); \
 		__type(key, map_key);                                   \

@@ -4,21 +4,38 @@
  *
  * `name` is the pin name below PIN_DIR/v<OV_FORMAT>/. A CONTROL map is written
  * by apply/ alone and only read by programs; a DATAPATH map the other way round.
- * HASH maps are not preallocated, so `entries` is a bound and not a cost.
+ * HASH maps are not preallocated, so `entries` is a bound and costs only a bucket
+ * of 16 bytes; TABLE (a preallocated HASH) and LRU_HASH take all memory at once.
+ * All maps together stay below 100 MiB when they are empty.
  */
 #pragma once
 
 #include "config.h"
 #include "counter.h"
 #include "endpoint.h"
+#include "flow.h"
 #include "network.h"
 #include "peer.h"
+#include "service.h"
 #include "verdict.h"
+
+#define OV_FLOWS 393216 /* and with brief's: 512 Ki flows */
+#define OV_BRIEF 131072
 
 #define OV_MAPS(X)                                                                      \
 	X(config, ARRAY, __u32, struct ov_config, 1, CONTROL)                           \
 	X(networks, HASH, struct ov_network_key, struct ov_network, 65536, CONTROL)     \
 	X(peers, HASH, struct ov_peer_key, struct ov_peer, 16384, CONTROL)              \
-	X(endpoints, HASH, struct ov_endpoint_key, struct ov_endpoint, 1048576, CONTROL) \
+	X(endpoints, HASH, struct ov_endpoint_key, struct ov_endpoint, 524288, CONTROL) \
 	X(devices, HASH, struct ov_device_key, struct ov_device, 65536, CONTROL)        \
-	X(counters, PERCPU_ARRAY, __u32, struct ov_counter, OV_VERDICT_COUNT, DATAPATH)
+	X(services, HASH, struct ov_service_key, struct ov_service, 65536, CONTROL)     \
+	X(backends, HASH, struct ov_backend_key, struct ov_backend, 131072, CONTROL)    \
+	X(choices, HASH, struct ov_choices_key, struct ov_choices, 262144, CONTROL)     \
+	X(counters, PERCPU_ARRAY, __u32, struct ov_counter, OV_VERDICT_COUNT, DATAPATH) \
+	X(flows, TABLE, struct ov_flow_key, struct ov_flow, OV_FLOWS, DATAPATH)         \
+	X(brief, LRU_HASH, struct ov_flow_key, struct ov_flow, OV_BRIEF, DATAPATH)      \
+	X(affinity, LRU_HASH, struct ov_affinity_key, struct ov_affinity, 32768, DATAPATH) \
+	X(fragments, LRU_HASH, struct ov_fragment_key, struct ov_fragment, 4096, DATAPATH) \
+	X(service_stats, HASH, struct ov_service_stats_key, struct ov_service_stats, 65536, DATAPATH) \
+	X(backend_stats, HASH, struct ov_backend_stats_key, struct ov_backend_stats, 131072, DATAPATH) \
+	X(flow_counters, PERCPU_ARRAY, __u32, __u64, OV_FLOW_COUNTER_COUNT, DATAPATH)

@@ -20,6 +20,8 @@
 	X(5, FWD_ARP_REPLY, "ARP request answered", "")                                            \
 	X(6, FWD_ECHO_REPLY, "ping to a gateway answered", "")                                     \
 	X(7, FWD_TOO_BIG, "oversize packet answered with ICMP \"fragmentation needed\"", "")       \
+	X(8, FWD_RESET, "answered with a TCP reset: the flow's backend is gone, or there is no such flow", "") \
+	X(9, FWD_UNREACHABLE, "answered with ICMP \"unreachable\": the service has no backend or no such port", "") \
 	X(32, DROP_NOT_READY, "the daemon has not filled the configuration yet",                   \
 	  "start overlayd, or look at its log for why it stopped")                                 \
 	X(33, DROP_UNKNOWN_DEVICE, "the packet came from a device that is no endpoint",            \
@@ -63,13 +65,27 @@
 	X(52, DROP_ECN, "congestion mark on a flow that cannot carry it (RFC 6040)",               \
 	  "none needed: dropping is how such a flow learns of congestion")                         \
 	X(53, DROP_NOT_LOCAL, "the destination endpoint lives on another node",                    \
-	  "none needed while an endpoint moves; else compare `endpoint ls` on both nodes")
+	  "none needed while an endpoint moves; else compare `endpoint ls` on both nodes")        \
+	X(54, DROP_NO_BACKEND, "the service has no backend that takes new flows",                  \
+	  "look at `overlayctl service inspect` for backends that are drained, unhealthy or away") \
+	X(55, DROP_NO_PORT, "the service does not have that port",                                 \
+	  "declare it with `overlayctl service update S --port PORT`")                             \
+	X(56, DROP_NO_FLOW, "belongs to no known flow of a service",                               \
+	  "none needed: remains of a flow that ended; else look at `overlayctl lb ls`")            \
+	X(57, DROP_FLOW_CLASH, "two flows of one client would look the same to the backend",       \
+	  "declare only one port of the service for each target port")                             \
+	X(58, DROP_FRAGMENT, "a later fragment whose first one was not seen",                      \
+	  "keep datagrams below the MTU; fragments of one datagram must come in order")            \
+	X(59, DROP_VIP_PROTOCOL, "a protocol that services do not carry",                          \
+	  "services carry TCP, UDP, SCTP and ping; use an endpoint's own address")                 \
+	X(60, DROP_NAT_FAILED, "the kernel refused to rewrite the packet",                         \
+	  "check memory; report it with the kernel version")
 
 enum ov_verdict {
 #define X(number, name, meaning, mend) OV_##name = number,
 	OV_VERDICTS(X)
 #undef X
-	OV_VERDICT_COUNT = 64, /* size of the counters map: room to append */
+	OV_VERDICT_COUNT = 128, /* size of the counters map: room to append */
 };
 
 static inline int ov_verdict_is_drop(int verdict)

@@ -2,6 +2,7 @@
 #include "id.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 bool id_is_zero(const struct id *id)
 {
@@ -56,4 +57,14 @@ const char *id_format(const struct id *id, char out[ID_TEXT_MAX])
 int id_parse(const char *text, struct id *ret_id)
 {
 	return hex_parse(text, ret_id->b, 16);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return id_cmp(a, b);
+}
+
+bool id_set_has(const struct id_set *set, const struct id *id)
+{
+	return set->count && bsearch(id, set->id, set->count, sizeof(*id), by_id);
 }

@@ -23,6 +23,14 @@ static inline bool id_equal(const struct id *a, const struct id *b)
 	return !id_cmp(a, b);
 }
 bool id_is_zero(const struct id *id);
+
+/* Some ids, sorted, borrowed. */
+struct id_set {
+	size_t count;
+	const struct id *id;
+};
+bool id_set_has(const struct id_set *set, const struct id *id);
+
 const char *id_format(const struct id *id, char out[ID_TEXT_MAX]);
 /* Exactly 32 hex digits. 0 or -EINVAL. */
 int id_parse(const char *text, struct id *ret_id);

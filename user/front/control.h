@@ -12,6 +12,12 @@
  *   POST   /v1/networks           {Name, Subnet, Gateway, IPRange, Internal, Options: {k: v}}
  *   GET    /v1/endpoints[?network=REF]   GET /v1/endpoints/REF   DELETE /v1/endpoints/REF
  *   POST   /v1/endpoints          {Network, Netns, IfName, IP, MAC, Name, Aliases, Service, Labels}
+ *   GET    /v1/services           GET /v1/services/REF        DELETE /v1/services/REF
+ *   POST   /v1/services           {Name, Network, EndpointMode, Algorithm, Affinity, Prefer, VIP,
+ *                                  Health, HealthInterval, Ports: [..], Options, Publish: [..]}
+ *   PATCH  /v1/services/REF       the same less Network, EndpointMode and VIP
+ *   PATCH  /v1/endpoints/REF      {Service: NAME or "", Weight} or {Drain: bool}
+ *   GET    /v1/lb[?service=REF]
  *   GET    /v1/drops
  *
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
@@ -25,6 +31,7 @@
 #include "gossip/gossip.h"
 #include "intent/intent.h"
 #include "maps/schema.h"
+#include "model/lb.h"
 
 /* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
 struct control_host {
@@ -35,6 +42,8 @@ struct control_host {
 	int (*resolve_netns)(void *ctx, const char *text, struct netns_ref *ret_ref, struct err *e);
 	/* Sums over CPUs, indexed by verdict. */
 	int (*read_counters)(void *ctx, struct ov_counter ret_counter[OV_VERDICT_COUNT], struct err *e);
+	/* What balances now, from the kernel's own maps; *ret_rows is owned by the caller. */
+	int (*read_lb)(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
 	/*
 	 * Calls done once the kernel holds what the store holds now (e is NULL), or
 	 * with the reason why not. Only failures of that endpoint's rows count when

@@ -49,10 +49,29 @@ struct attach_ask {
 	const char *network;
 	struct netns_ref netns;
 	const char *ifname;                      /* NULL: eth0 */
-	const char *ip, *mac, *name, *service;   /* NULL when not given */
+	const char *ip, *mac, *name, *service, *weight; /* NULL when not given */
 	size_t alias_count, label_count;
 	const char *const *alias, *const *label;
 };
+
+struct service_ask {
+	const char *name;             /* update: which one */
+	const char *network;          /* create only */
+	const char *mode;             /* "vip", "dnsrr"; NULL: vip; create only */
+	const char *algorithm;        /* "maglev", "rr", "random", "least-conn"; NULL: maglev, or as it is */
+	const char *affinity;         /* "client-ip", "client-ip=SECONDS", "none"; NULL: none, or as it is */
+	const char *prefer;           /* "local", "none"; NULL: none, or as it is */
+	const char *vip;              /* this address and no other; create only */
+	const char *health;           /* "tcp:PORT", "http:PORT/PATH", "none"; NULL: none, or as it is */
+	const char *health_interval;  /* seconds; NULL: HEALTH_INTERVAL_S */
+	size_t port_count, opt_count, publish_count;
+	const char *const *port;      /* "PORT[:TARGET][/PROTO]"; update: "+..." adds, "-..." takes away,
+				       * without a sign the list is replaced */
+	const char *const *opt;
+	const char *const *publish;   /* refused until there is a routing mesh */
+};
+#define AFFINITY_S 10800 /* three hours, as Kubernetes */
+#define HEALTH_INTERVAL_S 5
 
 /* store and gossip are borrowed. gossip may be NULL in tests with one node. */
 int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
@@ -83,6 +102,28 @@ int intent_network_rm(struct intent *in, const char *ref, uint64_t wall_ms, stru
 void intent_attach(struct intent *in, const struct attach_ask *ask, uint64_t now,
 		   uint64_t wall_ms,
 		   void (*done)(void *arg, const struct id *id, const struct err *e), void *arg);
+/*
+ * A service. Its VIP is picked like an endpoint's address, perhaps by asking
+ * other nodes; `done` as in intent_attach, with the service's id.
+ */
+void intent_service_create(struct intent *in, const struct service_ask *ask, uint64_t now,
+			   uint64_t wall_ms,
+			   void (*done)(void *arg, const struct id *id, const struct err *e),
+			   void *arg);
+/* What ask leaves NULL stays. A port list without a sign replaces; *ret_id for the answer. */
+int intent_service_update(struct intent *in, const struct service_ask *ask, uint64_t wall_ms,
+			  struct id *ret_id, struct err *e);
+/* Its backends stay attached, as nobody's. */
+int intent_service_rm(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e);
+/* An endpoint of ours joins a service of its network (NULL: leaves its one), with a weight. */
+int intent_endpoint_join(struct intent *in, const char *endpoint, const char *service,
+			 const char *weight, uint64_t wall_ms, struct id *ret_id, struct err *e);
+/* An endpoint of ours takes no new flows, or takes them again. */
+int intent_endpoint_drain(struct intent *in, const char *ref, bool drain, uint64_t wall_ms,
+			  struct id *ret_id, struct err *e);
+/* What the health check found. Nothing is written when it is known. */
+int intent_endpoint_health(struct intent *in, const struct id *id, enum endpoint_health health,
+			   uint64_t wall_ms, struct err *e);
 int intent_detach(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e);
 /* An endpoint of ours whose namespace is gone. */
 int intent_endpoint_vanished(struct intent *in, const struct id *id, uint64_t wall_ms,

@@ -2,6 +2,7 @@
 #include "codec.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #define ONE(type_, form_, s, member) \
@@ -54,6 +55,27 @@ static const struct field endpoint_fields[] = {
 	ONE(10, FIELD_UINT, endpoint_whole, e.netns_ino),
 	ONE(11, FIELD_TEXT, endpoint_whole, e.ifname),
 	ONE(12, FIELD_UINT, endpoint_whole, e.created_ms),
+	ONE(13, FIELD_BYTES, endpoint_whole, e.service),
+	ONE(14, FIELD_UINT, endpoint_whole, e.weight),
+	ONE(15, FIELD_UINT, endpoint_whole, e.health),
+	ONE(16, FIELD_BOOL, endpoint_whole, e.draining),
+};
+
+static const struct field service_fields[] = {
+	ONE(1, FIELD_BYTES, service_whole, s.network),
+	ONE(2, FIELD_NAME, service_whole, s.name),
+	ONE(3, FIELD_BYTES, service_whole, s.vip),
+	ONE(4, FIELD_UINT, service_whole, s.mode),
+	ONE(5, FIELD_UINT, service_whole, s.algorithm),
+	ONE(6, FIELD_BOOL, service_whole, s.prefer_local),
+	ONE(7, FIELD_BOOL, service_whole, s.dsr),
+	ONE(8, FIELD_UINT, service_whole, s.affinity_s),
+	LIST(9, FIELD_PORT, service_whole, d.port, d.port_count, SERVICE_PORT_MAX),
+	ONE(10, FIELD_UINT, service_whole, s.health),
+	ONE(11, FIELD_UINT, service_whole, s.health_port),
+	ONE(12, FIELD_UINT, service_whole, s.health_interval_s),
+	ONE(13, FIELD_TEXT, service_whole, d.health_path),
+	ONE(14, FIELD_UINT, service_whole, s.created_ms),
 };
 
 static const struct field block_fields[] = {
@@ -68,6 +90,7 @@ const struct schema schema_of_kind[RECORD_KIND_END] = {
 	[RECORD_NETWORK] = SCHEMA(network_fields),
 	[RECORD_ENDPOINT] = SCHEMA(endpoint_fields),
 	[RECORD_BLOCK] = SCHEMA(block_fields),
+	[RECORD_SERVICE] = SCHEMA(service_fields),
 };
 
 static uint64_t load_uint(const uint8_t *at, size_t size)
@@ -111,11 +134,26 @@ static void store_uint(uint8_t *at, size_t size, uint64_t v)
 	}
 }
 
+#define PORT_WIRE_LEN 5 /* u16 port | u16 target | u8 protocol */
+
+static void encode_port(const struct field *f, const struct service_port *p, struct buf *out)
+{
+	buf_u8(out, f->type);
+	buf_u16(out, PORT_WIRE_LEN);
+	buf_u16(out, p->port);
+	buf_u16(out, p->target);
+	buf_u8(out, p->protocol);
+}
+
 static void encode_value(const struct field *f, const uint8_t *at, struct buf *out)
 {
 	size_t len = f->size;
 	uint64_t v;
 
+	if (f->form == FIELD_PORT) {
+		encode_port(f, (const struct service_port *)at, out);
+		return;
+	}
 	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
 		len = strnlen((const char *)at, f->size);
 	buf_u8(out, f->type);
@@ -208,10 +246,25 @@ static int decode_text(const struct field *f, struct cursor *v, uint8_t *at)
 	return 0;
 }
 
+static int decode_port(struct cursor *v, struct service_port *p)
+{
+	if (cursor_left(v) != PORT_WIRE_LEN)
+		return -EBADMSG;
+	p->port = cursor_u16(v);
+	p->target = cursor_u16(v);
+	p->protocol = cursor_u8(v);
+	if (!p->port || !p->target)
+		return -EBADMSG;
+	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP ||
+	       p->protocol == IPPROTO_SCTP ? 0 : -EBADMSG;
+}
+
 static int decode_value(const struct field *f, struct cursor v, uint8_t *at)
 {
 	uint64_t number = 0;
 
+	if (f->form == FIELD_PORT)
+		return decode_port(&v, (struct service_port *)at);
 	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
 		return decode_text(f, &v, at);
 	if (cursor_left(&v) != f->size)

@@ -15,6 +15,7 @@ enum field_form {
 	FIELD_BYTES,  /* exactly `size` bytes */
 	FIELD_PREFIX, /* 16 address, 1 length; host bits must be zero */
 	FIELD_NAME,   /* the rules of name_check */
+	FIELD_PORT,   /* struct service_port */
 	FIELD_TEXT,   /* UTF-8 without control characters, shorter than `size` */
 };
 
@@ -35,6 +36,12 @@ struct schema {
 struct endpoint_whole {
 	struct endpoint e;
 	struct endpoint_detail d;
+};
+
+/* And a SERVICE's. */
+struct service_whole {
+	struct service s;
+	struct service_detail d;
 };
 
 extern const struct schema schema_of_kind[RECORD_KIND_END];

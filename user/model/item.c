@@ -26,6 +26,13 @@ void block_encode(struct buf *out, const struct block *b)
 	schema_encode(&schema_of_kind[RECORD_BLOCK], b, out);
 }
 
+void service_encode(struct buf *out, const struct service *s, const struct service_detail *d)
+{
+	struct service_whole whole = { *s, *d };
+
+	schema_encode(&schema_of_kind[RECORD_SERVICE], &whole, out);
+}
+
 void cluster_encode(struct buf *out, const struct cluster *c)
 {
 	schema_encode(&schema_of_kind[RECORD_CLUSTER], c, out);
@@ -46,6 +53,9 @@ static void identify(struct item *it)
 	case RECORD_ENDPOINT:
 		memcpy(it->endpoint.id.b, bytes, 16);
 		break;
+	case RECORD_SERVICE:
+		memcpy(it->service.id.b, bytes, 16);
+		break;
 	case RECORD_BLOCK:
 		memcpy(it->block.network.b, bytes, 16);
 		memcpy(it->block.start.b, bytes + 16, 16);
@@ -63,6 +73,7 @@ static bool key_is_valid(const struct record_key *key)
 	case RECORD_NODE:
 	case RECORD_NETWORK:
 	case RECORD_ENDPOINT:
+	case RECORD_SERVICE:
 		return key->len == 16 && memcmp(key->bytes, zero, 16);
 	case RECORD_BLOCK:
 		return key->len == 32 && memcmp(key->bytes, zero, 16);
@@ -87,6 +98,20 @@ static int check_network(struct network *n)
 	if (!addr_is_zero(&n->gateway) && !prefix_contains(&n->subnet, &n->gateway))
 		return -EBADMSG;
 	return 0;
+}
+
+static int check_service(const struct service *s, const struct service_detail *d)
+{
+	if (s->mode > SERVICE_DNSRR || s->algorithm >= OV_LB_COUNT || s->health > HEALTH_HTTP)
+		return -EBADMSG;
+	if (s->health != HEALTH_NONE && !s->health_port)
+		return -EBADMSG;
+	return s->health == HEALTH_HTTP && d->health_path[0] != '/' ? -EBADMSG : 0;
+}
+
+static int check_endpoint(const struct endpoint *e)
+{
+	return e->weight > WEIGHT_MAX || e->health > ENDPOINT_UNHEALTHY ? -EBADMSG : 0;
 }
 
 static void *payload(struct item *it)
@@ -118,11 +143,37 @@ void endpoint_detail_decode(const struct item *it, struct endpoint_detail *ret_d
 	*ret_detail = whole.d;
 }
 
+static int decode_service(const uint8_t *body, size_t len, struct service_whole *whole)
+{
+	memset(whole, 0, sizeof(*whole));
+	return schema_decode(&schema_of_kind[RECORD_SERVICE], cursor_of(body, len), whole);
+}
+
+void service_detail_decode(const struct item *it, struct service_detail *ret_detail)
+{
+	struct service_whole whole;
+
+	if (decode_service(it->body, it->body_len, &whole))
+		memset(&whole, 0, sizeof(whole));
+	*ret_detail = whole.d;
+}
+
+static int decode_service_item(const struct record *r, struct item *it)
+{
+	struct service_whole whole;
+	int err = decode_service(r->body, r->body_len, &whole);
+
+	it->service = whole.s;
+	return err ? err : check_service(&whole.s, &whole.d);
+}
+
 static int decode_payload(const struct record *r, struct item *it)
 {
 	struct endpoint_whole whole;
 	int err;
 
+	if (r->key.kind == RECORD_SERVICE)
+		return decode_service_item(r, it);
 	if (r->key.kind != RECORD_ENDPOINT)
 		return schema_decode(&schema_of_kind[r->key.kind],
 				     cursor_of(r->body, r->body_len), payload(it));
@@ -140,6 +191,8 @@ static int decode_body(const struct record *r, struct item *it)
 	identify(it);
 	if (r->key.kind == RECORD_NETWORK)
 		return check_network(&it->network);
+	if (r->key.kind == RECORD_ENDPOINT)
+		return check_endpoint(&it->endpoint);
 	if (r->key.kind == RECORD_CLUSTER && !it->cluster.key_count)
 		return -EBADMSG;
 	return 0;

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "maps/service.h"
 #include "model/record.h"
 
 #define NAME_MAX_LEN 63 /* letters, digits, '-', '_', '.'; begins with a letter or digit */
@@ -54,6 +55,45 @@ struct network {
 	uint64_t created_ms;
 };
 
+#define SERVICE_PORT_MAX 16
+#define HEALTH_PATH_MAX_LEN 127
+#define WEIGHT_MAX 100 /* of a backend; 1 unless asked */
+
+enum service_mode { SERVICE_VIP, SERVICE_DNSRR };
+enum health_kind { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP };
+
+/* A declared port. Host order. */
+struct service_port {
+	uint16_t port, target; /* target: at the backend; equals port unless asked */
+	uint8_t protocol;      /* IPPROTO_TCP, _UDP or _SCTP */
+};
+
+struct service {
+	struct id id;
+	struct id network;
+	char name[NAME_MAX_LEN + 1]; /* unique in its network */
+	struct ov_addr vip;          /* zero: it is dnsrr */
+	uint8_t mode;                /* enum service_mode */
+	uint8_t algorithm;           /* enum ov_lb */
+	bool prefer_local;           /* backends on the client's node first */
+	bool dsr;                    /* reserved */
+	uint32_t affinity_s;         /* 0: none */
+	uint8_t health;              /* enum health_kind */
+	uint16_t health_port;
+	uint16_t health_interval_s;
+	uint64_t created_ms;
+};
+
+/* The long rest of a service, decoded when asked for. */
+struct service_detail {
+	uint8_t port_count;          /* 0: every port */
+	struct service_port port[SERVICE_PORT_MAX];
+	char health_path[HEALTH_PATH_MAX_LEN + 1]; /* of HEALTH_HTTP: begins with '/' */
+};
+
+/* What its own node says of a backend's health. */
+enum endpoint_health { ENDPOINT_UNTRIED, ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY };
+
 struct label {
 	char text[LABEL_MAX_LEN + 1]; /* K=V */
 };
@@ -68,6 +108,10 @@ struct endpoint {
 	uint64_t netns_dev, netns_ino;   /* which namespace netns was at attach */
 	char ifname[IFNAME_MAX_LEN + 1]; /* in the container */
 	uint64_t created_ms;
+	struct id service;        /* whose backend it is; zero: none's */
+	uint16_t weight;          /* 1..WEIGHT_MAX; 0 counts as 1 */
+	uint8_t health;           /* enum endpoint_health; counts where the service checks */
+	bool draining;            /* no new flows */
 };
 
 /* The long rest of an endpoint: ten times as big, and wanted of few. */
@@ -116,6 +160,7 @@ struct item {
 		struct network network;
 		struct endpoint endpoint;
 		struct block block;
+		struct service service;
 	};
 };
 
@@ -123,6 +168,7 @@ void node_encode(struct buf *out, const struct node *n);
 void network_encode(struct buf *out, const struct network *n);
 void endpoint_encode(struct buf *out, const struct endpoint *e, const struct endpoint_detail *d);
 void block_encode(struct buf *out, const struct block *b);
+void service_encode(struct buf *out, const struct service *s, const struct service_detail *d);
 void cluster_encode(struct buf *out, const struct cluster *c);
 /*
  * Fills *ret_item from a record, identity taken from the key; borrows its body, which is
@@ -131,8 +177,10 @@ void cluster_encode(struct buf *out, const struct cluster *c);
 int item_decode(const struct record *r, uint64_t seen_ms, struct item *ret_item);
 /* Of an ENDPOINT, from its body. Cannot fail: item_decode refuses what could not be read here. */
 void endpoint_detail_decode(const struct item *it, struct endpoint_detail *ret_detail);
+/* The same of a SERVICE. */
+void service_detail_decode(const struct item *it, struct service_detail *ret_detail);
 
-/* The node that owns an item of an owned kind; zero id for NETWORK and CLUSTER. */
+/* The node that owns an item of an owned kind; zero id for NETWORK, SERVICE and CLUSTER. */
 struct id item_owner(const struct item *it);
 
 /* 0, or -EINVAL with a sentence; `what` is the word for it ("network name"). */

@@ -13,8 +13,8 @@
  *                   running number. A node that meets a foreign version of its
  *                   own record writes a newer one (refutes it).
  *   NETWORK,        anybody; last writer wins by hybrid logical clock
- *   CLUSTER         (Kulkarni et al. 2014): hi = milliseconds since 1970,
- *                   lo = logical counter.
+ *   SERVICE,        (Kulkarni et al. 2014): hi = milliseconds since 1970,
+ *   CLUSTER         lo = logical counter.
  *   BLOCK           the range's owner, and it may name another node as the next
  *                   owner; hi = the token's version, lo = 0. Two nodes never
  *                   write the same version, so there is nothing to arbitrate
@@ -47,8 +47,9 @@ enum record_kind {
 	RECORD_NETWORK = 3,
 	RECORD_ENDPOINT = 4,
 	RECORD_BLOCK = 5,
+	RECORD_SERVICE = 6,
 };
-#define RECORD_KIND_END 6
+#define RECORD_KIND_END 7
 
 #define RECORD_KEY_MAX 40
 #define RECORD_BODY_MAX 8192 /* fits any stream message; datagrams carry what fits */

@@ -102,6 +102,26 @@ static void fill_networks(struct view *v, const struct refs *r)
 			.net = &r->ref[i].item->network, .item = r->ref[i].item };
 }
 
+static void fill_services(struct view *v, const struct refs *r)
+{
+	for (size_t i = 0; i < r->alive; i++) {
+		const struct item *it = r->ref[i].item;
+		const struct view_network *net = view_network_by_id(v, &it->service.network);
+
+		if (net)
+			v->service[v->service_count++] = (struct view_service){
+				.svc = &it->service, .item = it, .net = net };
+	}
+}
+
+/* A backend of another network's service would cross from one to the other. */
+static const struct view_service *service_of(const struct view *v, const struct endpoint *ep)
+{
+	const struct view_service *vs = view_service_by_id(v, &ep->service);
+
+	return vs && id_equal(&vs->svc->network, &ep->network) ? vs : NULL;
+}
+
 static void fill_endpoints(struct view *v, const struct refs *r, const struct refs *nodes)
 {
 	for (size_t i = 0; i < r->alive; i++) {
@@ -110,7 +130,8 @@ static void fill_endpoints(struct view *v, const struct refs *r, const struct re
 
 		if (net && !node_is_removed(nodes, &it->endpoint.node))
 			v->endpoint[v->endpoint_count++] = (struct view_endpoint){
-				.ep = &it->endpoint, .item = it, .net = net };
+				.ep = &it->endpoint, .item = it, .net = net,
+				.service = service_of(v, &it->endpoint) };
 	}
 	for (size_t i = r->alive; i < r->alive + r->dead; i++)
 		if (view_network_by_id(v, &r->ref[i].item->endpoint.network))
@@ -146,8 +167,10 @@ static int allocate(struct view *v, const struct sorted *s)
 	v->network = calloc(k[RECORD_NETWORK].alive + 1, sizeof(*v->network));
 	v->endpoint = calloc(k[RECORD_ENDPOINT].alive + 1, sizeof(*v->endpoint));
 	v->block = calloc(k[RECORD_BLOCK].alive + 1, sizeof(*v->block));
+	v->service = calloc(k[RECORD_SERVICE].alive + 1, sizeof(*v->service));
 	v->released = calloc(k[RECORD_ENDPOINT].dead + 1, sizeof(*v->released));
-	return v->node && v->network && v->endpoint && v->block && v->released ? 0 : -ENOMEM;
+	return v->node && v->network && v->endpoint && v->block && v->service && v->released ?
+		       0 : -ENOMEM;
 }
 
 static int settle(struct view *v)
@@ -157,7 +180,9 @@ static int settle(struct view *v)
 	if (!err)
 		err = view_settle_networks(v);
 	if (!err)
-		err = view_settle_endpoints(v);
+		err = view_settle_services(v);
+	if (!err)
+		err = view_settle_addrs(v);
 	return err;
 }
 
@@ -172,6 +197,7 @@ int view_build(const struct item *const *items, size_t count, struct view *ret_v
 		v.cluster = &s.kind[RECORD_CLUSTER].ref[0].item->cluster;
 	fill_nodes(&v, &s.kind[RECORD_NODE]);
 	fill_networks(&v, &s.kind[RECORD_NETWORK]);
+	fill_services(&v, &s.kind[RECORD_SERVICE]);
 	fill_endpoints(&v, &s.kind[RECORD_ENDPOINT], &s.kind[RECORD_NODE]);
 	fill_blocks(&v, &s.kind[RECORD_BLOCK]);
 	if (settle(&v))
@@ -188,6 +214,7 @@ void view_fini(struct view *v)
 	free(v->network);
 	free(v->endpoint);
 	free(v->block);
+	free(v->service);
 	free(v->released);
 	*v = (struct view){ 0 };
 }

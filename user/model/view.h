@@ -16,6 +16,11 @@
  *    is `vni_lost` and carries no traffic until it is given a new one;
  *  - two endpoints of one network with one address (only a restored backup can do
  *    that): the smaller (created_ms, id) keeps it, the other is `addr_lost`;
+ *  - a SERVICE whose network is a tombstone or unknown is gone;
+ *  - two services of one network with one name: the smaller (created_ms, id) keeps it,
+ *    the other is shown as NAME~<first 6 hex digits of its id> and answers to no name;
+ *  - a service and another service or endpoint of its network with one address: the
+ *    smaller (created_ms, id) keeps it, the other is `vip_lost` or `addr_lost`;
  *  - two nodes with one name or one address: the smaller (joined_ms, id) keeps it,
  *    the other is `name_lost` and is not a peer.
  */
@@ -30,10 +35,19 @@ struct view_network {
 	bool vni_lost;
 };
 
+struct view_service {
+	const struct service *svc;
+	const struct item *item;
+	const struct view_network *net;
+	char display[NAME_MAX_LEN + 9];
+	bool vip_lost;
+};
+
 struct view_endpoint {
 	const struct endpoint *ep;
 	const struct item *item;
 	const struct view_network *net;
+	const struct view_service *service; /* of the same network, and living; else NULL */
 	bool addr_lost;
 };
 
@@ -45,10 +59,11 @@ struct view_node {
 
 struct view {
 	const struct cluster *cluster; /* NULL before there is one */
-	size_t node_count, network_count, endpoint_count, block_count;
+	size_t node_count, network_count, endpoint_count, block_count, service_count;
 	struct view_node *node;          /* sorted by id */
 	struct view_network *network;    /* sorted by id */
 	struct view_endpoint *endpoint;  /* sorted by id */
+	struct view_service *service;    /* sorted by id */
 	const struct block **block;      /* sorted by (network, start) */
 	/* Released addresses, for IPAM: endpoint tombstones of living networks. */
 	size_t released_count;
@@ -72,6 +87,20 @@ const struct view_network *view_network_find(const struct view *v, const char *r
 const struct view_endpoint *view_endpoint_by_id(const struct view *v, const struct id *id);
 /* By name, full id or unambiguous id prefix. */
 const struct view_endpoint *view_endpoint_find(const struct view *v, const char *ref);
+const struct view_service *view_service_by_id(const struct view *v, const struct id *id);
+/*
+ * By NAME.NETWORK, full id, unambiguous id prefix, or name alone when only one
+ * network has a service of that name. *ret_ambiguous tells when several do.
+ */
+const struct view_service *view_service_find(const struct view *v, const char *ref,
+					     bool *ret_ambiguous);
+
+/*
+ * Whether a backend takes new flows and is answered by DNS: it has its address,
+ * is not drained, healthy where its service checks, and its node is not in
+ * `away` (the nodes that gossip thinks dead or gone: an observation, no record).
+ */
+bool view_endpoint_serves(const struct view_endpoint *ve, const struct id_set *away);
 
 /*
  * Largest inner IP packet of a network: what was asked, else the smallest uplink

@@ -55,6 +55,16 @@ const struct view_endpoint *view_endpoint_by_id(const struct view *v, const stru
 									       NULL;
 }
 
+const struct view_service *view_service_by_id(const struct view *v, const struct id *id)
+{
+	size_t i = lower_bound(v->service, v->service_count, sizeof(*v->service), id);
+
+	return i < v->service_count && id_equal(&v->service[i].svc->id, id) ? &v->service[i] : NULL;
+}
+
+_Static_assert(!offsetof(struct view_service, svc) && !offsetof(struct service, id),
+	       "see lower_bound");
+
 /* The range of ids that begin with `ref`. False when ref is no id prefix. */
 static bool prefix_range(const char *ref, struct id *ret_low, struct id *ret_high)
 {
@@ -146,6 +156,52 @@ const struct view_endpoint *view_endpoint_find(const struct view *v, const char 
 			return &v->endpoint[i];
 	i = find_prefix(v->endpoint, v->endpoint_count, sizeof(*v->endpoint), ref);
 	return i < v->endpoint_count ? &v->endpoint[i] : NULL;
+}
+
+/* "NAME.NETWORK"; both may have dots of their own. */
+static bool is_qualified(const struct view_service *vs, const char *ref)
+{
+	size_t len = strlen(vs->display);
+
+	return !strncmp(ref, vs->display, len) && ref[len] == '.' &&
+	       !strcmp(ref + len + 1, vs->net->display);
+}
+
+const struct view_service *view_service_find(const struct view *v, const char *ref,
+					     bool *ret_ambiguous)
+{
+	const struct view_service *named = NULL, *vs;
+	struct id id;
+	size_t i;
+
+	*ret_ambiguous = false;
+	if (!id_parse(ref, &id)) {
+		vs = view_service_by_id(v, &id);
+		if (vs)
+			return vs;
+	}
+	for (i = 0; i < v->service_count; i++) {
+		if (is_qualified(&v->service[i], ref))
+			return &v->service[i];
+		if (strcmp(v->service[i].display, ref))
+			continue;
+		*ret_ambiguous = named != NULL;
+		named = named ? named : &v->service[i];
+	}
+	if (*ret_ambiguous)
+		return NULL;
+	if (named)
+		return named;
+	i = find_prefix(v->service, v->service_count, sizeof(*v->service), ref);
+	return i < v->service_count ? &v->service[i] : NULL;
+}
+
+bool view_endpoint_serves(const struct view_endpoint *ve, const struct id_set *away)
+{
+	if (ve->addr_lost || ve->ep->draining || id_set_has(away, &ve->ep->node))
+		return false;
+	return !ve->service || ve->service->svc->health == HEALTH_NONE ||
+	       ve->ep->health == ENDPOINT_HEALTHY;
 }
 
 uint16_t view_network_mtu(const struct view *v, const struct network *n)

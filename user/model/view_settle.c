@@ -12,7 +12,7 @@
  * claims is the one that keeps it, so one sort settles any number of claims.
  */
 struct claim {
-	uint8_t what[NAME_MAX_LEN + 1]; /* zero-padded bytes of the claimed thing */
+	uint8_t what[16 + NAME_MAX_LEN + 1]; /* zero-padded bytes of the claimed thing */
 	uint64_t since;
 	struct id id;
 	size_t index; /* of the claimant in its array of the view */
@@ -72,9 +72,22 @@ static void lose_vni(struct view *v, size_t index)
 	v->network[index].vni_lost = true;
 }
 
+/* Services stand behind the endpoints: both claim addresses. */
 static void lose_addr(struct view *v, size_t index)
 {
-	v->endpoint[index].addr_lost = true;
+	if (index < v->endpoint_count)
+		v->endpoint[index].addr_lost = true;
+	else
+		v->service[index - v->endpoint_count].vip_lost = true;
+}
+
+static void lose_service_name(struct view *v, size_t index)
+{
+	struct view_service *s = &v->service[index];
+	char hex[7];
+
+	snprintf(s->display, sizeof(s->display), "%s~%s", s->svc->name,
+		 hex_format(s->svc->id.b, 3, hex));
 }
 
 int view_settle_nodes(struct view *v)
@@ -129,22 +142,57 @@ int view_settle_networks(struct view *v)
 	return 0;
 }
 
-int view_settle_endpoints(struct view *v)
+int view_settle_services(struct view *v)
 {
-	_cleanup_(freep) struct claim *claims = claims_new(v->endpoint_count);
+	_cleanup_(freep) struct claim *claims = claims_new(v->service_count);
+	size_t count = 0;
+
+	if (!claims)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->service_count; i++) {
+		struct view_service *vs = &v->service[i];
+		uint8_t what[16 + NAME_MAX_LEN + 1] = { 0 };
+
+		strcpy(vs->display, vs->svc->name);
+		if (!vs->svc->name[0])
+			continue;
+		memcpy(what, vs->svc->network.b, 16);
+		memcpy(what + 16, vs->svc->name, strlen(vs->svc->name));
+		claims[count++] = claim_of(what, sizeof(what), vs->svc->created_ms, &vs->svc->id, i);
+	}
+	settle(v, claims, count, lose_service_name);
+	return 0;
+}
+
+static void claim_addr(struct claim *claims, size_t *count, const struct id *network,
+		       const struct ov_addr *addr, uint64_t since, const struct id *id, size_t index)
+{
+	uint8_t what[32];
+
+	if (addr_is_zero(addr))
+		return;
+	memcpy(what, network->b, 16);
+	memcpy(what + 16, addr->b, 16);
+	claims[(*count)++] = claim_of(what, sizeof(what), since, id, index);
+}
+
+int view_settle_addrs(struct view *v)
+{
+	_cleanup_(freep) struct claim *claims = claims_new(v->endpoint_count + v->service_count);
 	size_t count = 0;
 
 	if (!claims)
 		return -ENOMEM;
 	for (size_t i = 0; i < v->endpoint_count; i++) {
 		const struct endpoint *ep = v->endpoint[i].ep;
-		uint8_t what[32];
 
-		if (addr_is_zero(&ep->addr))
-			continue;
-		memcpy(what, ep->network.b, 16);
-		memcpy(what + 16, ep->addr.b, 16);
-		claims[count++] = claim_of(what, sizeof(what), ep->created_ms, &ep->id, i);
+		claim_addr(claims, &count, &ep->network, &ep->addr, ep->created_ms, &ep->id, i);
+	}
+	for (size_t i = 0; i < v->service_count; i++) {
+		const struct service *s = v->service[i].svc;
+
+		claim_addr(claims, &count, &s->network, &s->vip, s->created_ms, &s->id,
+			   v->endpoint_count + i);
 	}
 	settle(v, claims, count, lose_addr);
 	return 0;

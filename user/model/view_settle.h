@@ -7,4 +7,5 @@
 /* Each marks the losers in v; all are functions of the records alone. 0 or -ENOMEM. */
 int view_settle_nodes(struct view *v);
 int view_settle_networks(struct view *v);
-int view_settle_endpoints(struct view *v);
+int view_settle_services(struct view *v); /* names */
+int view_settle_addrs(struct view *v);    /* of endpoints and services */

@@ -41,6 +41,7 @@ struct facts {
 	uint16_t vxlan_port;
 	uint32_t tunnel_ifindex;  /* 0 until it exists */
 	uint8_t xdp_mode;         /* enum ov_xdp_mode */
+	struct id_set away;       /* nodes that gossip thinks dead or gone */
 	size_t device_count;
 	const struct fact_device *device; /* sorted by endpoint */
 	size_t route_count;
@@ -96,7 +97,10 @@ enum plan_table_id {
 	PLAN_NETWORKS,
 	PLAN_PEERS,
 	PLAN_MAP_DEVICES,
-	PLAN_ENDPOINTS,
+	PLAN_BACKENDS,
+	PLAN_CHOICES,
+	PLAN_SERVICES,
+	PLAN_ENDPOINTS, /* VIPs' rows included: a VIP is answered once its service stands */
 	PLAN_ATTACH,
 	PLAN_TABLE_COUNT,
 };

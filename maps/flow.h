@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Flows to VIPs, on the node of the client. All maps here are written by the
+ * data path alone; user space reads them, and has entries removed by running
+ * the program ov_reap.
+ *
+ * One flow is one entry, found by both of its directions: a packet to the VIP
+ * has client and VIP in it, a reply comes from a backend, whose row in
+ * `endpoints` names its VIP. So there is no pair that could lose a half. The
+ * port in the key is the backend's, because a reply has no other.
+ *
+ *   brief  (LRU_HASH)  flows without a reply, closed ones, and all of UDP: what
+ *                      the kernel may forget, least recently used first
+ *   flows  (HASH)      TCP and SCTP with an answer: never evicted. When it is
+ *                      full, further ones stay in `brief` (OV_FLOW_OVERFLOW)
+ *
+ * A flood of SYNs churns `brief` and touches no established flow.
+ */
+#pragma once
+
+#include "types.h"
+
+struct ov_flow_key {
+	struct ov_addr client;
+	struct ov_addr vip;
+	__u8 vni[3];         /* network order */
+	__u8 protocol;       /* IPPROTO_* */
+	__be16 client_port;
+	__be16 backend_port;
+};
+
+#define OV_FLOW_REPLIED     1u
+#define OV_FLOW_FIN_CLIENT  2u
+#define OV_FLOW_FIN_BACKEND 4u
+#define OV_FLOW_CLOSED      8u  /* both have finished, or one has reset */
+
+struct ov_flow {
+	struct ov_addr backend;
+	__u32 incarnation;   /* of the backend, as in struct ov_endpoint */
+	__u32 seen;          /* last packet of either direction, in ticks */
+	__u32 born;          /* first packet, in ticks */
+	__be16 vip_port;     /* what the client calls */
+	__u8 flags;          /* OV_FLOW_* */
+	__u8 pad;
+};
+
+/* A tick is 2^30 ns of CLOCK_MONOTONIC, about 1.07 s. */
+#define OV_TICK_SHIFT 30
+#define OV_TICKS(seconds) ((__u32)(((__u64)(seconds) * 1000000000ull) >> OV_TICK_SHIFT))
+
+/* Idle times after which a flow is no more, in seconds (nf_conntrack's defaults). */
+#define OV_IDLE_TCP 432000    /* with an answer: five days */
+#define OV_IDLE_SYN 60        /* without */
+#define OV_IDLE_CLOSED 60
+#define OV_IDLE_UDP 120       /* with an answer */
+#define OV_IDLE_UDP_ASKED 30  /* without */
+
+/* Map `affinity` (LRU_HASH): which backend a client had last. */
+struct ov_affinity_key {
+	struct ov_addr vip;
+	struct ov_addr client;
+	__u32 vni;
+};
+
+struct ov_affinity {
+	struct ov_addr backend;
+	__u32 incarnation;
+	__u32 seen;          /* in ticks */
+};
+
+/*
+ * Map `fragments` (LRU_HASH): what the first fragment of a datagram was rewritten
+ * to. Later ones carry no port, so they follow it.
+ */
+struct ov_fragment_key {
+	struct ov_addr src, dst; /* as they came */
+	__u8 vni[3];             /* network order */
+	__u8 protocol;
+	__be16 id;               /* of the IPv4 header */
+	__u16 pad;
+};
+
+struct ov_fragment {
+	struct ov_addr src, dst; /* as they leave */
+};
+
+/* Map `service_stats` (HASH). */
+struct ov_service_stats_key {
+	struct ov_addr vip;
+	__u32 vni;
+};
+
+struct ov_service_stats {
+	__u64 turn;          /* round robin's place */
+	__u64 flows;         /* ever begun from this node */
+};
+
+/* Map `backend_stats` (HASH): flows from this node. */
+struct ov_backend_stats_key {
+	struct ov_addr vip;
+	struct ov_addr backend;
+	__u32 vni;
+};
+
+struct ov_backend_stats {
+	__s64 active;        /* in `flows` */
+	__u64 total;         /* ever begun */
+};
+
+/* Map `flow_counters` (PERCPU_ARRAY of __u64). */
+enum ov_flow_counter {
+	OV_FLOW_BORN,        /* flows begun */
+	OV_FLOW_ENTERED,     /* put into `flows` */
+	OV_FLOW_LEFT,        /* taken out of `flows`: closed, expired, backend gone */
+	OV_FLOW_OVERFLOW,    /* `flows` was full: kept in `brief` instead */
+	OV_FLOW_MOVED,       /* began anew at another backend, because the first was gone */
+	OV_FLOW_COUNTER_COUNT,
+};
+
+/* What ov_reap (a syscall program) is run with. */
+struct ov_reap {
+	struct ov_flow_key key; /* in */
+	__u32 result;           /* out: enum ov_reap_result */
+};
+
+enum ov_reap_result {
+	OV_REAP_NONE,        /* there is no such flow any more */
+	OV_REAP_KEPT,        /* it is alive */
+	OV_REAP_EXPIRED,     /* it was idle too long and is removed */
+	OV_REAP_ORPHAN,      /* its backend is gone; it stays for a while, so that its client hears of it */
+};
+#define OV_ORPHAN_IDLE 60 /* seconds without a packet after which an orphan is removed */
+
+_Static_assert(sizeof(struct ov_flow_key) == 40, "ov_flow_key is ABI");
+_Static_assert(sizeof(struct ov_flow) == 32, "ov_flow is ABI");
+_Static_assert(sizeof(struct ov_affinity_key) == 36, "ov_affinity_key is ABI");
+_Static_assert(sizeof(struct ov_affinity) == 24, "ov_affinity is ABI");
+_Static_assert(sizeof(struct ov_fragment_key) == 40, "ov_fragment_key is ABI");
+_Static_assert(sizeof(struct ov_fragment) == 32, "ov_fragment is ABI");
+_Static_assert(sizeof(struct ov_service_stats_key) == 20, "ov_service_stats_key is ABI");
+_Static_assert(sizeof(struct ov_service_stats) == 16, "ov_service_stats is ABI");
+_Static_assert(sizeof(struct ov_backend_stats_key) == 36, "ov_backend_stats_key is ABI");
+_Static_assert(sizeof(struct ov_backend_stats) == 16, "ov_backend_stats is ABI");
+_Static_assert(sizeof(struct ov_reap) == 44, "ov_reap is ABI");

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * DNS at 127.0.0.11, UDP and TCP port 53, inside the network namespace of each
+ * endpoint of this node, served by this process: sockets are opened there, and
+ * read here. Upstreams are asked from the host's namespace.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/rng.h"
+#include "dns/dns.h"
+#include "loop/loop.h"
+
+struct dnsd;
+
+#define DNSD_ADDR 0x7f00000bu /* 127.0.0.11, as Docker */
+#define DNSD_PORT 53
+
+struct dnsd_place {
+	const char *netns;           /* path */
+	uint64_t netns_dev, netns_ino;
+	size_t network_count;
+	const struct id *network;
+};
+
+/* resolv_conf: the host's, re-read when it changes. */
+int dnsd_new(struct loop *loop, const char *resolv_conf, const struct rng *rng,
+	     struct dnsd **ret_dnsd, struct err *e);
+void dnsd_free(struct dnsd *d);
+/* Takes over the names (freed by dnsd). */
+void dnsd_set_names(struct dnsd *d, struct dns_names *names);
+/*
+ * Serves just these namespaces from now on: opens what is new, closes what is
+ * gone, keeps the rest. A place that cannot be served (port taken, namespace
+ * gone) is tried again at the next call; the first sentence is in *e.
+ */
+int dnsd_set_places(struct dnsd *d, const struct dnsd_place *place, size_t count, struct err *e);
+
+struct dnsd_counters {
+	uint64_t places, queries_udp, queries_tcp, answered, forwarded, malformed, over_limit;
+};
+void dnsd_counters(const struct dnsd *d, struct dnsd_counters *ret_counters);
