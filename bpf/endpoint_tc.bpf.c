@@ -11,14 +11,10 @@
 #include "lib/icmp.h"
 #include "lib/neighbour.h"
 #include "lib/parse.h"
+#include "lib/send.h"
 #include "lib/verdict.h"
-
-/*
- * What is read of a packet, without and with IP options. Not a byte more is made
- * linear: moving payload out of its page costs a bulk sender a third of its speed.
- */
-#define ENDPOINT_LINEAR (sizeof(struct ethhdr) + sizeof(struct iphdr) + TCP_HEADER_MIN)
-#define ENDPOINT_LINEAR_MAX (sizeof(struct ethhdr) + IPV4_HEADER_MAX + TCP_HEADER_MIN)
+#include "lib/vip_call.h"
+#include "lib/vip_reply.h"
 
 /* No endpoint has the address: the gateway answers pings, and is all that is left. */
 static __always_inline int answer_as_gateway(struct __sk_buff *skb, struct cursor *c,
@@ -29,7 +25,7 @@ static __always_inline int answer_as_gateway(struct __sk_buff *skb, struct curso
 
 	if (!net || !addr_equals_v4(&net->gateway, ip->daddr))
 		return -OV_DROP_UNKNOWN_DST;
-	return icmp_answer_echo(skb, c, eth, ip, net);
+	return icmp_answer_echo(skb, c, eth, ip, net->gateway_mac);
 }
 
 /*
@@ -77,15 +73,13 @@ static __always_inline int check_source(const struct ethhdr *eth, const struct i
 	return 0;
 }
 
-/*
- * To the container on this host. Its MAC is not our device's, so the packet counts as
- * another host's; kernels before 6.15 keep that across the redirect and drop it.
- */
-static __always_inline int deliver_local(struct __sk_buff *skb, const struct ov_endpoint *dst)
+/* A backend's answer to a client on this host; others are put right where the client is. */
+static __always_inline int restore_vip(struct __sk_buff *skb, const struct ov_device *dev)
 {
-	bpf_skb_change_type(skb, PACKET_HOST);
-	bpf_redirect_peer(dst->ifindex, 0);
-	return OV_FWD_LOCAL;
+	struct reply r = { .vni = dev->vni, .incarnation = dev->incarnation };
+
+	addr_copy(&r.vip, &dev->service);
+	return vip_reply(skb, &r);
 }
 
 static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c, struct ethhdr *eth,
@@ -113,18 +107,20 @@ static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c,
 		return size;
 	if (size > dev->mtu)
 		return icmp_answer_too_big(skb, c, ip, dev);
-	if (dst->ifindex)
-		return deliver_local(skb, dst);
-	return encap_send(skb, cfg, dst, dev->vni, ip);
-}
 
-static __always_inline int has_ipv4_options(struct __sk_buff *skb)
-{
-	struct cursor c = cursor_skb(skb);
-	struct ethhdr *eth = cursor_take(&c, struct ethhdr);
-	struct iphdr *ip = cursor_take(&c, struct iphdr);
+	struct manner how = { ip->protocol, ip->tos };
+	struct target t = { .ep = dst };
 
-	return eth && ip && eth->h_proto == bpf_htons(ETH_P_IP) && ip->ihl > 5;
+	if (dst->flags & OV_ENDPOINT_VIP) {
+		verdict = vip_forward(skb, dev, dst, &t);
+		if (verdict != VIP_SEND)
+			return verdict;
+	} else if (dst->ifindex && (dev->flags & OV_ENDPOINT_BACKEND)) {
+		verdict = restore_vip(skb, dev);
+		if (verdict < 0)
+			return verdict;
+	}
+	return send_on(skb, cfg, t.ep, dev->vni, &how);
 }
 
 static __always_inline int decide(struct __sk_buff *skb)
@@ -141,9 +137,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 	if (skb->vlan_present) /* the tag is no longer in the frame: it looks like plain IPv4 */
 		return -OV_DROP_NOT_IP;
 
-	skb_make_linear(skb, ENDPOINT_LINEAR);
-	if (has_ipv4_options(skb))
-		skb_make_linear(skb, ENDPOINT_LINEAR_MAX);
+	l4_make_linear(skb);
 
 	struct cursor c = cursor_skb(skb);
 	struct ethhdr *eth = cursor_take(&c, struct ethhdr);
@@ -161,8 +155,11 @@ SEC("tc")
 int ov_endpoint(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len; /* before anything is pushed */
+	int verdict = decide(skb);
 
-	return verdict_exit_tc(decide(skb), bytes);
+	if (verdict >= REFUSE(0)) /* a service does not take it */
+		verdict = refuse(skb, REFUSE_WHY(verdict));
+	return verdict_exit_tc(verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -31,6 +31,9 @@ static __always_inline int decide(struct __sk_buff *skb)
 
 	if (verdict < 0)
 		return verdict;
+	verdict = decap_restore_vip(skb, &a, key.tunnel_id);
+	if (verdict < 0)
+		return verdict;
 
 	bpf_skb_change_type(skb, PACKET_HOST); /* as ov_endpoint does, and why */
 	return decap_deliver(skb, a.dst);

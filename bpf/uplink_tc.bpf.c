@@ -40,6 +40,9 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 	verdict = decap_pop(skb, &a);
 	if (verdict < 0)
 		return verdict;
+	verdict = decap_restore_vip(skb, &a, vni);
+	if (verdict < 0)
+		return verdict;
 	return decap_deliver(skb, a.dst);
 }
 

@@ -41,10 +41,11 @@ struct ov_device {
 	__u32 vni;
 	__u8 mac[6];
 	__u16 mtu;              /* largest IP packet it may send, bytes */
+	__u32 incarnation;      /* as in struct ov_endpoint */
 	__u16 flags;            /* OV_ENDPOINT_BACKEND or 0 */
 	__u16 pad;
 };
 _Static_assert(sizeof(struct ov_endpoint_key) == 20, "ov_endpoint_key is ABI");
 _Static_assert(sizeof(struct ov_endpoint) == 48, "ov_endpoint is ABI");
 _Static_assert(sizeof(struct ov_device_key) == 4, "ov_device_key is ABI");
-_Static_assert(sizeof(struct ov_device) == 48, "ov_device is ABI");
+_Static_assert(sizeof(struct ov_device) == 52, "ov_device is ABI");

@@ -9,10 +9,11 @@
  * `endpoints` names its VIP. So there is no pair that could lose a half. The
  * port in the key is the backend's, because a reply has no other.
  *
- *   brief  (LRU_HASH)  flows without a reply, closed ones, and all of UDP: what
+ *   brief  (LRU_HASH)  flows not established yet, closed ones, and all of UDP: what
  *                      the kernel may forget, least recently used first
- *   flows  (HASH)      TCP and SCTP with an answer: never evicted. When it is
- *                      full, further ones stay in `brief` (OV_FLOW_OVERFLOW)
+ *   flows  (HASH)      TCP and SCTP, once the client has answered the backend's
+ *                      answer: never evicted. When it is full, further ones stay
+ *                      in `brief` (OV_FLOW_OVERFLOW)
  *
  * A flood of SYNs churns `brief` and touches no established flow.
  */
@@ -27,7 +28,7 @@ struct ov_flow_key {
 	__u8 protocol;       /* IPPROTO_* */
 	__be16 client_port;
 	__be16 backend_port;
-};
+} __attribute__((aligned(4))); /* for programs, which read addresses by words */
 
 #define OV_FLOW_REPLIED     1u
 #define OV_FLOW_FIN_CLIENT  2u
@@ -38,10 +39,9 @@ struct ov_flow {
 	struct ov_addr backend;
 	__u32 incarnation;   /* of the backend, as in struct ov_endpoint */
 	__u32 seen;          /* last packet of either direction, in ticks */
-	__u32 born;          /* first packet, in ticks */
+	__u32 flags;         /* OV_FLOW_*, set by atomic operations */
 	__be16 vip_port;     /* what the client calls */
-	__u8 flags;          /* OV_FLOW_* */
-	__u8 pad;
+	__u16 pad;
 };
 
 /* A tick is 2^30 ns of CLOCK_MONOTONIC, about 1.07 s. */
@@ -78,11 +78,11 @@ struct ov_fragment_key {
 	__u8 protocol;
 	__be16 id;               /* of the IPv4 header */
 	__u16 pad;
-};
+} __attribute__((aligned(4)));
 
 struct ov_fragment {
 	struct ov_addr src, dst; /* as they leave */
-};
+} __attribute__((aligned(4)));
 
 /* Map `service_stats` (HASH). */
 struct ov_service_stats_key {

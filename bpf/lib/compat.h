@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define AF_INET 2          /* sys/socket.h is not for this target */
+#define ERR_EEXIST 17
 #define ERR_EALREADY 114   /* asm-generic/errno.h */
 #define GSO_BY_FRAGS 0xffff /* include/linux/skbuff.h: sizes are in the fragment list (SCTP) */
 #define VLAN_VID_MASK 0x0fff
@@ -34,6 +35,9 @@ struct icmp_header { /* RFC 792, RFC 1191 */
 };
 #define ICMP_ECHOREPLY 0
 #define ICMP_DEST_UNREACH 3
+#define ICMP_PORT_UNREACH 3 /* a code of it */
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETERPROB 12
 #define ICMP_FRAG_NEEDED 4
 #define ICMP_ECHO 8
 

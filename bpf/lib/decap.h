@@ -13,6 +13,7 @@
 #include "lib/encap.h"
 #include "lib/endpoint.h"
 #include "lib/parse.h"
+#include "lib/vip_reply.h"
 
 /* All that is read: outer headers without options, and the fixed part of the inner one. */
 #define DECAP_LINEAR (sizeof(struct ethhdr) + VXLAN_PUSHED + sizeof(struct iphdr))
@@ -160,6 +161,18 @@ static __always_inline int decap_pop(struct __sk_buff *skb, const struct arrival
 	__builtin_memcpy(eth->h_dest, a->dst->mac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, a->src->mac, ETH_ALEN);
 	return 0;
+}
+
+/* The frame is the inner one now. A backend's answer to a call to its VIP comes from the VIP. */
+static __always_inline int decap_restore_vip(struct __sk_buff *skb, const struct arrival *a,
+					     __u32 vni)
+{
+	struct reply r = { .vni = vni, .incarnation = a->src->incarnation };
+
+	if (!(a->src->flags & OV_ENDPOINT_BACKEND))
+		return 0;
+	addr_copy(&r.vip, &a->src->service);
+	return vip_reply(skb, &r);
 }
 
 /* Into the endpoint's namespace without another queue. */

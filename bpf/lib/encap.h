@@ -146,8 +146,8 @@ static __always_inline int encap_needs_tunnel(struct __sk_buff *skb, __u8 protoc
 }
 
 static __always_inline int encap_send(struct __sk_buff *skb, const struct ov_config *cfg,
-				      const struct ov_endpoint *dst, __u32 vni,
-				      const struct iphdr *ip)
+				      const struct ov_endpoint *dst, __u32 vni, __u8 protocol,
+				      __u8 tos)
 {
 	const struct ov_peer *peer = peer_lookup(&dst->vtep);
 
@@ -160,10 +160,10 @@ static __always_inline int encap_send(struct __sk_buff *skb, const struct ov_con
 		.next_hop = addr_v4(&peer->next_hop),
 		.vni = vni,
 		.port = cfg->vxlan_port,
-		.tos = ip->tos,
+		.tos = tos,
 	};
 
-	if (encap_needs_tunnel(skb, ip->protocol))
+	if (encap_needs_tunnel(skb, protocol))
 		return encap_by_tunnel(skb, cfg, &e);
 	return encap_by_push(skb, cfg, &e);
 }

@@ -37,6 +37,23 @@ static __always_inline int addr_equals_v4(const struct ov_addr *a, __be32 v4)
 	return addr_is_mapped(a) && addr_v4(a) == v4;
 }
 
+/* Word by word: an address alone counts as unaligned, and would be copied byte by byte. */
+static __always_inline void addr_copy(struct ov_addr *to, const struct ov_addr *from)
+{
+	__u32 *w = (__u32 *)to->b;
+
+	w[0] = ADDR_WORD(from, 0);
+	w[1] = ADDR_WORD(from, 1);
+	w[2] = ADDR_WORD(from, 2);
+	w[3] = ADDR_WORD(from, 3);
+}
+
+static __always_inline int addr_equals(const struct ov_addr *a, const struct ov_addr *b)
+{
+	return !((ADDR_WORD(a, 0) ^ ADDR_WORD(b, 0)) | (ADDR_WORD(a, 1) ^ ADDR_WORD(b, 1)) |
+		 (ADDR_WORD(a, 2) ^ ADDR_WORD(b, 2)) | (ADDR_WORD(a, 3) ^ ADDR_WORD(b, 3)));
+}
+
 static __always_inline const struct ov_device *device_lookup(__u32 ifindex)
 {
 	struct ov_device_key key = { .ifindex = ifindex };

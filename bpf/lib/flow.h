@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The flow table (maps/flow.h): finding, beginning, establishing and ending
+ * flows. Expiry is judged here, at each look; the daemon's reaper only frees
+ * what nobody looks at.
+ *
+ *            client opens            client answers           both FIN, or RST
+ *   nothing ------------> brief ---------------------> flows ------------------> brief
+ *                         (asked,                      (established)             (closed)
+ *                          then replied)
+ *
+ * UDP stays in `brief` all its life.
+ */
+#pragma once
+
+#include "lib/endpoint.h"
+#include "lib/l4.h"
+
+static __always_inline __u32 flow_now(void)
+{
+	return bpf_ktime_get_coarse_ns() >> OV_TICK_SHIFT;
+}
+
+static __always_inline void flow_count(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&flow_counters, &which);
+
+	if (n)
+		++*n;
+}
+
+static __always_inline void flow_key_fill(struct ov_flow_key *k, __u32 vni, __be32 client,
+					  __be32 vip, __u8 protocol, __be16 client_port,
+					  __be16 backend_port)
+{
+	addr_set_v4(&k->client, client);
+	addr_set_v4(&k->vip, vip);
+	k->vni[0] = vni >> 16;
+	k->vni[1] = vni >> 8;
+	k->vni[2] = vni;
+	k->protocol = protocol;
+	k->client_port = client_port;
+	k->backend_port = backend_port;
+}
+
+static __always_inline int flow_is_expired(const struct ov_flow *f, __u8 protocol, __u32 now)
+{
+	__u32 idle = now - f->seen, limit;
+
+	if ((__s32)idle <= 0) /* another CPU's clock was read a moment later */
+		return 0;
+	if (f->flags & OV_FLOW_CLOSED)
+		limit = OV_TICKS(OV_IDLE_CLOSED);
+	else if (protocol == IPPROTO_UDP)
+		limit = f->flags & OV_FLOW_REPLIED ? OV_TICKS(OV_IDLE_UDP) : OV_TICKS(OV_IDLE_UDP_ASKED);
+	else
+		limit = f->flags & OV_FLOW_REPLIED ? OV_TICKS(OV_IDLE_TCP) : OV_TICKS(OV_IDLE_SYN);
+	return idle > limit;
+}
+
+struct found {
+	struct ov_flow *flow; /* NULL: there is none */
+	int is_brief;
+};
+
+static __always_inline struct found flow_find(const struct ov_flow_key *k)
+{
+	struct found f = {};
+
+	if (k->protocol != IPPROTO_UDP)
+		f.flow = bpf_map_lookup_elem(&flows, k);
+	if (!f.flow) {
+		f.flow = bpf_map_lookup_elem(&brief, k);
+		f.is_brief = 1;
+	}
+	return f;
+}
+
+static __always_inline void flow_mark(struct ov_flow *f, __u32 flags)
+{
+	if ((f->flags & flags) != flags)
+		__sync_fetch_and_or(&f->flags, flags);
+}
+
+/* Most packets of a second find it written already and leave the cache line alone. */
+static __always_inline void flow_touch(struct ov_flow *f, __u32 now)
+{
+	if (f->seen != now)
+		f->seen = now;
+}
+
+/* Counts for a backend: flows that are active, flows ever begun. */
+static __noinline int flow_tally(struct ov_flow_key *k, struct ov_addr *backend, int active,
+				 int total)
+{
+	if (!k || !backend)
+		return 0;
+
+	struct ov_backend_stats_key sk = {
+		.vni = (__u32)k->vni[0] << 16 | (__u32)k->vni[1] << 8 | k->vni[2],
+	};
+
+	addr_copy(&sk.vip, &k->vip);
+	addr_copy(&sk.backend, backend);
+
+	struct ov_backend_stats *s = bpf_map_lookup_elem(&backend_stats, &sk);
+
+	if (!s) {
+		struct ov_backend_stats none = {};
+
+		bpf_map_update_elem(&backend_stats, &sk, &none, BPF_NOEXIST);
+		s = bpf_map_lookup_elem(&backend_stats, &sk);
+	}
+	if (!s)
+		return 0;
+	if (active)
+		__sync_fetch_and_add(&s->active, active);
+	if (total)
+		__sync_fetch_and_add(&s->total, total);
+	return 0;
+}
+
+/* From `brief` into `flows`. When that is full the flow stays where it is. */
+static __noinline int flow_establish(struct ov_flow_key *k, struct ov_flow *in_brief)
+{
+	struct ov_flow copy;
+
+	if (!k || !in_brief)
+		return 0;
+	copy = *in_brief;
+
+	long err = bpf_map_update_elem(&flows, k, &copy, BPF_NOEXIST);
+
+	if (err == -ERR_EEXIST) /* another CPU was faster */
+		return 0;
+	if (err) {
+		flow_count(OV_FLOW_OVERFLOW);
+		return 0;
+	}
+	bpf_map_delete_elem(&brief, k);
+	flow_count(OV_FLOW_ENTERED);
+	return flow_tally(k, &copy.backend, 1, 0);
+}
+
+/* Out of `flows`; whoever takes it out counts it, and nobody else. */
+static __noinline int flow_remove(struct ov_flow_key *k, const struct ov_flow *in_flows)
+{
+	struct ov_addr backend;
+
+	if (!k || !in_flows)
+		return 0;
+	addr_copy(&backend, &in_flows->backend); /* read before the entry is another's */
+	if (bpf_map_delete_elem(&flows, k))
+		return 0;
+	flow_count(OV_FLOW_LEFT);
+	return flow_tally(k, &backend, -1, 0);
+}
+
+/* What was found gives way to a new flow. */
+static __always_inline void flow_forget(struct ov_flow_key *k, const struct found *at)
+{
+	if (!at->is_brief) /* there it will be overwritten */
+		flow_remove(k, at->flow);
+}
+
+/* Closed: what still comes is carried for a minute, from where the kernel may forget it. */
+static __noinline int flow_close(struct ov_flow_key *k, struct ov_flow *in_flows)
+{
+	struct ov_flow copy;
+
+	if (!k || !in_flows)
+		return 0;
+	copy = *in_flows;
+	copy.flags |= OV_FLOW_CLOSED;
+	bpf_map_update_elem(&brief, k, &copy, BPF_ANY);
+	flow_remove(k, in_flows);
+	return 0;
+}
+
+#define FLOW_FINISHED (OV_FLOW_FIN_CLIENT | OV_FLOW_FIN_BACKEND)
+
+/*
+ * What a packet does to the flow it belongs to. `f` may not be used afterwards:
+ * the entry may have moved.
+ */
+static __always_inline void flow_advance(struct ov_flow_key *k, struct found *at, __u8 event,
+					 int is_client, __u32 now)
+{
+	struct ov_flow *f = at->flow;
+
+	flow_touch(f, now);
+	if (!is_client)
+		flow_mark(f, OV_FLOW_REPLIED);
+	if (k->protocol == IPPROTO_UDP)
+		return;
+	if (event & L4_FIN)
+		flow_mark(f, is_client ? OV_FLOW_FIN_CLIENT : OV_FLOW_FIN_BACKEND);
+	if ((event & L4_RST) || (f->flags & FLOW_FINISHED) == FLOW_FINISHED) {
+		if (at->is_brief)
+			flow_mark(f, OV_FLOW_CLOSED);
+		else
+			flow_close(k, f);
+		return;
+	}
+	if (at->is_brief && is_client && !(event & L4_OPENS) &&
+	    (f->flags & (OV_FLOW_REPLIED | OV_FLOW_CLOSED)) == OV_FLOW_REPLIED)
+		flow_establish(k, f);
+}

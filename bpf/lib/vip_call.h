@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Services, from a client of this host to a VIP: client -> VIP becomes client ->
+ * backend.
+ *
+ * The client's address is never touched, but for a backend that calls its own
+ * service and is given itself: to that one the VIP is who calls.
+ */
+#pragma once
+
+#include "lib/fragment.h"
+#include "lib/icmp.h"
+#include "lib/quote.h"
+#include "lib/reset.h"
+#include "lib/service.h"
+
+/* Where a packet to a VIP goes. */
+struct target {
+	const struct ov_endpoint *ep; /* the backend */
+	struct end to;
+};
+
+/* Beside verdicts: the packet is rewritten, and the caller sends it to the backend. */
+#define VIP_SEND 0x2000
+
+struct call { /* a packet to a VIP on its way through here */
+	const struct ov_device *dev;
+	const struct ov_endpoint *vip; /* the VIP's own row */
+	__be32 client, addr;           /* of the packet: source, and destination (the VIP) */
+	struct l4 l4;
+	struct wish *wish;             /* wish->key: the flow */
+	struct ov_flow *flow;          /* a new one */
+};
+
+struct vip_scratch {
+	struct wish wish;
+	struct ov_flow flow;
+};
+
+/*
+ * Of the packet at hand; not on the stack, where it would not fit beside the
+ * rest (512 bytes a call chain). A program is not interrupted by another on its CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vip_scratch);
+} vip_scratch SEC(".maps");
+
+/*
+ * Functions are kept apart (__noinline) where their keys would otherwise add to
+ * the stack of all that calls them.
+ */
+static __noinline const struct ov_service *call_service(const struct call *call)
+{
+	if (!call)
+		return NULL;
+	if (!(call->vip->flags & OV_ENDPOINT_PORTS))
+		return service_lookup(&call->wish->key.vip, call->wish->vni, 0, 0);
+	return service_lookup(&call->wish->key.vip, call->wish->vni, call->l4.dport,
+			      call->l4.protocol);
+}
+
+static __always_inline void call_fill_key(struct call *call, __be16 client_port,
+					  __be16 backend_port)
+{
+	flow_key_fill(&call->wish->key, call->dev->vni, call->client, call->addr,
+		      call->l4.protocol, client_port, backend_port);
+	call->wish->vni = call->dev->vni;
+}
+
+static __noinline const struct ov_endpoint *backend_lookup(__u32 vni, const struct ov_addr *backend)
+{
+	struct ov_endpoint_key k = { .vni = vni };
+
+	if (!backend)
+		return NULL;
+
+	addr_copy(&k.addr, backend);
+	return bpf_map_lookup_elem(&endpoints, &k);
+}
+
+/* A new flow. 0 or a negative verdict. */
+static __always_inline int call_begin(struct call *call, const struct ov_service *svc,
+				      struct target *t)
+{
+	struct wish *w = call->wish;
+	int verdict = service_choose(w, svc);
+
+	if (verdict < 0)
+		return verdict;
+	t->ep = backend_lookup(call->dev->vni, &w->choice.backend);
+	if (!backend_is_alive(t->ep, w->choice.incarnation, &w->key.vip))
+		return -OV_DROP_NO_BACKEND; /* removed this very moment */
+
+	*call->flow = (struct ov_flow){
+		.incarnation = w->choice.incarnation,
+		.seen = flow_now(),
+		.vip_port = call->l4.dport,
+	};
+	addr_copy(&call->flow->backend, &w->choice.backend);
+	bpf_map_update_elem(&brief, &w->key, call->flow, BPF_ANY);
+	flow_count(OV_FLOW_BORN);
+	flow_tally(&w->key, &w->choice.backend, 0, 1);
+	service_tally(w);
+	t->to.addr = addr_v4(&w->choice.backend);
+	return 0;
+}
+
+/* Results of call_continue beside 0 (goes on to *t) and a negative verdict. */
+enum { CALL_NEW = 1, CALL_REFUSE };
+
+/* A packet of a flow we know. */
+static __always_inline int call_continue(struct call *call, struct found *at, struct target *t)
+{
+	struct ov_flow *f = at->flow;
+	__u32 now = flow_now();
+	int opens = call->l4.event & L4_OPENS;
+	int is_udp = call->l4.protocol == IPPROTO_UDP;
+
+	if (flow_is_expired(f, call->l4.protocol, now)) {
+		flow_forget(&call->wish->key, at);
+		return opens || is_udp ? CALL_NEW : CALL_REFUSE;
+	}
+	if (opens && (f->flags & OV_FLOW_CLOSED)) /* the port is used again */
+		return CALL_NEW;
+	if (f->vip_port != call->l4.dport)
+		return -OV_DROP_FLOW_CLASH;
+
+	t->ep = backend_lookup(call->dev->vni, &f->backend);
+	if (!backend_is_alive(t->ep, f->incarnation, &call->wish->key.vip) ||
+	    (is_udp && (t->ep->flags & OV_ENDPOINT_AWAY))) {
+		if (!opens && !is_udp)
+			return CALL_REFUSE;
+		flow_count(OV_FLOW_MOVED);
+		flow_forget(&call->wish->key, at);
+		return CALL_NEW;
+	}
+	t->to.addr = addr_v4(&f->backend);
+	flow_advance(&call->wish->key, at, call->l4.event, 1, now);
+	return 0;
+}
+
+/* Of a call to the VIP: the backend, or a verdict below 0, or CALL_REFUSE. */
+static __always_inline int call_route(struct call *call, struct target *t)
+{
+	const struct ov_service *svc = NULL;
+
+	t->to.port = call->l4.dport;
+	if (call->vip->flags & OV_ENDPOINT_PORTS) {
+		svc = call_service(call);
+		if (!svc)
+			return -OV_DROP_NO_PORT;
+		if (svc->target_port)
+			t->to.port = svc->target_port;
+	}
+	call_fill_key(call, call->l4.sport, t->to.port);
+
+	struct found at = flow_find(&call->wish->key);
+	int result = CALL_NEW;
+
+	if (at.flow)
+		result = call_continue(call, &at, t);
+	else if (call->l4.protocol != IPPROTO_UDP && !(call->l4.event & L4_OPENS))
+		return CALL_REFUSE;
+	if (result != CALL_NEW)
+		return result;
+	if (!svc)
+		svc = call_service(call);
+	return svc ? call_begin(call, svc, t) : -OV_DROP_NO_BACKEND;
+}
+
+/* ---- a backend that was given itself ---- */
+
+/*
+ * Its answers go to the VIP, with the ports the other way round. 0 when the
+ * packet is one; the flow is then at *at.
+ */
+static __noinline int hairpin_find(struct call *call, struct found *at)
+{
+	if (!(call->dev->flags & OV_ENDPOINT_BACKEND) ||
+	    !addr_equals_v4(&call->dev->service, call->addr))
+		return -1;
+	call_fill_key(call, call->l4.dport, call->l4.sport);
+	*at = flow_find(&call->wish->key);
+	if (!at->flow || !addr_equals_v4(&at->flow->backend, call->client))
+		return -1;
+	/* A new call from the very port it serves is no answer. */
+	return call->l4.event & L4_OPENS ? -1 : 0;
+}
+
+/* VIP:vip_port -> client, out of the device it came in on. */
+static __noinline int hairpin_answer(struct __sk_buff *skb, struct call *call, __u32 vip_port)
+{
+	struct end from_src = { call->client, call->l4.sport };
+	struct end to_src = { call->addr, vip_port };
+	struct end from_dst = { call->addr, call->l4.dport };
+	struct end to_dst = { call->client, call->l4.dport };
+	__u8 mac[ETH_ALEN];
+	int verdict;
+
+	verdict = nat_end(skb, &call->l4, SIDE_SRC, &from_src, &to_src);
+	if (verdict == 0)
+		verdict = nat_end(skb, &call->l4, SIDE_DST, &from_dst, &to_dst);
+	vip_mac(call->addr, mac);
+	if (verdict == 0)
+		verdict = nat_macs(skb, mac, call->dev->mac);
+	if (verdict < 0)
+		return verdict;
+	bpf_redirect(skb->ifindex, 0);
+	return OV_FWD_LOCAL;
+}
+
+/* The call itself: VIP:client_port -> its own address. */
+static __noinline int hairpin_call(struct __sk_buff *skb, struct call *call,
+					const struct target *t)
+{
+	struct end from = { call->client, call->l4.sport };
+	struct end to = { call->addr, call->l4.sport };
+	__u8 mac[ETH_ALEN];
+	int verdict = nat_end(skb, &call->l4, SIDE_SRC, &from, &to);
+
+	vip_mac(call->addr, mac);
+	if (verdict == 0)
+		verdict = nat_macs(skb, mac, t->ep->mac);
+	if (verdict < 0)
+		return verdict;
+	bpf_redirect(skb->ifindex, 0);
+	return OV_FWD_LOCAL;
+}
+
+/* ---- rewriting ---- */
+
+static __always_inline int call_rewrite(struct __sk_buff *skb, struct call *call, struct target *t)
+{
+	struct end from = { call->addr, call->l4.dport };
+	int verdict = nat_end(skb, &call->l4, SIDE_DST, &from, &t->to);
+
+	if (verdict < 0)
+		return verdict;
+	if (t->ep->ifindex == skb->ifindex)
+		return hairpin_call(skb, call, t);
+	verdict = nat_macs(skb, NULL, t->ep->mac);
+	return verdict < 0 ? verdict : VIP_SEND;
+}
+
+/* A later fragment goes where the first one went. */
+static __noinline int fragment_forward(struct __sk_buff *skb, __u32 vni, const struct iphdr *ip,
+				       struct target *t)
+{
+	const struct ov_fragment *f = fragment_find(vni, ip);
+
+	if (!f || !t)
+		return -OV_DROP_FRAGMENT;
+	t->ep = endpoint_lookup_v4(vni, addr_v4(&f->dst));
+	if (!t->ep || t->ep->ifindex == skb->ifindex) /* to itself: not worth the code */
+		return -OV_DROP_FRAGMENT;
+	if (nat_ipv4(skb, sizeof(struct ethhdr), SIDE_DST, addr_v4(&f->dst)) < 0 ||
+	    nat_macs(skb, NULL, t->ep->mac) < 0)
+		return -OV_DROP_NAT_FAILED;
+	return VIP_SEND;
+}
+
+/* Whose reply the client complains about. 0 and *t, or a negative verdict. */
+static __always_inline int error_find(struct call *call, const struct quoted *q, struct target *t)
+{
+	const struct ov_service *svc;
+
+	if (q->ip.saddr != call->addr || q->ip.daddr != call->client)
+		return -OV_DROP_NO_FLOW;
+	call->l4 = (struct l4){ .protocol = q->ip.protocol, .dport = q->sport, .sport = q->dport };
+	t->to.port = q->sport;
+	svc = call->vip->flags & OV_ENDPOINT_PORTS ? call_service(call) : NULL;
+	if (svc && svc->target_port)
+		t->to.port = svc->target_port;
+	call_fill_key(call, call->l4.sport, t->to.port);
+
+	struct found at = flow_find(&call->wish->key);
+
+	if (!at.flow)
+		return -OV_DROP_NO_FLOW;
+	t->ep = backend_lookup(call->dev->vni, &at.flow->backend);
+	if (!backend_is_alive(t->ep, at.flow->incarnation, &call->wish->key.vip))
+		return -OV_DROP_NO_FLOW;
+	t->to.addr = addr_v4(&at.flow->backend);
+	return 0;
+}
+
+/* The client complains about a reply: VIP and its port inside become the backend's. */
+static __noinline int error_forward(struct __sk_buff *skb, struct call *call,
+				    const struct iphdr *ip, struct quoted *q, struct target *t)
+{
+	__u32 icmp_at = sizeof(struct ethhdr) + ip->ihl * 4;
+	__be16 quoted_port = q->sport;
+	int verdict = error_find(call, q, t);
+
+	if (verdict < 0)
+		return verdict;
+	if (t->ep->ifindex == skb->ifindex)
+		return -OV_DROP_NO_FLOW;
+	if (quoted_rewrite(skb, icmp_at, SIDE_SRC, quoted_port, &t->to) < 0 ||
+	    nat_ipv4(skb, sizeof(struct ethhdr), SIDE_DST, t->to.addr) < 0 ||
+	    nat_macs(skb, NULL, t->ep->mac) < 0)
+		return -OV_DROP_NAT_FAILED;
+	return VIP_SEND;
+}
+
+/* c stands behind the IPv4 header's fixed part, all of L4 is linear. */
+static __always_inline int vip_forward_l4(struct __sk_buff *skb, struct cursor *c,
+					  struct iphdr *ip, struct call *call, struct target *t)
+{
+	int is_first = fragment_is_first(ip);
+	int result = l4_parse(c, ip, &call->l4);
+	struct found at;
+
+	if (result < 0)
+		return result;
+	if (hairpin_find(call, &at) == 0) {
+		__be16 vip_port = at.flow->vip_port;
+
+		flow_advance(&call->wish->key, &at, call->l4.event, 0, flow_now());
+		return hairpin_answer(skb, call, vip_port);
+	}
+	result = call_route(call, t);
+	if (result == CALL_REFUSE)
+		return REFUSE(OV_DROP_NO_FLOW);
+	if (result == -OV_DROP_NO_BACKEND || result == -OV_DROP_NO_PORT)
+		return REFUSE(-result);
+	if (result < 0)
+		return result;
+	if (is_first)
+		fragment_remember(call->dev->vni, ip, call->client, t->to.addr);
+	return call_rewrite(skb, call, t);
+}
+
+/*
+ * A packet of an endpoint to a VIP of its network. Returns a verdict; or VIP_SEND,
+ * with the backend in *t; or REFUSE(why). The caller does the latter two: from
+ * here the stack would not suffice.
+ */
+static __noinline int vip_forward(struct __sk_buff *skb, const struct ov_device *dev,
+				  const struct ov_endpoint *vip, struct target *t)
+{
+	struct cursor at = cursor_skb(skb), *c = &at;
+	struct ethhdr *eth = cursor_take(c, struct ethhdr);
+	struct vip_scratch *scratch;
+	struct iphdr *ip;
+	__u32 zero = 0;
+
+	if (!eth || parse_ipv4(c, &ip) < 0)
+		return -OV_DROP_MALFORMED;
+	scratch = bpf_map_lookup_elem(&vip_scratch, &zero);
+	if (!scratch || !dev || !vip || !t) /* cannot be: the verifier wants to see it */
+		return -OV_DROP_NAT_FAILED;
+
+	struct call call = {
+		.dev = dev,
+		.vip = vip,
+		.client = ip->saddr,
+		.addr = ip->daddr,
+		.wish = &scratch->wish,
+		.flow = &scratch->flow,
+	};
+
+	if (fragment_is_later(ip))
+		return fragment_forward(skb, dev->vni, ip, t);
+	if (l4_is_carried(ip->protocol))
+		return vip_forward_l4(skb, c, ip, &call, t);
+
+	struct cursor peek = *c;
+	struct quoted *q = icmp_quoted(&peek, ip);
+
+	if (q)
+		return error_forward(skb, &call, ip, q, t);
+	if (ip->protocol != IPPROTO_ICMP)
+		return -OV_DROP_VIP_PROTOCOL;
+
+	int verdict = icmp_answer_echo(skb, c, eth, ip, vip->mac);
+
+	return verdict == -OV_DROP_UNKNOWN_DST ? -OV_DROP_VIP_PROTOCOL : verdict;
+}
