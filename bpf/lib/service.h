@@ -22,12 +22,12 @@ struct wish {
 	struct ov_affinity affinity;
 };
 
-static __always_inline const struct ov_service *
-service_lookup(const struct ov_addr *vip, __u32 vni, __be16 port, __u8 protocol)
+static __always_inline const struct ov_service *service_lookup_v4(__be32 vip, __u32 vni,
+								  __be16 port, __u8 protocol)
 {
 	struct ov_service_key k = { .vni = vni, .port = port, .protocol = protocol };
 
-	addr_copy(&k.vip, vip);
+	addr_set_v4(&k.vip, vip);
 	return bpf_map_lookup_elem(&services, &k);
 }
 

@@ -57,9 +57,8 @@ static __noinline const struct ov_service *call_service(const struct call *call)
 	if (!call)
 		return NULL;
 	if (!(call->vip->flags & OV_ENDPOINT_PORTS))
-		return service_lookup(&call->wish->key.vip, call->wish->vni, 0, 0);
-	return service_lookup(&call->wish->key.vip, call->wish->vni, call->l4.dport,
-			      call->l4.protocol);
+		return service_lookup_v4(call->addr, call->dev->vni, 0, 0);
+	return service_lookup_v4(call->addr, call->dev->vni, call->l4.dport, call->l4.protocol);
 }
 
 static __always_inline void call_fill_key(struct call *call, __be16 client_port,

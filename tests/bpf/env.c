@@ -77,7 +77,8 @@ void env_put_peer(struct env *env, uint32_t vtep, uint32_t next_hop)
 void env_put_endpoint(struct env *env, const struct actor *a, uint32_t ifindex)
 {
 	struct ov_endpoint_key key = { .addr = addr_from_v4(a->ip), .vni = a->vni };
-	struct ov_endpoint value = { .vtep = addr_from_v4(a->vtep), .ifindex = ifindex };
+	struct ov_endpoint value = { .vtep = addr_from_v4(a->vtep), .ifindex = ifindex,
+				     .incarnation = a->ip };
 
 	memcpy(value.mac, a->mac, 6);
 	put(env, MAP_endpoints, &key, &value);
@@ -86,7 +87,7 @@ void env_put_endpoint(struct env *env, const struct actor *a, uint32_t ifindex)
 void env_put_device(struct env *env, const struct actor *a, uint32_t ifindex)
 {
 	struct ov_device value = { .addr = addr_from_v4(a->ip), .vni = a->vni,
-				   .mtu = NETWORK_MTU };
+				   .mtu = NETWORK_MTU, .incarnation = a->ip };
 
 	memcpy(value.mac, a->mac, 6);
 	put(env, MAP_devices, &(struct ov_device_key){ ifindex }, &value);
@@ -94,7 +95,7 @@ void env_put_device(struct env *env, const struct actor *a, uint32_t ifindex)
 
 void env_empty(struct env *env, enum env_map map)
 {
-	uint8_t key[sizeof(struct ov_endpoint_key)];
+	uint8_t key[64];
 
 	while (bpf_map_get_next_key(env->map[map], NULL, key) == 0)
 		cr_assert_eq(bpf_map_delete_elem(env->map[map], key), 0);

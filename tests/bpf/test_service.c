@@ -1,0 +1,928 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Calls to a VIP and their answers, as the programs carry them. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <string.h>
+
+#include "balance.h"
+#include "base/addr.h"
+#include "maps/flow_hash.h"
+
+static struct env env;
+
+static void setup(void)
+{
+	env_open(&env);
+}
+static void teardown(void)
+{
+	env_close(&env);
+}
+TestSuite(service, .init = setup, .fini = teardown);
+
+static const struct balance only_two = { .count = 1, .backend = { &blue_two } };
+static const struct balance only_far = { .count = 1, .backend = { &blue_far } };
+static const struct balance three = { .algorithm = OV_LB_RR, .count = 3,
+				      .backend = { &blue_two, &blue_far, &blue_third } };
+
+static struct outcome send_segment(const struct actor *from, const struct segment *s)
+{
+	struct pkt p = segment_pkt(s);
+
+	return env_send(&env, from, &p);
+}
+
+static struct outcome call_with(const struct actor *client, uint8_t protocol, uint16_t sport,
+				uint16_t dport, uint8_t flags)
+{
+	struct segment s = call_of(client, protocol, sport, dport);
+
+	s.flags = flags;
+	return send_segment(client, &s);
+}
+
+static struct outcome answer_with(const struct actor *backend, const struct actor *client,
+				  uint8_t protocol, uint16_t sport, uint16_t dport, uint8_t flags)
+{
+	struct segment s = answer_of(backend, client, protocol, sport, dport);
+
+	s.flags = flags;
+	return send_segment(backend, &s);
+}
+
+static void expect_ends(struct outcome *o, int ipv4, uint32_t src, uint16_t sport, uint32_t dst,
+			uint16_t dport)
+{
+	struct segment s = segment_read(&o->out, ipv4);
+
+	cr_assert_eq(s.src, src, "source %x, not %x", s.src, src);
+	cr_assert_eq(s.dst, dst, "destination %x, not %x", s.dst, dst);
+	cr_assert_eq(s.sport, sport, "source port %u, not %u", s.sport, sport);
+	cr_assert_eq(s.dport, dport, "destination port %u, not %u", s.dport, dport);
+}
+
+/* An established TCP connection of blue_one's port to blue_two behind the VIP. */
+static void establish(uint16_t port)
+{
+	struct outcome o = call_with(&blue_one, IPPROTO_TCP, port, 80, TCP_SYN);
+
+	expect_verdict(o, OV_FWD_LOCAL);
+	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, port, TCP_SYN | TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
+	o = call_with(&blue_one, IPPROTO_TCP, port, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
+}
+
+static void check_call_and_answer(uint8_t protocol, uint8_t opens, uint8_t answers)
+{
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	o = call_with(&blue_one, protocol, 4000, 80, opens);
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
+	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_dest, blue_two.mac, 6);
+	o = answer_with(&blue_two, &blue_one, protocol, 80, 4000, answers);
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
+	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_source, vip_mac, 6);
+}
+
+Test(service, tcp_on_one_host_goes_to_the_backend_and_comes_back_from_the_vip)
+{
+	check_call_and_answer(IPPROTO_TCP, TCP_SYN, TCP_SYN | TCP_ACK);
+}
+
+Test(service, udp_on_one_host_goes_to_the_backend_and_comes_back_from_the_vip)
+{
+	check_call_and_answer(IPPROTO_UDP, 0, 0);
+}
+
+Test(service, sctp_on_one_host_goes_to_the_backend_and_comes_back_from_the_vip)
+{
+	check_call_and_answer(IPPROTO_SCTP, 1, 2);
+}
+
+static void cross_wire(struct pkt *p)
+{
+	struct ethhdr *eth = (void *)p->data;
+
+	memcpy(eth->h_source, wire_mac, 6);
+	memcpy(eth->h_dest, uplink_mac, 6);
+}
+
+/* As that node, with the service; flows are kept, as they would be on two machines. */
+static void become(enum node node, const struct balance *b)
+{
+	env_become(&env, node);
+	balance_put(&env, b);
+}
+
+Test(service, the_whole_way_to_another_host_and_back)
+{
+	struct segment s = call_of(&blue_one, IPPROTO_TCP, 4000, 80);
+	struct outcome o;
+
+	become(NODE_A, &only_far);
+	s.flags = TCP_SYN;
+	o = send_segment(&blue_one, &s);
+	expect_verdict(o, OV_FWD_ENCAP);
+	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 80);
+
+	become(NODE_B, &only_far);
+	cross_wire(&o.out);
+	o = env_arrive(&env, &o.out);
+	expect_verdict(o, OV_FWD_DECAP);
+	expect_ends(&o, 0, blue_one.ip, 4000, blue_far.ip, 80);
+
+	s = answer_of(&blue_far, &blue_one, IPPROTO_TCP, 80, 4000);
+	s.flags = TCP_SYN | TCP_ACK;
+	o = send_segment(&blue_far, &s);
+	expect_verdict(o, OV_FWD_ENCAP); /* as it is: only the client's node knows of the VIP */
+	expect_ends(&o, 1, blue_far.ip, 80, blue_one.ip, 4000);
+
+	become(NODE_A, &only_far);
+	cross_wire(&o.out);
+	o = env_arrive(&env, &o.out);
+	expect_verdict(o, OV_FWD_DECAP);
+	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
+	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_source, vip_mac, 6);
+	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_dest, blue_one.mac, 6);
+}
+
+Test(service, packets_of_every_size_and_option_keep_right_checksums)
+{
+	balance_put(&env, &only_two);
+	for (size_t n = 0; n <= NETWORK_MTU - 40; n += 97) {
+		struct segment s = call_of(&blue_one, n & 1 ? IPPROTO_UDP : IPPROTO_TCP, 4000, 80);
+		struct outcome o;
+
+		s.flags = TCP_SYN;
+		s.payload = n;
+		o = send_segment(&blue_one, &s);
+		expect_verdict(o, OV_FWD_LOCAL);
+		expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
+	}
+	for (size_t n = 4; n <= 40; n += 4) {
+		struct pkt p = pkt_new();
+		struct outcome o;
+
+		pkt_eth(&p, blue_one.mac, vip_mac, ETH_P_IP);
+		pkt_ipv4(&p, blue_one.ip, VIP_IP, IPPROTO_UDP);
+		pkt_ipv4_options(&p, n);
+		pkt_udp(&p, 5000, 53);
+		pkt_payload(&p, 99);
+		pkt_finish(&p);
+		o = env_send(&env, &blue_one, &p);
+		expect_verdict(o, OV_FWD_LOCAL);
+		expect_ends(&o, 0, blue_one.ip, 5000, blue_two.ip, 53);
+	}
+}
+
+Test(service, udp_without_a_checksum_stays_without)
+{
+	struct segment s = call_of(&blue_one, IPPROTO_UDP, 4000, 53);
+	struct pkt p = segment_pkt(&s);
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	((struct pkt_udp *)pkt_find(&p, PKT_UDP, 0))->check = 0;
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_FWD_LOCAL);
+	cr_assert_eq(((struct pkt_udp *)pkt_find(&o.out, PKT_UDP, 0))->check, 0);
+}
+
+Test(service, a_declared_port_is_translated_both_ways)
+{
+	struct balance b = only_two;
+	struct outcome o;
+
+	b.port = 80;
+	b.target = 8080;
+	balance_put(&env, &b);
+	for (int i = 0; i < 2; i++) {
+		uint8_t protocol = i ? IPPROTO_UDP : IPPROTO_TCP;
+
+		o = call_with(&blue_one, protocol, 4000, 80, TCP_SYN);
+		expect_verdict(o, OV_FWD_LOCAL);
+		expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 8080);
+		o = answer_with(&blue_two, &blue_one, protocol, 8080, 4000, TCP_SYN | TCP_ACK);
+		expect_verdict(o, OV_FWD_LOCAL);
+		expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
+	}
+}
+
+static void expect_reset(struct outcome *o, uint16_t sport, uint16_t dport, uint32_t seq,
+			 uint32_t ack, uint8_t flags)
+{
+	struct segment s;
+
+	expect_verdict(*o, OV_FWD_RESET);
+	expect_ends(o, 0, VIP_IP, sport, blue_one.ip, dport);
+	s = segment_read(&o->out, 0);
+	cr_assert_eq(s.flags, flags);
+	cr_assert_eq(s.seq, seq);
+	cr_assert_eq(s.ack, ack);
+	cr_assert_eq(o->out.len, 54);
+	cr_assert_arr_eq(s.dst_mac, blue_one.mac, 6);
+	cr_assert_arr_eq(s.src_mac, vip_mac, 6);
+}
+
+/* RFC 9293 3.10.7.1. */
+Test(service, an_undeclared_port_is_refused_as_a_host_would)
+{
+	struct balance b = only_two;
+	struct segment s = call_of(&blue_one, IPPROTO_TCP, 4000, 81);
+	struct outcome o;
+
+	b.port = 80;
+	balance_put(&env, &b);
+	s.flags = TCP_SYN;
+	s.seq = 0xfffffff0;
+	s.payload = 300;
+	o = send_segment(&blue_one, &s);
+	expect_reset(&o, 81, 4000, 0, 0xfffffff0 + 301u, TCP_RST | TCP_ACK);
+}
+
+static void expect_unreachable(struct outcome *o)
+{
+	struct pkt_ipv4 *ip = pkt_find(&o->out, PKT_IPV4, 0);
+	struct pkt_icmp *icmp = pkt_find(&o->out, PKT_ICMP, 0);
+
+	expect_verdict(*o, OV_FWD_UNREACHABLE);
+	cr_assert_eq(ntohl(ip->saddr), VIP_IP);
+	cr_assert_eq(ntohl(ip->daddr), blue_one.ip);
+	cr_assert_eq(pkt_checksum(ip, 20), 0);
+	cr_assert_eq(icmp->type, 3);
+	cr_assert_eq(icmp->code, 3);
+	cr_assert_eq(pkt_checksum(icmp, 8 + 28), 0);
+	cr_assert_eq(o->out.len, 14 + 20 + 8 + 28);
+}
+
+Test(service, udp_to_an_undeclared_port_is_answered_unreachable)
+{
+	struct balance b = only_two;
+	struct outcome o;
+
+	b.port = 80;
+	balance_put(&env, &b);
+	o = call_with(&blue_one, IPPROTO_UDP, 4000, 81, 0);
+	expect_unreachable(&o);
+}
+
+Test(service, without_a_backend_callers_are_told_at_once)
+{
+	struct balance none = { 0 };
+	struct outcome o;
+
+	balance_put(&env, &none);
+	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	expect_unreachable(&o);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	expect_reset(&o, 80, 4000, 0, 21, TCP_RST | TCP_ACK);
+	o = call_with(&blue_one, IPPROTO_SCTP, 4000, 80, 1);
+	expect_unreachable(&o);
+}
+
+Test(service, a_segment_of_no_known_connection_is_reset_with_its_own_numbers)
+{
+	struct segment s = call_of(&blue_one, IPPROTO_TCP, 4000, 80);
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	s.flags = TCP_ACK;
+	s.seq = 1000;
+	s.ack = 7777;
+	o = send_segment(&blue_one, &s);
+	expect_reset(&o, 80, 4000, 7777, 0, TCP_RST);
+	s.flags = TCP_RST;
+	o = send_segment(&blue_one, &s);
+	expect_verdict(o, OV_DROP_NO_FLOW); /* never a reset for a reset */
+}
+
+Test(service, a_ping_to_the_vip_is_answered)
+{
+	struct pkt p = pkt_new();
+	struct pkt_icmp *icmp;
+	struct outcome o;
+
+	balance_put(&env, &only_far);
+	pkt_eth(&p, blue_one.mac, vip_mac, ETH_P_IP);
+	pkt_ipv4(&p, blue_one.ip, VIP_IP, IPPROTO_ICMP);
+	pkt_icmp(&p, 8, 0, 1, 2);
+	pkt_payload(&p, 56);
+	pkt_finish(&p);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_FWD_ECHO_REPLY);
+	icmp = pkt_find(&o.out, PKT_ICMP, 0);
+	cr_assert_eq(icmp->type, 0);
+	cr_assert_eq(pkt_checksum(icmp, 64), 0);
+}
+
+Test(service, protocols_that_services_do_not_carry_are_dropped)
+{
+	struct pkt p = pkt_new();
+	struct outcome o;
+
+	balance_put(&env, &only_far);
+	pkt_eth(&p, blue_one.mac, vip_mac, ETH_P_IP);
+	pkt_ipv4(&p, blue_one.ip, VIP_IP, 47);
+	pkt_payload(&p, 56);
+	pkt_finish(&p);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_DROP_VIP_PROTOCOL);
+}
+
+Test(service, arp_for_the_vip_is_answered)
+{
+	struct pkt p = pkt_new();
+	struct outcome o;
+
+	balance_put(&env, &only_far);
+	pkt_eth(&p, blue_one.mac, broadcast_mac, ETH_P_ARP);
+	pkt_arp(&p, 1, blue_one.mac, blue_one.ip, VIP_IP);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_FWD_ARP_REPLY);
+	cr_assert_arr_eq(((struct pkt_arp *)pkt_find(&o.out, PKT_ARP, 0))->sender_mac, vip_mac, 6);
+}
+
+Test(service, the_vip_of_another_network_is_unknown)
+{
+	struct segment s = call_of(&red_one, IPPROTO_TCP, 4000, 80);
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	s.flags = TCP_SYN;
+	o = send_segment(&red_one, &s);
+	expect_verdict(o, OV_DROP_UNKNOWN_DST);
+}
+
+Test(service, nobody_speaks_for_the_vip_from_outside)
+{
+	struct pkt p = vxlan_between(VTEP(NODE_B), VTEP(NODE_A), &blue_far, &blue_one);
+	struct pkt_ipv4 *ip = pkt_find(&p, PKT_IPV4, 1);
+	struct outcome o;
+
+	balance_put(&env, &only_far);
+	ip->saddr = htonl(VIP_IP);
+	pkt_ipv4_checksum(ip);
+	o = env_arrive(&env, &p);
+	expect_verdict(o, OV_DROP_WRONG_PEER);
+
+	p = vxlan_between(VTEP(NODE_B), VTEP(NODE_A), &blue_far, &blue_one);
+	ip = pkt_find(&p, PKT_IPV4, 1);
+	ip->daddr = htonl(VIP_IP);
+	pkt_ipv4_checksum(ip);
+	o = env_arrive(&env, &p);
+	expect_verdict(o, OV_DROP_NOT_LOCAL);
+}
+
+/* ---- the backend that is chosen ---- */
+
+static uint32_t backend_of(uint8_t protocol, uint16_t sport)
+{
+	struct outcome o = call_with(&blue_one, protocol, sport, 80, TCP_SYN);
+
+	return segment_read(&o.out, o.verdict == OV_FWD_ENCAP).dst;
+}
+
+Test(service, round_robin_takes_turns)
+{
+	balance_put(&env, &three);
+	for (uint16_t i = 0; i < 9; i++)
+		cr_assert_eq(backend_of(IPPROTO_TCP, 4000 + i), three.backend[i % 3]->ip);
+	for (uint16_t i = 0; i < 9; i++) /* and each flow stays where it is */
+		cr_assert_eq(backend_of(IPPROTO_TCP, 4000 + i), three.backend[i % 3]->ip);
+}
+
+static void check_every_backend_gets_some(enum ov_lb algorithm)
+{
+	struct balance b = three;
+	int count[3] = { 0 };
+
+	b.algorithm = algorithm;
+	balance_put(&env, &b);
+	for (uint16_t i = 0; i < 300; i++) {
+		uint32_t ip = backend_of(IPPROTO_UDP, 4000 + i);
+
+		for (int j = 0; j < 3; j++)
+			count[j] += ip == b.backend[j]->ip;
+	}
+	cr_assert_eq(count[0] + count[1] + count[2], 300);
+	for (int j = 0; j < 3; j++)
+		cr_assert_gt(count[j], 50, "backend %d got %d of 300", j, count[j]);
+}
+
+Test(service, random_gives_every_backend_some)
+{
+	check_every_backend_gets_some(OV_LB_RANDOM);
+}
+
+Test(service, maglev_gives_every_backend_some)
+{
+	check_every_backend_gets_some(OV_LB_MAGLEV);
+}
+
+Test(service, maglev_places_a_flow_by_the_hash_of_the_contract)
+{
+	struct balance b = three;
+
+	b.algorithm = OV_LB_MAGLEV;
+	balance_put(&env, &b);
+	for (uint16_t i = 0; i < 50; i++) {
+		struct ov_flow_key key = {
+			.client = addr_from_v4(blue_one.ip), .vip = addr_from_v4(VIP_IP),
+			.vni = { 0, 0, BLUE }, .protocol = IPPROTO_UDP,
+			.client_port = htons(4000 + i), .backend_port = htons(80),
+		};
+
+		cr_assert_eq(backend_of(IPPROTO_UDP, 4000 + i),
+			     b.backend[ov_flow_hash(&key) % 3]->ip);
+	}
+}
+
+Test(service, least_conn_prefers_who_has_fewest_connections)
+{
+	struct balance b = { .algorithm = OV_LB_LEAST_CONN, .count = 1,
+			     .backend = { &blue_two, &blue_far } };
+
+	balance_put(&env, &b);
+	for (uint16_t i = 0; i < 3; i++)
+		establish(4000 + i);
+	cr_assert_eq(balance_stats(&env, &blue_two).active, 3);
+	b.count = 2;
+	balance_put(&env, &b);
+	for (uint16_t i = 0; i < 20; i++)
+		cr_assert_eq(backend_of(IPPROTO_TCP, 5000 + i), blue_far.ip);
+}
+
+Test(service, least_conn_with_many_backends_finds_one)
+{
+	struct balance b = { .algorithm = OV_LB_LEAST_CONN, .count = BALANCE_MAX };
+
+	for (int i = 0; i < BALANCE_MAX; i++)
+		b.backend[i] = i & 1 ? &blue_two : &blue_far;
+	balance_put(&env, &b);
+	for (uint16_t i = 0; i < 100; i++) {
+		uint32_t ip = backend_of(IPPROTO_UDP, 4000 + i);
+
+		cr_assert(ip == blue_two.ip || ip == blue_far.ip);
+	}
+}
+
+Test(service, affinity_keeps_a_client_with_its_backend)
+{
+	struct balance b = three;
+	uint32_t first;
+
+	b.affinity_s = 100;
+	balance_put(&env, &b);
+	first = backend_of(IPPROTO_TCP, 4000);
+	for (uint16_t i = 1; i < 10; i++)
+		cr_assert_eq(backend_of(IPPROTO_TCP, 4000 + i), first);
+}
+
+Test(service, affinity_ends_with_a_backend_that_takes_no_new_flows)
+{
+	struct balance b = three, rest = { .algorithm = OV_LB_RR, .affinity_s = 100, .count = 2,
+					   .backend = { &blue_far, &blue_third } };
+
+	b.affinity_s = 100;
+	balance_put(&env, &b);
+	cr_assert_eq(backend_of(IPPROTO_TCP, 4000), blue_two.ip);
+	balance_put(&env, &rest);
+	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED);
+	cr_assert_neq(backend_of(IPPROTO_TCP, 4001), blue_two.ip);
+	cr_assert_eq(backend_of(IPPROTO_TCP, 4000), blue_two.ip, "a drained backend keeps its flow");
+}
+
+/* ---- a flow's life ---- */
+
+Test(service, a_connection_is_established_by_the_clients_answer_to_the_answer)
+{
+	struct ov_flow f;
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
+	cr_assert(balance_flow(&env, MAP_brief, &blue_one, IPPROTO_TCP, 4000, 80, &f));
+	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f),
+		      "a half-open connection must not enter the table of established ones");
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
+	cr_assert_not(balance_flow(&env, MAP_brief, &blue_one, IPPROTO_TCP, 4000, 80, &f));
+	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
+	cr_assert_eq(balance_stats(&env, &blue_two).active, 1);
+	cr_assert_eq(balance_stats(&env, &blue_two).total, 1);
+	cr_assert_eq(balance_counter(&env, OV_FLOW_ENTERED), 1);
+}
+
+Test(service, half_closed_connections_stay_established)
+{
+	struct ov_flow f;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_FIN | TCP_ACK);
+	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
+	cr_assert_eq(f.flags, OV_FLOW_REPLIED | OV_FLOW_FIN_CLIENT);
+}
+
+Test(service, a_connection_closed_by_both_leaves_and_carries_its_last_packets)
+{
+	struct ov_flow f;
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_FIN | TCP_ACK);
+	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_FIN | TCP_ACK);
+	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
+	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
+	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
+	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
+	cr_assert_eq(balance_counter(&env, OV_FLOW_LEFT), 1);
+}
+
+Test(service, a_reset_ends_a_connection)
+{
+	struct ov_flow f;
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_RST);
+	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
+	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
+	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
+}
+
+Test(service, a_port_used_again_is_a_new_flow)
+{
+	balance_put(&env, &only_two);
+	establish(4000);
+	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_RST);
+	establish(4000);
+	cr_assert_eq(balance_stats(&env, &blue_two).total, 2);
+	cr_assert_eq(balance_stats(&env, &blue_two).active, 1);
+}
+
+Test(service, idle_for_days_is_no_reason_to_forget)
+{
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	balance_age(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, OV_IDLE_TCP - 60);
+	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_ACK);
+	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
+}
+
+Test(service, what_was_idle_too_long_is_reset)
+{
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	balance_age(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, OV_IDLE_TCP + 60);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_RESET);
+	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
+}
+
+Test(service, udp_chooses_anew_after_a_silence)
+{
+	balance_put(&env, &three);
+	cr_assert_eq(backend_of(IPPROTO_UDP, 4000), blue_two.ip);
+	cr_assert_eq(backend_of(IPPROTO_UDP, 4000), blue_two.ip);
+	balance_age(&env, MAP_brief, &blue_one, IPPROTO_UDP, 4000, 80, OV_IDLE_UDP_ASKED + 2);
+	cr_assert_eq(backend_of(IPPROTO_UDP, 4000), blue_far.ip);
+	cr_assert_eq(balance_counter(&env, OV_FLOW_BORN), 2);
+}
+
+Test(service, a_syn_flood_touches_no_established_connection)
+{
+	struct ov_flow f;
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	for (uint32_t i = 0; i < 3000; i++)
+		call_with(&blue_one, IPPROTO_TCP, (uint16_t)(5000 + i), 80, TCP_SYN);
+	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
+	cr_assert_eq(balance_counter(&env, OV_FLOW_ENTERED), 1, "no half-open one got in");
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
+}
+
+/* ---- backends that go ---- */
+
+Test(service, a_removed_backends_client_gets_a_reset)
+{
+	struct balance rest = { .count = 1, .backend = { &blue_far } };
+	struct segment s = call_of(&blue_one, IPPROTO_TCP, 4000, 80);
+	struct ov_endpoint_key gone = { .addr = addr_from_v4(blue_two.ip), .vni = BLUE };
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	balance_put(&env, &rest);
+	cr_assert_eq(bpf_map_delete_elem(env.map[MAP_endpoints], &gone), 0);
+	s.flags = TCP_ACK;
+	s.ack = 99;
+	o = send_segment(&blue_one, &s);
+	expect_reset(&o, 80, 4000, 99, 0, TCP_RST);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN); /* a new connection is welcome */
+	expect_verdict(o, OV_FWD_ENCAP);
+}
+
+Test(service, no_flow_goes_to_who_has_the_address_next)
+{
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	balance_rebirth(&env, &blue_two, 4711);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_RESET);
+	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0); /* the list still names the old one */
+	expect_unreachable(&o);
+}
+
+Test(service, udp_moves_away_from_a_backend_that_is_gone)
+{
+	struct balance rest = { .algorithm = OV_LB_RR, .count = 1, .backend = { &blue_far } };
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	expect_verdict(o, OV_FWD_LOCAL);
+	balance_put(&env, &rest);
+	balance_rebirth(&env, &blue_two, 4711);
+	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	expect_verdict(o, OV_FWD_ENCAP);
+	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 53);
+	cr_assert_eq(balance_counter(&env, OV_FLOW_MOVED), 1);
+}
+
+Test(service, udp_moves_away_from_a_node_that_is_thought_dead_and_tcp_waits)
+{
+	struct balance both = { .algorithm = OV_LB_RR, .count = 2,
+				.backend = { &blue_two, &blue_far } };
+	struct balance rest = { .algorithm = OV_LB_RR, .count = 1, .backend = { &blue_far } };
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	establish(4000);
+	balance_put(&env, &both);
+	balance_put(&env, &rest);
+	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED | OV_ENDPOINT_AWAY);
+	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 53);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
+}
+
+/* ---- beside services ---- */
+
+Test(service, traffic_past_the_vip_is_left_alone)
+{
+	struct segment s = answer_of(&blue_two, &blue_one, IPPROTO_TCP, 80, 4001);
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	o = send_segment(&blue_two, &s);
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_ends(&o, 0, blue_two.ip, 80, blue_one.ip, 4001);
+}
+
+Test(service, an_answer_of_another_backend_is_not_the_vips)
+{
+	struct balance b = { .count = 1, .backend = { &blue_far } };
+	struct outcome o;
+
+	balance_put(&env, &b);
+	balance_flag(&env, &blue_two, 0);
+	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	o = answer_with(&blue_two, &blue_one, IPPROTO_UDP, 53, 4000, 0);
+	expect_ends(&o, 0, blue_two.ip, 53, blue_one.ip, 4000);
+}
+
+Test(service, a_connection_past_the_vip_may_follow_one_through_it)
+{
+	struct outcome o;
+
+	balance_put(&env, &only_two);
+	establish(4000);
+	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_RST);
+	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
+	expect_ends(&o, 0, blue_two.ip, 80, blue_one.ip, 4000);
+}
+
+Test(service, two_ports_to_one_target_from_one_client_port_clash)
+{
+	struct balance b = only_two;
+	struct ov_service_key key = { .vip = addr_from_v4(VIP_IP), .vni = BLUE,
+				      .port = htons(81), .protocol = IPPROTO_TCP };
+	struct ov_service value = { .choices = 1, .backends = 1, .target_port = htons(8080) };
+	struct outcome o;
+
+	b.port = 80;
+	b.target = 8080;
+	balance_put(&env, &b);
+	cr_assert_eq(bpf_map_update_elem(env.map[MAP_services], &key, &value, BPF_ANY), 0);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	expect_verdict(o, OV_FWD_LOCAL);
+	o = call_with(&blue_one, IPPROTO_TCP, 4000, 81, TCP_SYN);
+	expect_verdict(o, OV_DROP_FLOW_CLASH);
+}
+
+/* ---- a backend that calls its own service ---- */
+
+Test(service, a_backend_reaches_itself_through_its_vip)
+{
+	struct outcome o;
+	struct ov_flow f;
+
+	balance_put(&env, &only_two);
+	o = call_with(&blue_two, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_ends(&o, 0, VIP_IP, 4000, blue_two.ip, 80);
+	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_dest, blue_two.mac, 6);
+
+	o = call_with(&blue_two, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK); /* its answer, to the VIP */
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_ends(&o, 0, VIP_IP, 80, blue_two.ip, 4000);
+	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_dest, blue_two.mac, 6);
+
+	o = call_with(&blue_two, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	expect_ends(&o, 0, VIP_IP, 4000, blue_two.ip, 80);
+	cr_assert(balance_flow(&env, MAP_flows, &blue_two, IPPROTO_TCP, 4000, 80, &f));
+}
+
+Test(service, a_backend_reaches_itself_through_a_declared_port)
+{
+	struct balance b = only_two;
+	struct outcome o;
+
+	b.port = 80;
+	b.target = 8080;
+	balance_put(&env, &b);
+	o = call_with(&blue_two, IPPROTO_UDP, 4000, 80, 0);
+	expect_ends(&o, 0, VIP_IP, 4000, blue_two.ip, 8080);
+	o = call_with(&blue_two, IPPROTO_UDP, 8080, 4000, 0);
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_ends(&o, 0, VIP_IP, 80, blue_two.ip, 4000);
+}
+
+/* ---- ICMP errors and fragments ---- */
+
+static struct pkt icmp_about(const uint8_t *src_mac, const uint8_t *dst_mac, uint32_t src,
+			     uint32_t dst, const struct segment *about)
+{
+	struct pkt quote = segment_pkt(about), p = pkt_new();
+
+	pkt_eth(&p, src_mac, dst_mac, ETH_P_IP);
+	pkt_ipv4(&p, src, dst, IPPROTO_ICMP);
+	pkt_icmp(&p, 3, 3, 0, 0);
+	pkt_bytes(&p, quote.data + 14, 28);
+	pkt_finish(&p);
+	return p;
+}
+
+static void expect_icmp(struct outcome *o, int ipv4, uint32_t src, uint32_t dst,
+			const struct segment *about)
+{
+	struct pkt_ipv4 *ip = pkt_find(&o->out, PKT_IPV4, ipv4);
+	struct pkt_icmp *icmp = pkt_find(&o->out, PKT_ICMP, 0);
+	struct pkt_ipv4 *q = (struct pkt_ipv4 *)(icmp + 1);
+	uint16_t *ports = (uint16_t *)(q + 1);
+
+	cr_assert_eq(ntohl(ip->saddr), src);
+	cr_assert_eq(ntohl(ip->daddr), dst);
+	cr_assert_eq(pkt_checksum(ip, 20), 0);
+	cr_assert_eq(pkt_checksum(icmp, 8 + 28), 0);
+	cr_assert_eq(pkt_checksum(q, 20), 0);
+	cr_assert_eq(ntohl(q->saddr), about->src);
+	cr_assert_eq(ntohl(q->daddr), about->dst);
+	cr_assert_eq(ntohs(ports[0]), about->sport);
+	cr_assert_eq(ntohs(ports[1]), about->dport);
+}
+
+Test(service, a_backends_complaint_is_about_the_vip)
+{
+	struct balance b = only_two;
+	struct segment seen = call_of(&blue_one, IPPROTO_UDP, 4000, 5300);
+	struct segment called = call_of(&blue_one, IPPROTO_UDP, 4000, 53);
+	struct outcome o;
+	struct pkt p;
+
+	b.port = 53;
+	b.target = 5300;
+	balance_put(&env, &b);
+	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	seen.dst = blue_two.ip;
+	p = icmp_about(blue_two.mac, blue_one.mac, blue_two.ip, blue_one.ip, &seen);
+	o = env_send(&env, &blue_two, &p);
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_icmp(&o, 0, VIP_IP, blue_one.ip, &called);
+}
+
+Test(service, a_clients_complaint_is_about_the_backend)
+{
+	struct balance b = only_far;
+	struct segment seen = answer_of(&blue_far, &blue_one, IPPROTO_UDP, 53, 4000);
+	struct segment sent = answer_of(&blue_far, &blue_one, IPPROTO_UDP, 5300, 4000);
+	struct outcome o;
+	struct pkt p;
+
+	b.port = 53;
+	b.target = 5300;
+	balance_put(&env, &b);
+	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	seen.src = VIP_IP;
+	p = icmp_about(blue_one.mac, vip_mac, blue_one.ip, VIP_IP, &seen);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_FWD_ENCAP);
+	expect_icmp(&o, 1, blue_one.ip, blue_far.ip, &sent);
+}
+
+Test(service, a_complaint_about_no_flow_is_dropped)
+{
+	struct segment seen = answer_of(&blue_far, &blue_one, IPPROTO_UDP, 53, 4000);
+	struct outcome o;
+	struct pkt p;
+
+	balance_put(&env, &only_far);
+	seen.src = VIP_IP;
+	p = icmp_about(blue_one.mac, vip_mac, blue_one.ip, VIP_IP, &seen);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_DROP_NO_FLOW);
+}
+
+Test(service, what_exceeds_the_mtu_is_answered_before_it_is_rewritten)
+{
+	struct segment s = call_of(&blue_one, IPPROTO_UDP, 4000, 53);
+	struct pkt p;
+	struct outcome o;
+
+	balance_put(&env, &only_far);
+	s.payload = NETWORK_MTU - 27;
+	p = segment_pkt(&s);
+	((struct pkt_ipv4 *)pkt_find(&p, PKT_IPV4, 0))->frag_off = htons(0x4000);
+	pkt_ipv4_checksum(pkt_find(&p, PKT_IPV4, 0));
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_FWD_TOO_BIG);
+	cr_assert_eq(ntohl(((struct pkt_ipv4 *)(o.out.data + 14 + 28))->daddr), VIP_IP,
+		     "the quote must be what the client sent");
+}
+
+static struct pkt fragment(const struct segment *s, uint16_t id, uint16_t frag_off)
+{
+	struct pkt p = segment_pkt(s);
+	struct pkt_ipv4 *ip = pkt_find(&p, PKT_IPV4, 0);
+
+	ip->id = htons(id);
+	ip->frag_off = htons(frag_off);
+	pkt_ipv4_checksum(ip);
+	return p;
+}
+
+Test(service, fragments_follow_the_first_both_ways)
+{
+	struct segment call = call_of(&blue_one, IPPROTO_UDP, 4000, 53);
+	struct segment answer = answer_of(&blue_two, &blue_one, IPPROTO_UDP, 53, 4000);
+	struct outcome o;
+	struct pkt p;
+
+	balance_put(&env, &only_two);
+	p = fragment(&call, 7, 0x2000);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_FWD_LOCAL);
+	p = fragment(&call, 7, 5);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_FWD_LOCAL);
+	cr_assert_eq(segment_read(&o.out, 0).dst, blue_two.ip);
+	cr_assert_arr_eq(o.out.data + 34, p.data + 34, 28, "no port of a later fragment is touched");
+
+	p = fragment(&answer, 9, 0x2000);
+	o = env_send(&env, &blue_two, &p);
+	cr_assert_eq(segment_read(&o.out, 0).src, VIP_IP);
+	p = fragment(&answer, 9, 5);
+	o = env_send(&env, &blue_two, &p);
+	cr_assert_eq(segment_read(&o.out, 0).src, VIP_IP);
+	cr_assert_arr_eq(o.out.data + 34, p.data + 34, 28);
+
+	p = fragment(&call, 8, 5);
+	o = env_send(&env, &blue_one, &p);
+	expect_verdict(o, OV_DROP_FRAGMENT);
+}
