@@ -371,7 +371,7 @@ Test(kernel, does_not_keep_a_program_whose_maps_pin_was_removed)
 	cr_assert_eq(bpf_open(&place, &o, &e), 0, "%s", e.text);
 	before = program_id(bpf_program_fd(o, BPF_PROG_ENDPOINT));
 	bpf_close(o);
-	must(unlink(BPFFS "/deep/overlayd/v1/endpoints"), "unlink");
+	must(unlink(PINS "/endpoints"), "unlink");
 	cr_assert_eq(bpf_open(&place, &o, &e), 0, "%s", e.text);
 	cr_assert_neq(program_id(bpf_program_fd(o, BPF_PROG_ENDPOINT)), before);
 	bpf_close(o);
@@ -383,13 +383,13 @@ Test(kernel, names_a_pinned_map_of_another_layout)
 	struct err e = { 0 };
 	int fd;
 
-	sh("mkdir -p " BPFFS "/deep/overlayd/v1");
+	sh("mkdir -p " PINS);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "peers", 4, 4, 16, NULL);
 	must(fd, "map");
-	must(bpf_obj_pin(fd, BPFFS "/deep/overlayd/v1/peers"), "pin");
+	must(bpf_obj_pin(fd, PINS "/peers"), "pin");
 	cr_assert_neq(bpf_open(&place, &o, &e), 0);
-	cr_assert(strstr(e.text, "v1/peers"), "%s", e.text);
-	cr_assert_eq(access(BPFFS "/deep/overlayd/v1/peers", F_OK), 0, "what was there must stay");
+	cr_assert(strstr(e.text, "v" FORMAT_TEXT(OV_FORMAT) "/peers"), "%s", e.text);
+	cr_assert_eq(access(PINS "/peers", F_OK), 0, "what was there must stay");
 	close(fd);
 }
 
@@ -460,8 +460,7 @@ Test(kernel, leaves_foreign_filters_and_their_qdisc_alone)
 
 	bpf_use_clsact(kernel_bpf(k));
 	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
-	sh("tc filter add dev up0 egress prio 7 protocol all bpf da pinned " BPFFS
-	   "/deep/overlayd/v1/prog/ov_uplink");
+	sh("tc filter add dev up0 egress prio 7 protocol all bpf da pinned " PINS "/prog/ov_uplink");
 	remove_it(&d[PLAN_ATTACH], &key, &row);
 	cr_assert(sh_ok("tc filter show dev up0 egress | grep -q 'pref 7'"));
 	cr_assert_not(sh_ok("tc filter show dev up0 ingress | grep -q 'pref 50'"));
@@ -500,7 +499,7 @@ Test(kernel, an_endpoints_device_is_up_only_while_the_program_is_on_it)
 	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
 	remove_it(&d[PLAN_DEVICES], &device_key, &device);
 	cr_assert_eq(rows(&d[PLAN_ATTACH]), 0);
-	cr_assert(sh_ok("test -z \"$(ls " BPFFS "/deep/overlayd/v1/link)\""));
+	cr_assert(sh_ok("test -z \"$(ls " PINS "/link)\""));
 	kernel_close(k);
 }
 
@@ -530,7 +529,7 @@ Test(kernel, leaves_a_foreign_xdp_program_alone)
 	struct plan_attach row = { PROGRAM_UPLINK_XDP, OV_XDP_GENERIC };
 	struct err e = { 0 };
 
-	sh("ip link set up0 xdpgeneric pinned " BPFFS "/deep/overlayd/v1/prog/ov_uplink_xdp");
+	sh("ip link set up0 xdpgeneric pinned " PINS "/prog/ov_uplink_xdp");
 	cr_assert_eq(upsert(&d[PLAN_ATTACH], &key, &row, &e), -EBUSY);
 	cr_assert(strstr(e.text, "up0") && strstr(e.text, "--xdp off"), "%s", e.text);
 	remove_it(&d[PLAN_ATTACH], &key, &row);

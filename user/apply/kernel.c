@@ -12,7 +12,7 @@
 #include "drivers.h"
 #include "sys/nl.h"
 
-#define MAP_TABLES 5 /* PLAN_CONFIG to PLAN_ENDPOINTS */
+#define MAP_TABLES (PLAN_ENDPOINTS - PLAN_CONFIG + 1)
 
 struct kernel {
 	struct bpf_objects *bpf;
@@ -21,18 +21,20 @@ struct kernel {
 	struct attach_ctx attach;
 };
 
+#define ROWS(map, key, value) BPF_MAP_##map, sizeof(key), sizeof(value)
 static const struct {
-	enum plan_table_id table;
 	enum bpf_map_id map;
 	size_t key_size, value_size;
 	bool is_array;
-} maps[MAP_TABLES] = {
-	{ PLAN_CONFIG, BPF_MAP_config, 4, sizeof(struct ov_config), true },
-	{ PLAN_NETWORKS, BPF_MAP_networks, sizeof(struct ov_network_key), sizeof(struct ov_network), false },
-	{ PLAN_PEERS, BPF_MAP_peers, sizeof(struct ov_peer_key), sizeof(struct ov_peer), false },
-	{ PLAN_MAP_DEVICES, BPF_MAP_devices, sizeof(struct ov_device_key), sizeof(struct ov_device), false },
-	{ PLAN_ENDPOINTS, BPF_MAP_endpoints, sizeof(struct ov_endpoint_key), sizeof(struct ov_endpoint),
-	  false },
+} maps[MAP_TABLES] = { /* by table, from PLAN_CONFIG */
+	[PLAN_CONFIG - PLAN_CONFIG] = { ROWS(config, uint32_t, struct ov_config), true },
+	[PLAN_NETWORKS - PLAN_CONFIG] = { ROWS(networks, struct ov_network_key, struct ov_network) },
+	[PLAN_PEERS - PLAN_CONFIG] = { ROWS(peers, struct ov_peer_key, struct ov_peer) },
+	[PLAN_MAP_DEVICES - PLAN_CONFIG] = { ROWS(devices, struct ov_device_key, struct ov_device) },
+	[PLAN_BACKENDS - PLAN_CONFIG] = { ROWS(backends, struct ov_backend_key, struct ov_backend) },
+	[PLAN_CHOICES - PLAN_CONFIG] = { ROWS(choices, struct ov_choices_key, struct ov_choices) },
+	[PLAN_SERVICES - PLAN_CONFIG] = { ROWS(services, struct ov_service_key, struct ov_service) },
+	[PLAN_ENDPOINTS - PLAN_CONFIG] = { ROWS(endpoints, struct ov_endpoint_key, struct ov_endpoint) },
 };
 
 static void log_heard(void)
@@ -88,7 +90,7 @@ void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT]
 	device_driver(k->nl, &ret_driver[PLAN_DEVICES]);
 	attach_driver(&k->attach, &ret_driver[PLAN_ATTACH]);
 	for (int i = 0; i < MAP_TABLES; i++)
-		map_driver(&k->map[i], &ret_driver[maps[i].table]);
+		map_driver(&k->map[i], &ret_driver[PLAN_CONFIG + i]);
 }
 
 struct bpf_objects *kernel_bpf(struct kernel *k)
