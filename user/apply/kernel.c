@@ -98,29 +98,72 @@ struct bpf_objects *kernel_bpf(struct kernel *k)
 	return k->bpf;
 }
 
-int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDICT_COUNT])
+/* Calls `add` with each CPU's value of each entry. */
+static int read_each_cpu(int fd, uint32_t entries, size_t size,
+			 void (*add)(void *total, uint32_t i, const void *value), void *total)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = bpf_map_fd(k->bpf, BPF_MAP_counters);
-	struct ov_counter total[OV_VERDICT_COUNT] = { 0 };
-	_cleanup_(freep) struct ov_counter *each = NULL;
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_(freep) uint8_t *each = NULL;
 
 	if (cpus < 0)
 		return cpus;
-	each = calloc((size_t)cpus, sizeof(*each)); /* 16 bytes: no rounding up to 8 */
+	each = calloc((size_t)cpus, size); /* 8 or 16 bytes: no rounding up to 8 */
 	if (!each)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < OV_VERDICT_COUNT; i++) {
+	for (uint32_t i = 0; i < entries; i++) {
 		int r = bpf_map_lookup_elem(fd, &i, each);
 
 		if (r)
 			return r;
-		for (int cpu = 0; cpu < cpus; cpu++) {
-			total[i].packets += each[cpu].packets;
-			total[i].bytes += each[cpu].bytes;
-		}
+		for (int cpu = 0; cpu < cpus; cpu++)
+			add(total, i, each + (size_t)cpu * size);
 	}
-	memcpy(ret_total, total, sizeof(total));
 	return 0;
+}
+
+static void add_verdict(void *total, uint32_t i, const void *value)
+{
+	struct ov_counter *sum = (struct ov_counter *)total + i;
+	const struct ov_counter *one = value;
+
+	sum->packets += one->packets;
+	sum->bytes += one->bytes;
+}
+
+int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDICT_COUNT])
+{
+	struct ov_counter total[OV_VERDICT_COUNT] = { 0 };
+	int r = read_each_cpu(bpf_map_fd(k->bpf, BPF_MAP_counters), OV_VERDICT_COUNT,
+			      sizeof(total[0]), add_verdict, total);
+
+	if (!r)
+		memcpy(ret_total, total, sizeof(total));
+	return r;
+}
+
+static void add_flow_counter(void *total, uint32_t i, const void *value)
+{
+	((uint64_t *)total)[i] += *(const uint64_t *)value;
+}
+
+int kernel_flow_usage(struct kernel *k, struct flow_usage *ret_usage)
+{
+	uint64_t total[OV_FLOW_COUNTER_COUNT] = { 0 };
+	int r = read_each_cpu(bpf_map_fd(k->bpf, BPF_MAP_flow_counters), OV_FLOW_COUNTER_COUNT,
+			      sizeof(total[0]), add_flow_counter, total);
+
+	if (r)
+		return r;
+	*ret_usage = (struct flow_usage){ .max = OV_FLOWS, .overflow = total[OV_FLOW_OVERFLOW] };
+	/* The CPUs count while they are read: for a moment more may have left than entered. */
+	if (total[OV_FLOW_ENTERED] > total[OV_FLOW_LEFT])
+		ret_usage->used = total[OV_FLOW_ENTERED] - total[OV_FLOW_LEFT];
+	return 0;
+}
+
+int kernel_forget_older(struct kernel *k, struct err *e)
+{
+	return bpf_forget_older(k->bpf, e);
 }
 
 static bool is_ours(const struct link_info *l)
