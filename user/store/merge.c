@@ -46,6 +46,14 @@ static int check_block(const struct store *s, const struct entry *held, struct e
 		       id_format(&held->item.block.owner, owner));
 }
 
+static int check_service(const struct entry *held, const struct item *it, struct err *e)
+{
+	if (it->tombstone || !held || !held->item.tombstone)
+		return 0;
+	return err_set(e, -ESTALE, "service %s was removed meanwhile; create it again",
+		       it->service.name);
+}
+
 /* Who may write what (record.h), seen from this node as the writer. */
 static int check_right(const struct store *s, const struct entry *held, const struct item *it,
 		       struct err *e)
@@ -57,6 +65,8 @@ static int check_right(const struct store *s, const struct entry *held, const st
 		return check_endpoint(s, held, it, e);
 	case RECORD_BLOCK:
 		return check_block(s, held, e);
+	case RECORD_SERVICE:
+		return check_service(held, it, e);
 	case RECORD_CLUSTER:
 		return it->tombstone ? err_set(e, -EPERM, "the cluster record cannot be deleted") :
 				       0;
@@ -129,6 +139,8 @@ static bool may_write(const struct record *r, const struct item *it)
 		return id_equal(&r->writer, &it->endpoint.node);
 	case RECORD_BLOCK:
 		return r->stamp.hi && !r->stamp.lo && !id_is_zero(&it->block.owner);
+	case RECORD_SERVICE:
+		return r->tombstone || r->stamp.hi < STAMP_FINAL;
 	case RECORD_CLUSTER:
 		return !r->tombstone;
 	default:

@@ -61,6 +61,9 @@ static bool is_dead(const struct store *s, const struct item *it, uint64_t now_m
 					max_age_ms);
 	if (it->key.kind == RECORD_BLOCK)
 		return is_old_tombstone(s, RECORD_NETWORK, &it->block.network, now_ms, max_age_ms);
+	if (it->key.kind == RECORD_SERVICE)
+		return is_old_tombstone(s, RECORD_NETWORK, &it->service.network, now_ms,
+					max_age_ms);
 	return false;
 }
 

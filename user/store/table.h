@@ -23,7 +23,7 @@
 #define STORE_RECORDS_MAX 1000000
 /* Stamps stay below this, so that a greater one can always be made. */
 #define STAMP_LIMIT (1ull << 62)
-/* hi of every NODE tombstone: nothing its owner may write is greater. */
+/* hi of every NODE and SERVICE tombstone: nothing that anybody may write is greater. */
 #define STAMP_FINAL (STAMP_LIMIT - 1)
 
 struct version {
@@ -92,6 +92,11 @@ struct store {
 static inline bool kind_is_owned(uint8_t kind)
 {
 	return kind == RECORD_NODE || kind == RECORD_ENDPOINT;
+}
+/* Written by anybody: stamped by the hybrid logical clock. */
+static inline bool kind_is_shared(uint8_t kind)
+{
+	return kind == RECORD_NETWORK || kind == RECORD_SERVICE || kind == RECORD_CLUSTER;
 }
 /* The stamp of our next version of key. `known` is the greatest met of it, or NULL. -ERANGE. */
 int stamp_next(struct store *s, const struct record_key *key, const struct stamp *known,
