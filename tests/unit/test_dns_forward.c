@@ -1,0 +1,873 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dns/forward in virtual time: who is asked when, which replies count, what is kept. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "dns/forward.h"
+#include "dns/reply.h"
+
+#define ANSWERS_MAX 1200
+#define BYTES_MAX 4096
+
+struct bytes {
+	size_t len;
+	uint8_t b[BYTES_MAX];
+};
+
+struct sent {
+	uint64_t exchange;
+	struct dns_upstream to;
+	bool tcp;
+	struct bytes query;
+};
+
+struct bench {
+	struct dns_forward *f;
+	uint64_t now;
+	struct sent sent; /* the last one */
+	unsigned int udp, tcp, cancelled, answered;
+	uint64_t cookie[ANSWERS_MAX];
+	struct bytes answer; /* the last one */
+};
+
+/* What is asked, in the asker's words. */
+struct ask {
+	const char *name; /* "www.example.com" */
+	uint16_t type, id, flags, udp_size;
+	bool tcp, edns, dnssec;
+	const char *option; /* of EDNS, as bytes of text */
+	uint64_t asker;
+};
+
+static struct dns_upstream upstream(uint32_t n)
+{
+	return (struct dns_upstream){ addr_from_v4(0xc0000200 + n), 53 };
+}
+
+static void drain(struct bench *b)
+{
+	struct dns_forward_output o;
+
+	while (dns_forward_next_output(b->f, &o)) {
+		switch (o.type) {
+		case DNS_OUT_ANSWER:
+			cr_assert_lt(b->answered, ANSWERS_MAX);
+			b->cookie[b->answered++] = o.cookie;
+			b->answer.len = o.len;
+			memcpy(b->answer.b, o.data, o.len < BYTES_MAX ? o.len : BYTES_MAX);
+			break;
+		case DNS_OUT_UDP:
+		case DNS_OUT_TCP:
+			*(o.type == DNS_OUT_TCP ? &b->tcp : &b->udp) += 1;
+			b->sent = (struct sent){ o.exchange, o.to, o.type == DNS_OUT_TCP, { .len = o.len } };
+			memcpy(b->sent.query.b, o.data, o.len);
+			break;
+		case DNS_OUT_CANCEL:
+			b->cancelled++;
+			break;
+		}
+	}
+}
+
+static struct bench *set_up(size_t upstreams)
+{
+	const struct dns_upstream list[] = { upstream(1), upstream(2), upstream(3) };
+	struct bench *b = calloc(1, sizeof(*b));
+	struct rng rng;
+
+	rng_init_u64(&rng, 7);
+	cr_assert_eq(dns_forward_new(&rng, &b->f), 0);
+	dns_forward_set_upstreams(b->f, list, upstreams, 0);
+	drain(b);
+	return b;
+}
+
+static void tear_down(struct bench *b)
+{
+	dns_forward_free(b->f);
+	free(b);
+}
+
+static const struct dns_forward_counters *count(struct bench *b)
+{
+	return dns_forward_counters(b->f);
+}
+
+static void put_name(struct buf *out, const char *name)
+{
+	while (*name) {
+		size_t len = strcspn(name, ".");
+
+		buf_u8(out, (uint8_t)len);
+		buf_put(out, name, len);
+		name += len + (name[len] == '.');
+	}
+	buf_u8(out, 0);
+}
+
+static void put_query(struct buf *out, const struct ask *a)
+{
+	size_t option_len = a->option ? strlen(a->option) : 0;
+
+	buf_u16(out, a->id);
+	buf_u16(out, a->flags ? a->flags : DNS_FLAG_RD);
+	buf_u16(out, 1);
+	buf_u32(out, 0);
+	buf_u16(out, a->edns);
+	put_name(out, a->name);
+	buf_u16(out, a->type ? a->type : DNS_A);
+	buf_u16(out, 1);
+	if (!a->edns)
+		return;
+	buf_u8(out, 0);
+	buf_u16(out, DNS_OPT);
+	buf_u16(out, a->udp_size ? a->udp_size : 1232);
+	buf_u32(out, a->dnssec ? 0x8000 : 0);
+	buf_u16(out, (uint16_t)(option_len ? option_len + 4 : 0));
+	if (option_len) {
+		buf_u16(out, 10); /* COOKIE, RFC 7873 */
+		buf_blob(out, a->option, option_len);
+	}
+}
+
+static void ask(struct bench *b, uint64_t cookie, struct ask a)
+{
+	_cleanup_(buf_fini) struct buf query = { 0 };
+	struct dns_query q;
+
+	put_query(&query, &a);
+	cr_assert_eq(dns_parse(query.data, query.len, &q), 0);
+	dns_forward_ask(b->f, &q, query.data, query.len, a.tcp, a.asker, cookie, b->now);
+	drain(b);
+}
+
+/* ---- replies to the last query sent ---- */
+
+enum { ANSWERS, AUTHORITIES, ADDITIONALS };
+
+static size_t question_len(const struct bytes *m)
+{
+	size_t at = DNS_HEADER_LEN;
+
+	while (m->b[at])
+		at += m->b[at] + 1u;
+	return at + 5 - DNS_HEADER_LEN;
+}
+
+static void begin_reply(struct buf *r, const struct bench *b, uint16_t flags)
+{
+	const struct bytes *q = &b->sent.query;
+
+	buf_put(r, q->b, 2);
+	buf_u16(r, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | 0x0080 | flags));
+	buf_u16(r, 1);
+	buf_u16(r, 0);
+	buf_u32(r, 0);
+	buf_put(r, q->b + DNS_HEADER_LEN, question_len(q));
+}
+
+static void put_record(struct buf *r, int section, uint16_t type, uint32_t ttl, const void *data,
+		       size_t len)
+{
+	uint8_t *count_at = r->data + 6 + 2 * section;
+
+	dns_set_u16(count_at, (uint16_t)(dns_get_u16(count_at) + 1));
+	buf_u16(r, 0xc00c);
+	buf_u16(r, type);
+	buf_u16(r, 1);
+	buf_u32(r, ttl);
+	buf_blob(r, data, len);
+}
+
+static void put_a(struct buf *r, uint32_t ttl)
+{
+	put_record(r, ANSWERS, DNS_A, ttl, "\xcb\x00\x71\x01", 4);
+}
+
+static void put_soa(struct buf *r, uint32_t ttl, uint32_t minimum)
+{
+	_cleanup_(buf_fini) struct buf data = { 0 };
+
+	put_name(&data, "ns.example.com");
+	put_name(&data, "root.example.com");
+	for (int i = 0; i < 4; i++)
+		buf_u32(&data, 3600);
+	buf_u32(&data, minimum);
+	put_record(r, AUTHORITIES, DNS_SOA, ttl, data.data, data.len);
+}
+
+static void give(struct bench *b, struct buf *r)
+{
+	dns_forward_reply(b->f, b->sent.exchange, 0, r->data, r->len, b->now);
+	buf_fini(r);
+	drain(b);
+}
+
+static void reply_rcode(struct bench *b, enum dns_rcode rcode)
+{
+	struct buf r = { 0 };
+
+	begin_reply(&r, b, (uint16_t)rcode);
+	give(b, &r);
+}
+
+static void reply_a(struct bench *b, uint32_t ttl)
+{
+	struct buf r = { 0 };
+
+	begin_reply(&r, b, 0);
+	put_a(&r, ttl);
+	give(b, &r);
+}
+
+static void reply_negative(struct bench *b, enum dns_rcode rcode, uint32_t ttl, uint32_t minimum)
+{
+	struct buf r = { 0 };
+
+	begin_reply(&r, b, (uint16_t)rcode);
+	put_soa(&r, ttl, minimum);
+	give(b, &r);
+}
+
+static void pass(struct bench *b, uint64_t ms)
+{
+	b->now += ms;
+	dns_forward_tick(b->f, b->now);
+	drain(b);
+}
+
+static unsigned int rcode_of(const struct bytes *m)
+{
+	return dns_get_u16(m->b + 2) & 15;
+}
+
+/* TTL of the first record of the last answer. */
+static uint32_t ttl_of_answer(const struct bench *b)
+{
+	const uint8_t *at = b->answer.b + DNS_HEADER_LEN + question_len(&b->answer) + 6;
+
+	return (uint32_t)dns_get_u16(at) << 16 | dns_get_u16(at + 2);
+}
+
+static bool asks_upstream(const struct bench *b, uint32_t n)
+{
+	const struct dns_upstream up = upstream(n);
+
+	return !addr_cmp(&b->sent.to.addr, &up.addr);
+}
+
+/* ---- upstreams in order ---- */
+
+Test(dns_forward, an_answer_comes_back_with_the_askers_id_and_spelling)
+{
+	struct bench *b = set_up(3);
+
+	ask(b, 5, (struct ask){ .name = "WwW.Example.com", .id = 0x1234 });
+	cr_assert_eq(b->udp, 1);
+	cr_assert(asks_upstream(b, 1));
+	cr_assert_eq(memcmp(b->sent.query.b + DNS_HEADER_LEN, "\3WwW\7Example\3com", 16), 0);
+	reply_a(b, 60);
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(b->cookie[0], 5);
+	cr_assert_eq(dns_get_u16(b->answer.b), 0x1234);
+	cr_assert_eq(memcmp(b->answer.b + DNS_HEADER_LEN, "\3WwW\7Example\3com", 16), 0);
+	cr_assert_eq(b->cancelled, 1, "the exchange was not ended");
+	cr_assert_eq(dns_forward_deadline(b->f), UINT64_MAX);
+	tear_down(b);
+}
+
+Test(dns_forward, silence_moves_on_to_the_next_upstream_and_ends_in_servfail)
+{
+	struct bench *b = set_up(3);
+
+	ask(b, 1, (struct ask){ .name = "a.test", .id = 9 });
+	cr_assert_eq(dns_forward_deadline(b->f), DNS_UPSTREAM_TIMEOUT_MS);
+	pass(b, DNS_UPSTREAM_TIMEOUT_MS - 1);
+	cr_assert(asks_upstream(b, 1));
+	pass(b, 1);
+	cr_assert(asks_upstream(b, 2));
+	pass(b, DNS_UPSTREAM_TIMEOUT_MS);
+	cr_assert(asks_upstream(b, 3));
+	cr_assert_eq(b->answered, 0);
+	pass(b, DNS_UPSTREAM_TIMEOUT_MS);
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(rcode_of(&b->answer), DNS_SERVFAIL);
+	cr_assert_eq(dns_get_u16(b->answer.b), 9);
+	cr_assert_eq(count(b)->timed_out, 3);
+	cr_assert_eq(b->cancelled, 3);
+	tear_down(b);
+}
+
+Test(dns_forward, refusals_and_socket_errors_move_on_at_once)
+{
+	struct bench *b = set_up(3);
+
+	ask(b, 1, (struct ask){ .name = "a.test" });
+	reply_rcode(b, DNS_REFUSED);
+	cr_assert(asks_upstream(b, 2));
+	dns_forward_reply(b->f, b->sent.exchange, -111, NULL, 0, b->now);
+	drain(b);
+	cr_assert(asks_upstream(b, 3));
+	reply_rcode(b, DNS_SERVFAIL);
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(rcode_of(&b->answer), DNS_SERVFAIL);
+	tear_down(b);
+}
+
+Test(dns_forward, a_server_that_could_not_read_the_question_is_passed_over)
+{
+	struct bench *b = set_up(2);
+	uint8_t r[DNS_HEADER_LEN] = { 0 };
+
+	ask(b, 1, (struct ask){ .name = "a.test", .edns = true });
+	memcpy(r, b->sent.query.b, 2);
+	dns_set_u16(r + 2, DNS_FLAG_QR | DNS_FORMERR);
+	dns_forward_reply(b->f, b->sent.exchange, 0, r, sizeof(r), b->now);
+	drain(b);
+	cr_assert(asks_upstream(b, 2));
+	tear_down(b);
+}
+
+Test(dns_forward, nxdomain_is_an_answer)
+{
+	struct bench *b = set_up(3);
+
+	ask(b, 1, (struct ask){ .name = "a.test" });
+	reply_negative(b, DNS_NXDOMAIN, 60, 60);
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(rcode_of(&b->answer), DNS_NXDOMAIN);
+	cr_assert_eq(b->udp, 1);
+	tear_down(b);
+}
+
+Test(dns_forward, without_upstreams_the_answer_is_servfail_at_once)
+{
+	struct bench *b = set_up(0);
+
+	ask(b, 3, (struct ask){ .name = "a.test", .id = 77 });
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(b->udp, 0);
+	cr_assert_eq(rcode_of(&b->answer), DNS_SERVFAIL);
+	cr_assert_eq(dns_get_u16(b->answer.b), 77);
+	tear_down(b);
+}
+
+Test(dns_forward, ourselves_are_no_upstream)
+{
+	struct dns_upstream list[] = { { addr_from_v4(0x7f00000b), 53 }, upstream(2) };
+	struct bench *b = set_up(0);
+
+	dns_forward_set_upstreams(b->f, list, 1, 0);
+	ask(b, 1, (struct ask){ .name = "a.test" });
+	cr_assert_eq(b->udp, 0);
+	cr_assert_eq(b->answered, 1);
+	dns_forward_set_upstreams(b->f, list, 2, 0);
+	ask(b, 2, (struct ask){ .name = "a.test" });
+	cr_assert_eq(b->udp, 1);
+	cr_assert(asks_upstream(b, 2));
+	tear_down(b);
+}
+
+Test(dns_forward, new_upstreams_are_asked_what_is_under_way)
+{
+	struct dns_upstream other = upstream(9);
+	struct bench *b = set_up(3);
+	uint64_t old;
+
+	ask(b, 1, (struct ask){ .name = "a.test" });
+	ask(b, 2, (struct ask){ .name = "b.test" });
+	old = b->sent.exchange;
+	b->now = 3000;
+	dns_forward_set_upstreams(b->f, &other, 1, b->now);
+	drain(b);
+	cr_assert_eq(b->udp, 4);
+	cr_assert_eq(b->cancelled, 2);
+	cr_assert(asks_upstream(b, 9));
+	cr_assert_neq(b->sent.exchange, old);
+	cr_assert_eq(dns_forward_deadline(b->f), 3000 + DNS_UPSTREAM_TIMEOUT_MS);
+	reply_a(b, 60);
+	cr_assert_eq(b->cookie[0], 2);
+	dns_forward_set_upstreams(b->f, &other, 1, b->now);
+	drain(b);
+	cr_assert_eq(b->udp, 4, "the same list asked again");
+	dns_forward_set_upstreams(b->f, NULL, 0, b->now);
+	drain(b);
+	cr_assert_eq(b->answered, 2);
+	cr_assert_eq(rcode_of(&b->answer), DNS_SERVFAIL);
+	tear_down(b);
+}
+
+/* ---- which replies count ---- */
+
+static void spoil_and_expect_refusal(struct bench *b, size_t at, uint8_t mask)
+{
+	uint64_t refused = count(b)->refused_reply;
+	struct buf r = { 0 };
+
+	begin_reply(&r, b, 0);
+	put_a(&r, 60);
+	r.data[at] ^= mask;
+	give(b, &r);
+	cr_assert_eq(b->answered, 0, "byte %zu spoilt, and it was believed", at);
+	cr_assert_eq(count(b)->refused_reply, refused + 1);
+}
+
+Test(dns_forward, what_does_not_match_is_refused_and_the_true_reply_still_counts)
+{
+	struct bench *b = set_up(1);
+
+	ask(b, 1, (struct ask){ .name = "abc.test" });
+	spoil_and_expect_refusal(b, 0, 0x01);                   /* id */
+	spoil_and_expect_refusal(b, 1, 0x80);
+	spoil_and_expect_refusal(b, 2, 0x80);                   /* no response */
+	spoil_and_expect_refusal(b, 5, 0x01);                   /* no question */
+	spoil_and_expect_refusal(b, DNS_HEADER_LEN + 1, 0x02);  /* another name */
+	spoil_and_expect_refusal(b, DNS_HEADER_LEN + 11, 0x40); /* type 65 for type 1 */
+	spoil_and_expect_refusal(b, DNS_HEADER_LEN + 13, 0x02); /* class */
+	dns_forward_reply(b->f, b->sent.exchange + 1, 0, b->sent.query.b, b->sent.query.len, b->now);
+	drain(b);
+	cr_assert_eq(count(b)->refused_reply, 8);
+	reply_a(b, 60);
+	cr_assert_eq(b->answered, 1);
+	reply_a(b, 60);
+	cr_assert_eq(b->answered, 1, "answered twice");
+	tear_down(b);
+}
+
+Test(dns_forward, the_letters_of_a_reply_may_be_of_any_case)
+{
+	struct bench *b = set_up(1);
+	struct buf r = { 0 };
+
+	ask(b, 1, (struct ask){ .name = "abc.test" });
+	begin_reply(&r, b, 0);
+	put_a(&r, 60);
+	r.data[DNS_HEADER_LEN + 1] = 'A';
+	give(b, &r);
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(b->answer.b[DNS_HEADER_LEN + 1], 'a');
+	tear_down(b);
+}
+
+Test(dns_forward, a_type_is_a_number_and_not_a_letter)
+{
+	struct bench *b = set_up(1);
+
+	ask(b, 1, (struct ask){ .name = "a.test", .type = 65 }); /* HTTPS; 'A' */
+	reply_negative(b, DNS_NOERROR, 60, 60);
+	ask(b, 2, (struct ask){ .name = "a.test", .type = 97 }); /* 'a' */
+	cr_assert_eq(b->udp, 2);
+	tear_down(b);
+}
+
+Test(dns_forward, each_exchange_has_an_id_of_its_own)
+{
+	struct bench *b = set_up(3);
+	uint16_t first, second;
+
+	ask(b, 1, (struct ask){ .name = "a.test", .id = 1 });
+	first = dns_get_u16(b->sent.query.b);
+	pass(b, DNS_UPSTREAM_TIMEOUT_MS);
+	second = dns_get_u16(b->sent.query.b);
+	cr_assert_neq(first, second);
+	cr_assert(first != 1 || second != 1);
+	tear_down(b);
+}
+
+Test(dns_forward, a_broken_reply_moves_on_and_reaches_nobody)
+{
+	struct bench *b = set_up(2);
+	struct buf r = { 0 };
+
+	ask(b, 1, (struct ask){ .name = "a.test" });
+	begin_reply(&r, b, 0);
+	put_a(&r, 60);
+	r.len -= 2;
+	give(b, &r);
+	cr_assert_eq(b->answered, 0);
+	cr_assert(asks_upstream(b, 2));
+	tear_down(b);
+}
+
+Test(dns_forward, a_name_that_points_to_itself_ends)
+{
+	struct bench *b = set_up(1);
+	struct buf r = { 0 };
+
+	ask(b, 1, (struct ask){ .name = "a.test" });
+	begin_reply(&r, b, 0);
+	dns_set_u16(r.data + 6, 1);
+	buf_u16(&r, (uint16_t)(0xc000 | r.len)); /* itself */
+	buf_u16(&r, DNS_A);
+	buf_u16(&r, 1);
+	buf_u32(&r, 60);
+	buf_blob(&r, "\1\2\3\4", 4);
+	give(b, &r);
+	cr_assert_eq(b->answered, 1); /* stepped over, never followed */
+	tear_down(b);
+}
+
+/* ---- truncation ---- */
+
+static void put_big(struct buf *r, size_t records)
+{
+	static const uint8_t text[101] = { 100 };
+
+	for (size_t i = 0; i < records; i++)
+		put_record(r, ANSWERS, 16, 60, text, sizeof(text));
+}
+
+Test(dns_forward, a_truncated_reply_is_asked_for_again_by_tcp_of_the_same_upstream)
+{
+	struct bench *b = set_up(3);
+	struct buf r = { 0 };
+
+	ask(b, 1, (struct ask){ .name = "a.test", .type = 16, .tcp = true });
+	reply_rcode(b, (enum dns_rcode)DNS_FLAG_TC);
+	cr_assert_eq(b->tcp, 1);
+	cr_assert(b->sent.tcp);
+	cr_assert(asks_upstream(b, 1));
+	cr_assert_eq(b->cancelled, 1);
+	begin_reply(&r, b, 0);
+	put_big(&r, 20);
+	give(b, &r);
+	cr_assert_eq(b->answered, 1);
+	cr_assert_gt(b->answer.len, 2000);
+	cr_assert_not(dns_get_u16(b->answer.b + 2) & DNS_FLAG_TC);
+	tear_down(b);
+}
+
+Test(dns_forward, nonsense_by_tcp_moves_on_because_nothing_more_will_come)
+{
+	struct bench *b = set_up(2);
+
+	ask(b, 1, (struct ask){ .name = "a.test", .tcp = true });
+	reply_rcode(b, (enum dns_rcode)DNS_FLAG_TC);
+	dns_forward_reply(b->f, b->sent.exchange, 0, "nonsense", 8, b->now);
+	drain(b);
+	cr_assert(asks_upstream(b, 2));
+	cr_assert_not(b->sent.tcp);
+	tear_down(b);
+}
+
+Test(dns_forward, an_answer_is_cut_to_what_each_asker_takes)
+{
+	static const struct {
+		struct ask how;
+		bool cut;
+	} cases[] = {
+		{ { .name = "a.test", .type = 16 }, true },
+		{ { .name = "a.test", .type = 16, .tcp = true }, false },
+		{ { .name = "a.test", .type = 16, .edns = true, .udp_size = 1000 }, false },
+		{ { .name = "a.test", .type = 16, .edns = true, .udp_size = 600 }, true },
+	};
+	struct bench *b = set_up(1);
+	struct buf r = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ask(b, i, cases[i].how);
+		begin_reply(&r, b, 0);
+		put_big(&r, 6);
+		if (cases[i].how.edns) {
+			dns_set_u16(r.data + 10, 1);
+			buf_put(&r, "\0\0\x29\x04\xd0\0\0\0\0\0\0", DNS_BARE_OPT_LEN);
+		}
+		give(b, &r);
+		cr_assert_eq(!!(dns_get_u16(b->answer.b + 2) & DNS_FLAG_TC), cases[i].cut, "case %zu", i);
+		cr_assert_eq(dns_get_u16(b->answer.b + 6), cases[i].cut ? 0 : 6);
+		if (!cases[i].cut)
+			continue;
+		cr_assert_eq(dns_get_u16(b->answer.b + 10), cases[i].how.edns, "the OPT, case %zu", i);
+		cr_assert_eq(b->answer.len, DNS_HEADER_LEN + question_len(&b->answer) +
+						    (cases[i].how.edns ? DNS_BARE_OPT_LEN : 0));
+	}
+	tear_down(b);
+}
+
+/* ---- EDNS ---- */
+
+Test(dns_forward, options_pass_as_they_came_and_make_a_question_its_askers_own)
+{
+	struct bench *b = set_up(1);
+	struct ask how = { .name = "a.test", .edns = true, .option = "8 octets" };
+
+	ask(b, 1, how);
+	cr_assert_not_null(memmem(b->sent.query.b, b->sent.query.len, "8 octets", 8));
+	ask(b, 2, how);
+	cr_assert_eq(b->udp, 2, "two askers shared a cookie");
+	reply_a(b, 60);
+	ask(b, 3, how);
+	cr_assert_eq(b->udp, 3, "an answer with options was kept");
+	cr_assert_eq(count(b)->from_cache, 0);
+	tear_down(b);
+}
+
+Test(dns_forward, no_larger_datagram_is_announced_than_passes_in_one_piece)
+{
+	struct bench *b = set_up(1);
+	const uint8_t *size;
+
+	ask(b, 1, (struct ask){ .name = "a.test", .edns = true, .udp_size = 4096 });
+	size = b->sent.query.b + b->sent.query.len - DNS_BARE_OPT_LEN + 3;
+	cr_assert_eq(dns_get_u16(size), DNS_UDP_MAX);
+	tear_down(b);
+}
+
+Test(dns_forward, what_is_desired_of_an_answer_is_part_of_the_question)
+{
+	static const struct ask different[] = {
+		{ .name = "a.test" },
+		{ .name = "a.test", .edns = true },
+		{ .name = "a.test", .edns = true, .dnssec = true },
+		{ .name = "a.test", .flags = DNS_FLAG_RD | DNS_FLAG_CD },
+		{ .name = "a.test", .flags = DNS_FLAG_RD | DNS_FLAG_AD },
+		{ .name = "a.test", .type = DNS_AAAA },
+	};
+	struct bench *b = set_up(1);
+
+	for (int again = 0; again < 2; again++) {
+		for (size_t i = 0; i < ARRAY_SIZE(different); i++) {
+			unsigned int udp = b->udp;
+			struct buf r = { 0 };
+
+			ask(b, i, different[i]);
+			cr_assert_eq(b->udp, udp + !again, "case %zu", i);
+			if (again)
+				continue;
+			begin_reply(&r, b, 0);
+			put_record(&r, ANSWERS, different[i].type ? different[i].type : DNS_A, 60, "1234", 4);
+			give(b, &r);
+		}
+	}
+	cr_assert_eq(count(b)->from_cache, ARRAY_SIZE(different));
+	tear_down(b);
+}
+
+/* ---- what is kept ---- */
+
+Test(dns_forward, an_answer_is_kept_for_its_shortest_ttl_and_grows_old)
+{
+	struct bench *b = set_up(1);
+	struct buf r = { 0 };
+
+	ask(b, 1, (struct ask){ .name = "a.test" });
+	begin_reply(&r, b, 0);
+	put_a(&r, 100);
+	put_record(&r, ADDITIONALS, DNS_A, 30, "5678", 4);
+	give(b, &r);
+	b->now += 29999;
+	ask(b, 2, (struct ask){ .name = "A.TEST", .id = 0x4242 });
+	cr_assert_eq(b->udp, 1);
+	cr_assert_eq(count(b)->from_cache, 1);
+	cr_assert_eq(dns_get_u16(b->answer.b), 0x4242);
+	cr_assert_eq(memcmp(b->answer.b + DNS_HEADER_LEN, "\1A\4TEST", 7), 0);
+	cr_assert_eq(ttl_of_answer(b), 100 - 29);
+	b->now += 1;
+	ask(b, 3, (struct ask){ .name = "a.test" });
+	cr_assert_eq(b->udp, 2);
+	tear_down(b);
+}
+
+Test(dns_forward, the_opt_of_a_kept_answer_does_not_grow_old)
+{
+	static const uint8_t opt[DNS_BARE_OPT_LEN] = { 0, 0, 41, 4, 0xd0, 0, 0, 0x80, 0, 0, 0 };
+	struct bench *b = set_up(1);
+	struct buf r = { 0 };
+
+	ask(b, 1, (struct ask){ .name = "a.test", .edns = true, .dnssec = true });
+	begin_reply(&r, b, 0);
+	put_a(&r, 100);
+	dns_set_u16(r.data + 10, 1);
+	buf_put(&r, opt, sizeof(opt));
+	give(b, &r);
+	b->now += 50000;
+	ask(b, 2, (struct ask){ .name = "a.test", .edns = true, .dnssec = true });
+	cr_assert_eq(count(b)->from_cache, 1);
+	cr_assert_eq(ttl_of_answer(b), 50);
+	cr_assert_eq(memcmp(b->answer.b + b->answer.len - sizeof(opt), opt, sizeof(opt)), 0);
+	tear_down(b);
+}
+
+Test(dns_forward, a_ttl_of_zero_is_not_kept_and_a_long_one_is_capped)
+{
+	struct bench *b = set_up(1);
+
+	ask(b, 1, (struct ask){ .name = "zero.test" });
+	reply_a(b, 0);
+	ask(b, 2, (struct ask){ .name = "zero.test" });
+	cr_assert_eq(b->udp, 2);
+	reply_a(b, 0x80000000u); /* RFC 2181 8: as zero */
+	ask(b, 2, (struct ask){ .name = "zero.test" });
+	cr_assert_eq(b->udp, 3);
+	ask(b, 3, (struct ask){ .name = "long.test" });
+	reply_a(b, 864000);
+	b->now += DNS_CACHE_TTL_MAX * 1000ull - 1;
+	ask(b, 4, (struct ask){ .name = "long.test" });
+	cr_assert_eq(b->udp, 4);
+	b->now += 1;
+	ask(b, 5, (struct ask){ .name = "long.test" });
+	cr_assert_eq(b->udp, 5);
+	tear_down(b);
+}
+
+static void expect_kept_for(struct bench *b, const char *name, uint32_t seconds)
+{
+	unsigned int udp = b->udp;
+
+	if (seconds) {
+		b->now += seconds * 1000ull - 1;
+		ask(b, 1, (struct ask){ .name = name });
+		cr_assert_eq(b->udp, udp, "%s was not kept for %u s", name, seconds);
+		b->now += 1;
+	}
+	ask(b, 1, (struct ask){ .name = name });
+	cr_assert_eq(b->udp, udp + 1, "%s was kept longer than %u s", name, seconds);
+}
+
+Test(dns_forward, a_negative_answer_is_kept_for_what_its_soa_says)
+{
+	struct bench *b = set_up(1);
+
+	ask(b, 1, (struct ask){ .name = "no.test" });
+	reply_negative(b, DNS_NXDOMAIN, 90, 20);
+	expect_kept_for(b, "no.test", 20);
+	reply_negative(b, DNS_NXDOMAIN, 10, 20);
+	expect_kept_for(b, "no.test", 10);
+	reply_negative(b, DNS_NOERROR, 86400, 86400);
+	expect_kept_for(b, "no.test", DNS_NEGATIVE_TTL_MAX);
+	reply_rcode(b, DNS_NXDOMAIN); /* without an SOA */
+	expect_kept_for(b, "no.test", 0);
+	reply_rcode(b, DNS_NOERROR);
+	expect_kept_for(b, "no.test", 0);
+	tear_down(b);
+}
+
+Test(dns_forward, an_alias_that_leads_to_nothing_is_kept_only_with_an_soa)
+{
+	struct bench *b = set_up(1);
+	struct buf r = { 0 };
+
+	ask(b, 1, (struct ask){ .name = "alias.test" });
+	begin_reply(&r, b, 0);
+	put_record(&r, ANSWERS, 5, 3000, "\1x\0", 3);
+	give(b, &r);
+	expect_kept_for(b, "alias.test", 0);
+	begin_reply(&r, b, 0);
+	put_record(&r, ANSWERS, 5, 3000, "\1x\0", 3);
+	put_soa(&r, 40, 50);
+	give(b, &r);
+	expect_kept_for(b, "alias.test", 40);
+	tear_down(b);
+}
+
+Test(dns_forward, failures_are_not_kept)
+{
+	struct bench *b = set_up(1);
+
+	ask(b, 1, (struct ask){ .name = "a.test" });
+	reply_rcode(b, DNS_SERVFAIL);
+	ask(b, 2, (struct ask){ .name = "a.test" });
+	cr_assert_eq(b->udp, 2);
+	tear_down(b);
+}
+
+/* ---- sharing and limits ---- */
+
+Test(dns_forward, equal_questions_are_asked_once_and_answered_each_in_its_own_words)
+{
+	struct bench *b = set_up(1);
+
+	ask(b, 11, (struct ask){ .name = "a.test", .id = 1, .asker = 1 });
+	ask(b, 22, (struct ask){ .name = "A.tesT", .id = 2, .asker = 2 });
+	cr_assert_eq(b->udp, 1);
+	cr_assert_eq(count(b)->joined, 1);
+	reply_a(b, 60);
+	cr_assert_eq(b->answered, 2);
+	cr_assert_eq(b->cookie[0], 11);
+	cr_assert_eq(b->cookie[1], 22);
+	cr_assert_eq(dns_get_u16(b->answer.b), 2);
+	cr_assert_eq(memcmp(b->answer.b + DNS_HEADER_LEN, "\1A\4tesT", 7), 0);
+	tear_down(b);
+}
+
+Test(dns_forward, an_asker_that_is_gone_is_never_answered)
+{
+	struct bench *b = set_up(1);
+
+	ask(b, 1, (struct ask){ .name = "both.test", .asker = 1 });
+	ask(b, 2, (struct ask){ .name = "both.test", .asker = 2 });
+	ask(b, 3, (struct ask){ .name = "alone.test", .asker = 1 });
+	dns_forward_forget(b->f, 1);
+	drain(b);
+	cr_assert_eq(b->cancelled, 1, "the question nobody waits for goes on");
+	pass(b, DNS_UPSTREAM_TIMEOUT_MS);
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(b->cookie[0], 2);
+	dns_forward_forget(b->f, 1);
+	dns_forward_forget(b->f, 42);
+	tear_down(b);
+}
+
+static void ask_many(struct bench *b, uint64_t asker, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		char name[40];
+
+		snprintf(name, sizeof(name), "n%u.a%u.test", i, (unsigned int)asker);
+		ask(b, asker * 1000 + i, (struct ask){ .name = name, .asker = asker });
+	}
+}
+
+Test(dns_forward, one_asker_cannot_take_the_places_of_all)
+{
+	struct bench *b = set_up(1);
+
+	ask_many(b, 1, DNS_FLIGHT_PER_ASKER + 5);
+	cr_assert_eq(b->udp, DNS_FLIGHT_PER_ASKER);
+	cr_assert_eq(b->answered, 5);
+	cr_assert_eq(rcode_of(&b->answer), DNS_SERVFAIL);
+	cr_assert_eq(count(b)->over_limit, 5);
+	ask(b, 1, (struct ask){ .name = "n0.a1.test", .asker = 1 });
+	cr_assert_eq(count(b)->over_limit, 6, "waiting for another's answer counts too");
+	ask(b, 2, (struct ask){ .name = "n0.a1.test", .asker = 2 });
+	cr_assert_eq(count(b)->joined, 1);
+	reply_a(b, 60);
+	ask(b, 3, (struct ask){ .name = "more.test", .asker = 1 });
+	cr_assert_eq(b->udp, DNS_FLIGHT_PER_ASKER + 1, "an answer did not make room");
+	tear_down(b);
+}
+
+Test(dns_forward, questions_under_way_are_bounded)
+{
+	struct bench *b = set_up(1);
+	unsigned int askers = DNS_FLIGHT_MAX / DNS_FLIGHT_PER_ASKER;
+
+	for (unsigned int i = 0; i < askers; i++)
+		ask_many(b, i, DNS_FLIGHT_PER_ASKER);
+	cr_assert_eq(b->udp, DNS_FLIGHT_MAX);
+	cr_assert_eq(b->answered, 0);
+	ask(b, 1, (struct ask){ .name = "one.more.test", .asker = askers });
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(count(b)->over_limit, 1);
+	pass(b, DNS_UPSTREAM_TIMEOUT_MS);
+	cr_assert_eq(b->answered, DNS_FLIGHT_MAX + 1);
+	cr_assert_eq(b->cancelled, DNS_FLIGHT_MAX);
+	tear_down(b);
+}
+
+Test(dns_forward, a_question_longer_than_any_is_not_passed_on)
+{
+	struct bench *b = set_up(1);
+	char option[DNS_FORWARD_QUERY_MAX];
+
+	memset(option, 'x', sizeof(option));
+	option[sizeof(option) - 1] = '\0';
+	ask(b, 1, (struct ask){ .name = "a.test", .edns = true, .option = option, .tcp = true });
+	cr_assert_eq(b->udp, 0);
+	cr_assert_eq(b->answered, 1);
+	cr_assert_eq(rcode_of(&b->answer), DNS_SERVFAIL);
+	tear_down(b);
+}
