@@ -43,18 +43,18 @@ static void drain(struct world *w)
 
 static void ask(struct world *w, uint8_t how, uint64_t cookie, uint64_t now)
 {
-	uint8_t query[DNS_HEADER_LEN + QUESTION_LEN + DNS_BARE_OPT_LEN] = { 0 };
+	uint8_t query[DNS_HEADER_LEN + QUESTION_LEN + DNS_OPT_LEN] = { 0 };
 	struct dns_query q;
 	size_t len = DNS_HEADER_LEN + QUESTION_LEN;
 
 	dns_set_u16(query, (uint16_t)(0x1000 + cookie));
-	dns_set_u16(query + 2, DNS_FLAG_RD);
+	dns_set_u16(query + 2, DNS_RD);
 	dns_set_u16(query + 4, 1);
 	memcpy(query + DNS_HEADER_LEN, question, QUESTION_LEN);
 	if (how & 1) {
 		dns_set_u16(query + 10, 1);
-		memcpy(query + len, "\0\0\x29\x04\xd0\0\0\0\0\0\0", DNS_BARE_OPT_LEN);
-		len += DNS_BARE_OPT_LEN;
+		memcpy(query + len, "\0\0\x29\x04\xd0\0\0\0\0\0\0", DNS_OPT_LEN);
+		len += DNS_OPT_LEN;
 	}
 	if (dns_parse(query, len, &q))
 		abort();

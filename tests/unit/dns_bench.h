@@ -117,7 +117,7 @@ HELPER void put_query(struct buf *out, const struct ask *a)
 	size_t option_len = a->option ? strlen(a->option) : 0;
 
 	buf_u16(out, a->id);
-	buf_u16(out, a->flags ? a->flags : DNS_FLAG_RD);
+	buf_u16(out, a->flags ? a->flags : DNS_RD);
 	buf_u16(out, 1);
 	buf_u32(out, 0);
 	buf_u16(out, a->edns);
@@ -166,7 +166,7 @@ HELPER void begin_reply(struct buf *r, const struct bench *b, uint16_t flags)
 	const struct bytes *q = &b->sent.query;
 
 	buf_put(r, q->b, 2);
-	buf_u16(r, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | 0x0080 | flags));
+	buf_u16(r, (uint16_t)(DNS_QR | DNS_RD | 0x0080 | flags));
 	buf_u16(r, 1);
 	buf_u16(r, 0);
 	buf_u32(r, 0);

@@ -67,7 +67,7 @@ Test(dns_forward, a_server_that_could_not_read_the_question_is_passed_over)
 
 	ask(b, 1, (struct ask){ .name = "a.test", .edns = true });
 	memcpy(r, b->sent.query.b, 2);
-	dns_set_u16(r + 2, DNS_FLAG_QR | DNS_FORMERR);
+	dns_set_u16(r + 2, DNS_QR | DNS_FORMERR);
 	dns_forward_reply(b->f, b->sent.exchange, 0, r, sizeof(r), b->now);
 	drain(b);
 	cr_assert(asks_upstream(b, 2));
@@ -269,7 +269,7 @@ Test(dns_forward, a_truncated_reply_is_asked_for_again_by_tcp_of_the_same_upstre
 	struct buf r = { 0 };
 
 	ask(b, 1, (struct ask){ .name = "a.test", .type = 16, .tcp = true });
-	reply_rcode(b, (enum dns_rcode)DNS_FLAG_TC);
+	reply_rcode(b, (enum dns_rcode)DNS_TC);
 	cr_assert_eq(b->tcp, 1);
 	cr_assert(b->sent.tcp);
 	cr_assert(asks_upstream(b, 1));
@@ -279,7 +279,7 @@ Test(dns_forward, a_truncated_reply_is_asked_for_again_by_tcp_of_the_same_upstre
 	give(b, &r);
 	cr_assert_eq(b->answered, 1);
 	cr_assert_gt(b->answer.len, 2000);
-	cr_assert_not(dns_get_u16(b->answer.b + 2) & DNS_FLAG_TC);
+	cr_assert_not(dns_get_u16(b->answer.b + 2) & DNS_TC);
 	tear_down(b);
 }
 
@@ -288,7 +288,7 @@ Test(dns_forward, nonsense_by_tcp_moves_on_because_nothing_more_will_come)
 	struct bench *b = set_up(2);
 
 	ask(b, 1, (struct ask){ .name = "a.test", .tcp = true });
-	reply_rcode(b, (enum dns_rcode)DNS_FLAG_TC);
+	reply_rcode(b, (enum dns_rcode)DNS_TC);
 	dns_forward_reply(b->f, b->sent.exchange, 0, "nonsense", 8, b->now);
 	drain(b);
 	cr_assert(asks_upstream(b, 2));
@@ -316,16 +316,16 @@ Test(dns_forward, an_answer_is_cut_to_what_each_asker_takes)
 		put_big(&r, 6);
 		if (cases[i].how.edns) {
 			dns_set_u16(r.data + 10, 1);
-			buf_put(&r, "\0\0\x29\x04\xd0\0\0\0\0\0\0", DNS_BARE_OPT_LEN);
+			buf_put(&r, "\0\0\x29\x04\xd0\0\0\0\0\0\0", DNS_OPT_LEN);
 		}
 		give(b, &r);
-		cr_assert_eq(!!(dns_get_u16(b->answer.b + 2) & DNS_FLAG_TC), cases[i].cut, "case %zu", i);
+		cr_assert_eq(!!(dns_get_u16(b->answer.b + 2) & DNS_TC), cases[i].cut, "case %zu", i);
 		cr_assert_eq(dns_get_u16(b->answer.b + 6), cases[i].cut ? 0 : 6);
 		if (!cases[i].cut)
 			continue;
 		cr_assert_eq(dns_get_u16(b->answer.b + 10), cases[i].how.edns, "the OPT, case %zu", i);
 		cr_assert_eq(b->answer.len, DNS_HEADER_LEN + question_len(&b->answer) +
-						    (cases[i].how.edns ? DNS_BARE_OPT_LEN : 0));
+						    (cases[i].how.edns ? DNS_OPT_LEN : 0));
 	}
 	tear_down(b);
 }

@@ -26,7 +26,7 @@ Test(dns_forward, no_larger_datagram_is_announced_than_passes_in_one_piece)
 	const uint8_t *size;
 
 	ask(b, 1, (struct ask){ .name = "a.test", .edns = true, .udp_size = 4096 });
-	size = b->sent.query.b + b->sent.query.len - DNS_BARE_OPT_LEN + 3;
+	size = b->sent.query.b + b->sent.query.len - DNS_OPT_LEN + 3;
 	cr_assert_eq(dns_get_u16(size), DNS_UDP_MAX);
 	tear_down(b);
 }
@@ -37,8 +37,8 @@ Test(dns_forward, what_is_desired_of_an_answer_is_part_of_the_question)
 		{ .name = "a.test" },
 		{ .name = "a.test", .edns = true },
 		{ .name = "a.test", .edns = true, .dnssec = true },
-		{ .name = "a.test", .flags = DNS_FLAG_RD | DNS_FLAG_CD },
-		{ .name = "a.test", .flags = DNS_FLAG_RD | DNS_FLAG_AD },
+		{ .name = "a.test", .flags = DNS_RD | DNS_CD },
+		{ .name = "a.test", .flags = DNS_RD | DNS_AD },
 		{ .name = "a.test", .type = DNS_AAAA },
 	};
 	struct bench *b = set_up(1);
@@ -88,7 +88,7 @@ Test(dns_forward, an_answer_is_kept_for_its_shortest_ttl_and_grows_old)
 
 Test(dns_forward, the_opt_of_a_kept_answer_does_not_grow_old)
 {
-	static const uint8_t opt[DNS_BARE_OPT_LEN] = { 0, 0, 41, 4, 0xd0, 0, 0, 0x80, 0, 0, 0 };
+	static const uint8_t opt[DNS_OPT_LEN] = { 0, 0, 41, 4, 0xd0, 0, 0, 0x80, 0, 0, 0 };
 	struct bench *b = set_up(1);
 	struct buf r = { 0 };
 

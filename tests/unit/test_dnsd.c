@@ -234,7 +234,7 @@ static size_t put_question(uint8_t *m, uint16_t id, const char *label)
 
 	memset(m, 0, DNS_HEADER_LEN);
 	dns_set_u16(m, id);
-	dns_set_u16(m + 2, DNS_FLAG_RD);
+	dns_set_u16(m + 2, DNS_RD);
 	m[5] = 1;
 	m[at++] = (uint8_t)len;
 	memcpy(m + at, label, len);

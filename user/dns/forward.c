@@ -323,7 +323,7 @@ static struct flight *flight_new(struct dns_forward *f, const void *data, size_t
 static bool make_key(const struct dns_query *q, const uint8_t *data, enum dns_tail tail,
 		     struct dns_key *ret_key)
 {
-	uint16_t flags = q->flags & (DNS_FLAG_RD | DNS_FLAG_AD | DNS_FLAG_CD);
+	uint16_t flags = q->flags & (DNS_RD | DNS_AD | DNS_CD);
 	size_t len = q->question_len;
 
 	*ret_key = (struct dns_key){ 0 };

@@ -90,7 +90,7 @@ enum dns_tail dns_query_tail(const uint8_t *data, size_t len, size_t question_le
 		return DNS_TAIL_OTHER;
 	if (!left && !dns_get_u16(data + 10))
 		return DNS_TAIL_NONE;
-	if (left != DNS_BARE_OPT_LEN || dns_get_u16(data + 10) != 1 || opt[0] ||
+	if (left != DNS_OPT_LEN || dns_get_u16(data + 10) != 1 || opt[0] ||
 	    dns_get_u16(opt + 1) != DNS_OPT || dns_get_u16(opt + 9))
 		return DNS_TAIL_OTHER;
 	return DNS_TAIL_OPT;
@@ -137,7 +137,7 @@ enum dns_match dns_reply_match(const uint8_t *query, size_t question_len, const 
 	flags = dns_get_u16(reply + 2);
 	count = dns_get_u16(reply + 4);
 	rcode = flags & 15;
-	if (!(flags & DNS_FLAG_QR))
+	if (!(flags & DNS_QR))
 		return DNS_FOREIGN;
 	/* Servers that could not read a question do not repeat it. */
 	if (!count && rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN)
@@ -147,7 +147,7 @@ enum dns_match dns_reply_match(const uint8_t *query, size_t question_len, const 
 		return DNS_FOREIGN;
 	if (rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN)
 		return DNS_REFUSAL;
-	if (flags & DNS_FLAG_TC)
+	if (flags & DNS_TC)
 		return DNS_CUT;
 	return can_be_walked(reply, len, question_len) ? DNS_USABLE : DNS_REFUSAL;
 }
@@ -189,7 +189,7 @@ uint32_t dns_reply_ttl(const uint8_t *reply, size_t len, size_t question_len)
 			minimum = soa_minimum(w.data);
 		}
 	}
-	if (w.at.bad || (dns_get_u16(reply + 2) & DNS_FLAG_TC))
+	if (w.at.bad || (dns_get_u16(reply + 2) & DNS_TC))
 		return 0;
 	if (answered && (dns_get_u16(reply + 2) & 15) == DNS_NOERROR)
 		return ttl;
@@ -236,7 +236,7 @@ size_t dns_reply_fit(uint8_t *reply, size_t len, size_t question_len, size_t max
 		opt_len = 0;
 	if (opt_len)
 		memmove(reply + cut, opt, opt_len);
-	dns_set_u16(reply + 2, dns_get_u16(reply + 2) | DNS_FLAG_TC);
+	dns_set_u16(reply + 2, dns_get_u16(reply + 2) | DNS_TC);
 	memset(reply + 6, 0, 6);
 	reply[11] = opt_len != 0;
 	return cut + opt_len;

@@ -6,16 +6,10 @@
  */
 #pragma once
 
-#include "dns/dns.h"
+#include "wire.h"
 
-#define DNS_HEADER_LEN 12
-
-/* Bits of the flags word, RFC 1035 4.1.1 and RFC 4035 3. */
-#define DNS_FLAG_QR 0x8000u
-#define DNS_FLAG_TC 0x0200u
-#define DNS_FLAG_RD 0x0100u
-#define DNS_FLAG_AD 0x0020u
-#define DNS_FLAG_CD 0x0010u
+#define DNS_AD 0x0020u /* RFC 4035 3 */
+#define DNS_CD 0x0010u
 
 uint16_t dns_get_u16(const uint8_t *at);
 void dns_set_u16(uint8_t *at, uint16_t v);
@@ -26,7 +20,6 @@ enum dns_tail {
 	DNS_TAIL_OPT,   /* an OPT without options, and nothing else */
 	DNS_TAIL_OTHER, /* options or other records: these are the asker's own */
 };
-#define DNS_BARE_OPT_LEN 11 /* root name, type, class, TTL, length: RFC 6891 6.1.2 */
 enum dns_tail dns_query_tail(const uint8_t *data, size_t len, size_t question_len);
 
 /* Copies a question section with its name in lower case: what equal questions have in common. */
