@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The wiring of the daemon: one struct that holds the rooms, and the three
+ * The wiring of the daemon: one struct that holds the rooms, and the
  * moments at which they meet. Holds no logic of its own.
  *
  *   start.c      opens the rooms in order, joins or founds a cluster
  *   reconcile.c  state + facts -> plan -> apply, whenever something is dirty
  *   host.c       answers what the control API asks of the daemon
+ *   health.c     this node's backends -> health checks -> their records
  */
 #pragma once
 
@@ -21,6 +22,7 @@
 #include "intent/intent.h"
 #include "loop/loop.h"
 #include "serve/gossipd.h"
+#include "serve/healthd.h"
 #include "serve/http.h"
 #include "store/store.h"
 
@@ -53,6 +55,7 @@ struct agent {
 	struct intent *intent;
 	struct control *control;
 	struct http *http;
+	struct healthd *healthd;
 	struct facts_source *facts_source;
 	struct kernel *kernel;
 	struct apply *apply;
@@ -68,6 +71,7 @@ struct agent {
 	uint64_t retry_at;         /* when rows that failed are tried again; UINT64_MAX: none did */
 	uint64_t retry_delay;
 	uint64_t seen_serial;      /* of the store, when gossip was last told */
+	uint64_t health_serial;    /* of the store, when the targets of health checks were last made */
 	struct loop_io *facts_io;
 	struct loop_timer *tick;   /* retries, audits, housekeeping */
 	uint64_t audit_at, purge_at, leave_at;
@@ -99,3 +103,8 @@ int agent_tear_down(struct agent *a, struct err *e);
 
 /* host.c */
 void agent_host(struct agent *a, struct control_host *ret_host);
+
+/* health.c */
+int agent_health_init(struct agent *a, struct err *e);
+/* Checks the backends that the store now holds for this node; cheap when nothing changed. */
+void agent_health_update(struct agent *a);

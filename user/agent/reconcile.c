@@ -411,6 +411,7 @@ void agent_before_wait(void *arg)
 	if (a->dirty && !a->leave_at) {
 		reconcile(a);
 		announce_self(a);
+		agent_health_update(a);
 	}
 	update_status(a);
 }
