@@ -11,7 +11,9 @@
 #include "sock.h"
 #include "sys/netns.h"
 
-#define DATA_MAX (HEALTH_REQUEST_MAX > HEALTH_RESPONSE_MAX ? HEALTH_REQUEST_MAX : HEALTH_RESPONSE_MAX)
+/* The request, then the answer, in one place. */
+#define DATA_MAX HEALTH_REQUEST_MAX
+_Static_assert(DATA_MAX >= HEALTH_RESPONSE_MAX, "an answer fits where the request was");
 
 enum state { CONNECT, SEND, RECEIVE, PASSED };
 
@@ -23,7 +25,7 @@ struct health_check {
 	int fd;
 	struct loop_io *io;
 	struct loop_timer *timer;
-	char data[DATA_MAX]; /* the request, then the response */
+	char data[DATA_MAX];
 	size_t len, sent;
 	void (*done)(void *arg, int result);
 	void *arg;
@@ -42,7 +44,7 @@ const char *health_result_format(int result, char out[HEALTH_RESULT_TEXT_MAX])
 	else if (result == -EBADMSG)
 		snprintf(out, HEALTH_RESULT_TEXT_MAX, "answered, but not with HTTP/1.x");
 	else if (result == -ESTALE)
-		snprintf(out, HEALTH_RESULT_TEXT_MAX, "its namespace is gone, another has its path");
+		snprintf(out, HEALTH_RESULT_TEXT_MAX, "another namespace has its path");
 	else
 		snprintf(out, HEALTH_RESULT_TEXT_MAX, "%.60s", strerror(-result));
 	return out;

@@ -224,7 +224,8 @@ static bool is_same(const struct backend *b, const struct health_target *t)
 }
 
 /* The backend of a target: the one there is (kept), or a new one. *at goes along d->backend. */
-static struct backend *backend_for(struct healthd *d, const struct health_target *target, size_t *at)
+static struct backend *backend_for(struct healthd *d, const struct health_target *target,
+				   size_t *at)
 {
 	struct backend *b;
 
@@ -289,7 +290,8 @@ int healthd_new_limited(struct loop *loop, const struct healthd_limits *limits,
 }
 
 int healthd_new(struct loop *loop,
-		void (*on_change)(void *arg, const struct id *endpoint, enum endpoint_health health),
+		void (*on_change)(void *arg, const struct id *endpoint,
+				  enum endpoint_health health),
 		void *arg, struct healthd **ret_healthd)
 {
 	return healthd_new_limited(loop, &HEALTHD_LIMITS, on_change, arg, ret_healthd);

@@ -29,7 +29,8 @@ struct health_target {
 
 /* on_change is called from the loop, with ENDPOINT_HEALTHY or _UNHEALTHY. */
 int healthd_new(struct loop *loop,
-		void (*on_change)(void *arg, const struct id *endpoint, enum endpoint_health health),
+		void (*on_change)(void *arg, const struct id *endpoint,
+				  enum endpoint_health health),
 		void *arg, struct healthd **ret_healthd);
 void healthd_free(struct healthd *h);
 /* Checks just these from now on; sorted by endpoint. What goes on keeps its rhythm and count.
