@@ -102,7 +102,7 @@ static void on_reply(void *arg, int status, const char *text)
 
 static void world_init(struct world *w, struct rng *rng)
 {
-	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, when_applied,
+	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, NULL, when_applied,
 				     shut_down, &w->facts };
 	struct node self = { .name = "node-a", .uplink_mtu = 1500 };
 

@@ -19,6 +19,7 @@ static void must(bool ok)
 static void encode_body(struct buf *out, const struct item *it)
 {
 	struct endpoint_detail detail;
+	struct service_detail service;
 
 	switch (it->key.kind) {
 	case RECORD_CLUSTER:
@@ -33,6 +34,10 @@ static void encode_body(struct buf *out, const struct item *it)
 	case RECORD_ENDPOINT:
 		endpoint_detail_decode(it, &detail);
 		endpoint_encode(out, &it->endpoint, &detail);
+		break;
+	case RECORD_SERVICE:
+		service_detail_decode(it, &service);
+		service_encode(out, &it->service, &service);
 		break;
 	default:
 		block_encode(out, &it->block);

@@ -126,11 +126,23 @@ struct item book_write_endpoint(struct book *b, const struct network *n, const s
 	return it;
 }
 
-void book_release(struct book *b, uint32_t number, uint64_t seen_ms)
+struct item book_write_service(struct book *b, const struct network *n, const struct id *writer,
+			       uint32_t number, struct ov_addr vip, uint64_t created_ms)
 {
-	struct id id = book_id('e', number);
-	struct record_key key = key_of_id(RECORD_ENDPOINT, &id);
+	struct item it = { .stamp = { 1, number }, .writer = *writer };
 
+	it.service = (struct service){ .id = book_id('s', number),
+				       .network = n->id,
+				       .name = "shop",
+				       .vip = vip,
+				       .created_ms = created_ms };
+	it.key = key_of_id(RECORD_SERVICE, &it.service.id);
+	book_put(b, &it);
+	return it;
+}
+
+static void release(struct book *b, struct record_key key, uint64_t seen_ms)
+{
 	for (size_t i = 0; i < b->count; i++) {
 		if (record_key_cmp(&b->item[i]->key, &key))
 			continue;
@@ -139,7 +151,21 @@ void book_release(struct book *b, uint32_t number, uint64_t seen_ms)
 		b->item[i]->seen_ms = seen_ms;
 		return;
 	}
-	cr_assert_fail("no endpoint %u", number);
+	cr_assert_fail("nothing to be released");
+}
+
+void book_release(struct book *b, uint32_t number, uint64_t seen_ms)
+{
+	struct id id = book_id('e', number);
+
+	release(b, key_of_id(RECORD_ENDPOINT, &id), seen_ms);
+}
+
+void book_release_service(struct book *b, uint32_t number, uint64_t seen_ms)
+{
+	struct id id = book_id('s', number);
+
+	release(b, key_of_id(RECORD_SERVICE, &id), seen_ms);
 }
 
 void book_start(struct book *b, const struct network *n, size_t nodes)

@@ -33,6 +33,10 @@ void book_put_node(struct book *b, uint32_t n, const char *name);
 struct item book_write_block(struct book *b, const struct block *block, const struct id *writer);
 struct item book_write_endpoint(struct book *b, const struct network *n, const struct id *node,
 				uint32_t number, struct ov_addr addr, uint64_t created_ms);
+/* Service "shop". */
+struct item book_write_service(struct book *b, const struct network *n, const struct id *writer,
+			       uint32_t number, struct ov_addr vip, uint64_t created_ms);
+void book_release_service(struct book *b, uint32_t number, uint64_t seen_ms);
 void book_release(struct book *b, uint32_t number, uint64_t seen_ms);
 /* Nodes h1, h2, ...; the network, and its first blocks dealt to them. */
 void book_start(struct book *b, const struct network *n, size_t nodes);

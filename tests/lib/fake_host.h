@@ -10,6 +10,7 @@
 #include "front/control.h"
 
 #define FAKE_WAITING_MAX 8
+#define FAKE_LB_MAX 8
 
 struct fake_host {
 	struct rng rng;
@@ -18,6 +19,8 @@ struct fake_host {
 	struct control *control;
 	struct control_facts facts;
 	struct ov_counter counter[OV_VERDICT_COUNT];
+	size_t lb_count;
+	struct lb_row lb[FAKE_LB_MAX];
 	uint64_t now, wall;
 	/* What when_applied answers: at once unless held, with an error when there is one. */
 	bool hold;

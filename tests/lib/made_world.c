@@ -112,6 +112,36 @@ struct item *world_endpoint(struct world *w, unsigned int number, unsigned int n
 	return it;
 }
 
+struct item *world_service(struct world *w, unsigned int number, unsigned int network,
+			   const char *name, const char *vip)
+{
+	struct item *it = add(w);
+	struct service *s = &it->service;
+	struct service_detail detail = { 0 };
+
+	s->id = world_id(number);
+	it->key = key_of_id(RECORD_SERVICE, &s->id);
+	s->network = world_id(network);
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	s->mode = vip ? SERVICE_VIP : SERVICE_DNSRR;
+	if (vip)
+		s->vip = addr(vip);
+	s->created_ms = number;
+	world_service_detail(it, &detail);
+	return it;
+}
+
+void world_service_detail(struct item *it, const struct service_detail *d)
+{
+	struct buf body = { 0 };
+
+	service_encode(&body, &it->service, d);
+	must(!body.failed, "out of memory");
+	free((void *)it->body);
+	it->body = body.data;
+	it->body_len = (uint16_t)body.len;
+}
+
 struct item *world_block(struct world *w, unsigned int network, const char *start,
 			 unsigned int owner)
 {

@@ -21,6 +21,11 @@ struct item *world_network(struct world *w, unsigned int number, const char *nam
 			   const char *subnet, uint32_t vni);
 struct item *world_endpoint(struct world *w, unsigned int number, unsigned int node,
 			    unsigned int network, const char *addr);
+/* vip NULL: dnsrr. */
+struct item *world_service(struct world *w, unsigned int number, unsigned int network,
+			   const char *name, const char *vip);
+/* Writes the item's body anew, with these details. */
+void world_service_detail(struct item *it, const struct service_detail *d);
 struct item *world_block(struct world *w, unsigned int network, const char *start,
 			 unsigned int owner);
 void world_shuffle(struct world *w, struct rng *rng);

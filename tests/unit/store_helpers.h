@@ -121,6 +121,28 @@ HELPER void put_network(struct store *s, const struct id *id, const char *name, 
 	buf_fini(&body);
 }
 
+HELPER int write_service(struct store *s, const struct id *id, const char *name, bool tombstone,
+			 uint64_t now, struct err *e)
+{
+	struct record_key key = key_of_id(RECORD_SERVICE, id);
+	struct service svc = { .id = *id, .network = app_net, .vip = addr_from_v4(0x0a0a0005) };
+	struct buf body = { 0 };
+	int err;
+
+	snprintf(svc.name, sizeof(svc.name), "%s", name);
+	service_encode(&body, &svc, &(struct service_detail){ 0 });
+	err = store_write(s, &key, &body, tombstone, now, e);
+	buf_fini(&body);
+	return err;
+}
+
+HELPER const struct item *service(const struct store *s, const struct id *id)
+{
+	struct record_key key = key_of_id(RECORD_SERVICE, id);
+
+	return store_item(s, &key);
+}
+
 HELPER int write_block(struct store *s, const struct id *owner, struct err *e)
 {
 	struct block b = { .network = app_net, .start = addr_from_v4(0x0a0a0000), .owner = *owner };

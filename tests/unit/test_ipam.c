@@ -131,6 +131,86 @@ Test(ipam, next_fit_follows_the_address_given_last_and_wraps)
 	cr_assert_str_eq(pick(&b, &n, 0, NULL, NOW + 60000).text, "10.10.0.3");
 }
 
+Test(ipam, a_vip_is_in_use_like_an_endpoints_address)
+{
+	_cleanup_(book_fini) struct book b = { 0 };
+	struct network n = book_network("10.10.0.0/29", NULL, NULL);
+	struct id me = book_node_id(0);
+	struct picked p;
+
+	book_start(&b, &n, 1);
+	book_write_service(&b, &n, &me, 1, book_addr("10.10.0.2"), NOW);
+	cr_assert_str_eq(pick(&b, &n, 0, NULL, NOW).text, "10.10.0.3", "next-fit behind it, too");
+	p = pick(&b, &n, 0, "10.10.0.2", NOW);
+	cr_assert_eq(p.answer, IPAM_FAILED);
+	cr_assert_eq(p.e.code, -EADDRINUSE);
+	cr_assert_str_eq(p.e.text, "address 10.10.0.2 of network app-net is the VIP of service "
+				   "shop; choose another one");
+	for (uint32_t i = 0; i < 4; i++)
+		book_write_endpoint(&b, &n, &me, i, pick(&b, &n, 0, NULL, NOW).addr, NOW + i);
+	p = pick(&b, &n, 0, NULL, NOW);
+	cr_assert(strstr(p.e.text, "(5 in use)"), "%s", p.e.text);
+}
+
+Test(ipam, the_vip_of_a_removed_service_rests_and_then_comes_back)
+{
+	_cleanup_(book_fini) struct book b = { 0 };
+	struct network n = book_network("10.10.0.0/29", NULL, NULL);
+	struct id me = book_node_id(0);
+	struct picked p;
+
+	book_start(&b, &n, 1);
+	book_write_service(&b, &n, &me, 1, book_addr("10.10.0.2"), NOW);
+	for (uint32_t i = 0; i < 4; i++)
+		book_write_endpoint(&b, &n, &me, i, pick(&b, &n, 0, NULL, NOW).addr, NOW + i);
+	book_release_service(&b, 1, NOW);
+	p = pick(&b, &n, 0, NULL, NOW + IPAM_HOLD_MS - 1);
+	cr_assert_eq(p.answer, IPAM_FAILED);
+	cr_assert(strstr(p.e.text, "4 in use, 1 released and resting"), "%s", p.e.text);
+	cr_assert_str_eq(pick(&b, &n, 0, NULL, NOW + IPAM_HOLD_MS).text, "10.10.0.2");
+}
+
+Test(ipam, services_without_a_vip_and_those_of_other_networks_use_nothing)
+{
+	_cleanup_(book_fini) struct book b = { 0 };
+	struct network n = book_network("10.10.0.0/29", NULL, NULL);
+	struct network other = book_network("10.10.0.0/29", NULL, NULL);
+	struct id me = book_node_id(0);
+	uint64_t used, available;
+
+	other.id = book_id('w', 2);
+	book_start(&b, &n, 1);
+	book_put_network(&b, &other, &me);
+	book_write_service(&b, &n, &me, 1, (struct ov_addr){ 0 }, NOW);
+	book_write_service(&b, &other, &me, 2, book_addr("10.10.0.2"), NOW);
+	book_write_service(&b, &n, &me, 3, (struct ov_addr){ 0 }, NOW);
+	book_release_service(&b, 3, NOW);
+	cr_assert_str_eq(pick(&b, &n, 0, NULL, NOW).text, "10.10.0.2");
+	_cleanup_(view_fini) struct view v = book_view(&b);
+	ipam_usage(&v, &n, &used, &available);
+	cr_assert_eq(used, 0);
+	ipam_usage(&v, &other, &used, &available);
+	cr_assert_eq(used, 1);
+}
+
+Test(ipam, a_vip_is_not_granted_to_another_node)
+{
+	_cleanup_(book_fini) struct book b = { 0 };
+	struct network n = book_network("10.10.0.0/29", NULL, NULL);
+	struct id me = book_node_id(0), other = book_node_id(1);
+	struct ov_addr vip = book_addr("10.10.0.6");
+	struct block blocks[IPAM_GRANT_MAX] = { 0 };
+
+	book_start(&b, &n, 1);
+	book_write_service(&b, &n, &me, 1, vip, NOW);
+	_cleanup_(view_fini) struct view v = book_view(&b);
+	cr_assert_eq(ipam_grant(&v, &n, &me, &other, &vip, NOW, blocks), -EADDRINUSE);
+	cr_assert_gt(ipam_grant(&v, &n, &me, &other, NULL, NOW, blocks), 0);
+	for (int i = 0; i < IPAM_GRANT_MAX; i++)
+		if (id_equal(&blocks[i].owner, &other))
+			cr_assert(addr_cmp(&blocks[i].last, &vip) < 0, "the free run ends before it");
+}
+
 Test(ipam, ip_range_bounds_what_is_picked_but_not_what_is_asked_for)
 {
 	_cleanup_(book_fini) struct book b = { 0 };
@@ -493,7 +573,7 @@ Test(ipam, slash_eight_with_many_endpoints)
 	enum { COUNT = 30000 };
 	_cleanup_(book_fini) struct book b = { 0 };
 	struct network n = book_network("10.0.0.0/8", NULL, NULL);
-	struct endpoint *ep = calloc(COUNT, sizeof(*ep));
+	struct item *it = calloc(COUNT, sizeof(*it));
 	struct view_endpoint *ve = calloc(COUNT, sizeof(*ve));
 	struct id me = book_node_id(0), other = book_node_id(1);
 	struct block out[IPAM_GRANT_MAX];
@@ -506,12 +586,13 @@ Test(ipam, slash_eight_with_many_endpoints)
 	struct view_endpoint *none = v.endpoint;
 	for (uint32_t i = 0; i < COUNT; i++) {
 		/* Every other address, so that there are as many runs as endpoints. */
-		ep[i] = (struct endpoint){ .id = book_id('e', i),
-					   .node = me,
-					   .network = n.id,
-					   .addr = addr_add(&n.subnet.addr, 2 + 2ull * i),
-					   .created_ms = NOW + i };
-		ve[i].ep = &ep[i];
+		it[i].key.kind = RECORD_ENDPOINT;
+		it[i].endpoint = (struct endpoint){ .id = book_id('e', i),
+						    .node = me,
+						    .network = n.id,
+						    .addr = addr_add(&n.subnet.addr, 2 + 2ull * i),
+						    .created_ms = NOW + i };
+		ve[i] = (struct view_endpoint){ .ep = &it[i].endpoint, .item = &it[i] };
 	}
 	v.endpoint = ve;
 	v.endpoint_count = COUNT;
@@ -525,6 +606,6 @@ Test(ipam, slash_eight_with_many_endpoints)
 	v.endpoint = none;
 	v.endpoint_count = 0;
 	view_fini(&v);
-	free(ep);
+	free(it);
 	free(ve);
 }

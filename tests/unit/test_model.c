@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,6 +122,96 @@ Test(model, an_endpoint_without_details_has_empty_ones)
 }
 
 /* Wire ABI: a list of fields in this order, whichever struct they come from. */
+Test(model, a_backend_says_whose_it_is_and_how_it_is)
+{
+	static const struct endpoint_detail none;
+	struct endpoint backend = web;
+	struct buf b = { 0 };
+	struct item it;
+
+	backend.service = app_net;
+	backend.weight = WEIGHT_MAX;
+	backend.health = ENDPOINT_UNHEALTHY;
+	backend.draining = true;
+	endpoint_encode(&b, &backend, &none);
+	it = decoded(RECORD_ENDPOINT, &pod_one, &b);
+	cr_assert(id_equal(&it.endpoint.service, &app_net));
+	cr_assert_eq(it.endpoint.weight, WEIGHT_MAX);
+	cr_assert_eq(it.endpoint.health, ENDPOINT_UNHEALTHY);
+	cr_assert(it.endpoint.draining);
+	buf_fini(&b);
+}
+
+/* As much as there can be of everything. */
+static struct service_detail full_service_detail(void)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+	struct service_detail d = { .port_count = SERVICE_PORT_MAX };
+
+	for (uint16_t i = 0; i < SERVICE_PORT_MAX; i++)
+		d.port[i] = (struct service_port){ (uint16_t)(65535 - i), (uint16_t)(1 + i),
+						   protocols[i % 3] };
+	memset(d.health_path, '/', HEALTH_PATH_MAX_LEN);
+	return d;
+}
+
+static const struct service shop = { .id = pod_one, .network = app_net, .name = "shop",
+				     .vip = { .b = { [10] = 0xff, 0xff, 10, 10, 0, 5 } },
+				     .algorithm = OV_LB_LEAST_CONN, .prefer_local = true,
+				     .dsr = true, .affinity_s = 10800, .health = HEALTH_HTTP,
+				     .health_port = 8080, .health_interval_s = 5,
+				     .created_ms = 1700000000000 };
+
+Test(model, service_with_everything_survives_its_body)
+{
+	struct service_detail d = full_service_detail(), back;
+	struct buf b = { 0 };
+	struct item it;
+
+	service_encode(&b, &shop, &d);
+	cr_assert_leq(b.len, RECORD_BODY_MAX);
+	it = decoded(RECORD_SERVICE, &pod_one, &b);
+	cr_assert_eq(it.body, b.data, "borrowed");
+	cr_assert_str_eq(it.service.name, "shop");
+	cr_assert(id_equal(&it.service.id, &pod_one), "from the key");
+	cr_assert(id_equal(&it.service.network, &app_net));
+	cr_assert_eq(addr_cmp(&it.service.vip, &shop.vip), 0);
+	cr_assert_eq(it.service.mode, SERVICE_VIP);
+	cr_assert_eq(it.service.algorithm, OV_LB_LEAST_CONN);
+	cr_assert(it.service.prefer_local && it.service.dsr);
+	cr_assert_eq(it.service.affinity_s, 10800);
+	cr_assert_eq(it.service.health, HEALTH_HTTP);
+	cr_assert_eq(it.service.health_port, 8080);
+	cr_assert_eq(it.service.health_interval_s, 5);
+	cr_assert_eq(it.service.created_ms, shop.created_ms);
+	memset(&back, 0xff, sizeof(back));
+	service_detail_decode(&it, &back);
+	cr_assert_eq(back.port_count, SERVICE_PORT_MAX);
+	for (int i = 0; i < SERVICE_PORT_MAX; i++) {
+		cr_assert_eq(back.port[i].port, d.port[i].port);
+		cr_assert_eq(back.port[i].target, d.port[i].target);
+		cr_assert_eq(back.port[i].protocol, d.port[i].protocol);
+	}
+	cr_assert_str_eq(back.health_path, d.health_path);
+	buf_fini(&b);
+}
+
+Test(model, a_service_without_details_has_empty_ones)
+{
+	static const struct service_detail none;
+	struct service plain = { .id = pod_one, .network = app_net, .mode = SERVICE_DNSRR };
+	struct service_detail back;
+	struct buf b = { 0 };
+	struct item it;
+
+	service_encode(&b, &plain, &none);
+	it = decoded(RECORD_SERVICE, &pod_one, &b);
+	cr_assert_eq(it.service.mode, SERVICE_DNSRR);
+	service_detail_decode(&it, &back);
+	cr_assert_eq(memcmp(&back, &none, sizeof(none)), 0);
+	buf_fini(&b);
+}
+
 Test(model, the_body_of_an_endpoint_is_what_it_always_was)
 {
 	static const char expected[] =
@@ -199,6 +290,8 @@ struct bad_body {
 
 #define SIXTEEN "0123456789abcdef"
 #define HUNDRED_28 SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN
+#define A_PORT "\11\0\5\0\120\0\120\6"
+#define FOUR_PORTS A_PORT A_PORT A_PORT A_PORT
 #define BAD(why, kind, body) { why, kind, sizeof(body) - 1, body }
 static const struct bad_body bad_bodies[] = {
 	BAD("cut in the type", RECORD_NODE, "\1"),
@@ -242,6 +335,27 @@ static const struct bad_body bad_bodies[] = {
 	BAD("UTF-8 cut in a netns", RECORD_ENDPOINT, "\10\0\2/\303"),
 	BAD("netns of 256 bytes", RECORD_ENDPOINT, "\10\1\0" HUNDRED_28 HUNDRED_28),
 	BAD("bad netns behind good fields", RECORD_ENDPOINT, "\5\0\3web\13\0\4eth0\10\0\1\n"),
+	BAD("weight of 101", RECORD_ENDPOINT, "\16\0\2\0\145"),
+	BAD("unknown health of an endpoint", RECORD_ENDPOINT, "\17\0\1\3"),
+	BAD("service id of three bytes", RECORD_ENDPOINT, "\15\0\3abc"),
+	BAD("blank in a service's name", RECORD_SERVICE, "\2\0\3a b"),
+	BAD("unknown mode", RECORD_SERVICE, "\4\0\1\2"),
+	BAD("unknown algorithm", RECORD_SERVICE, "\5\0\1\4"),
+	BAD("unknown health check", RECORD_SERVICE, "\12\0\1\3\13\0\2\0\120"),
+	BAD("health check without a port", RECORD_SERVICE, "\12\0\1\1"),
+	BAD("HTTP check without a path", RECORD_SERVICE, "\12\0\1\2\13\0\2\0\120"),
+	BAD("HTTP check of a relative path", RECORD_SERVICE,
+	    "\12\0\1\2\13\0\2\0\120\15\0\1a"),
+	BAD("line end in a health path", RECORD_SERVICE, "\15\0\2/\n"),
+	BAD("health path of 128 bytes", RECORD_SERVICE, "\15\0\200" HUNDRED_28),
+	BAD("VIP of a dnsrr service", RECORD_SERVICE,
+	    "\4\0\1\1\3\0\020\0\0\0\0\0\0\0\0\0\0\377\377\012\0\0\5"),
+	BAD("port 0", RECORD_SERVICE, "\11\0\5\0\0\0\120\6"),
+	BAD("target 0", RECORD_SERVICE, "\11\0\5\0\120\0\0\6"),
+	BAD("port of an unknown protocol", RECORD_SERVICE, "\11\0\5\0\120\0\120\1"),
+	BAD("port of four bytes", RECORD_SERVICE, "\11\0\4\0\120\0\120"),
+	BAD("seventeen ports", RECORD_SERVICE,
+	    FOUR_PORTS FOUR_PORTS FOUR_PORTS FOUR_PORTS A_PORT),
 	BAD("cluster without a key", RECORD_CLUSTER, ""),
 	BAD("key of four bytes", RECORD_CLUSTER, "\2\0\4abcd"),
 };

@@ -174,6 +174,18 @@ Test(record, removal_of_a_node_beats_every_stamp)
 	cr_assert_gt(record_cmp(&live, &gone), 0, "other kinds go by the stamp");
 }
 
+Test(record, removal_of_a_service_beats_every_stamp)
+{
+	struct record live = sample(), gone = sample();
+
+	live.key = gone.key = key_of_id(RECORD_SERVICE, &alice);
+	live.stamp.hi = 1000;
+	gone.tombstone = true;
+	cr_assert_lt(record_cmp(&live, &gone), 0, "an update made elsewhere revives no VIP");
+	live.key.kind = gone.key.kind = RECORD_NETWORK;
+	cr_assert_gt(record_cmp(&live, &gone), 0);
+}
+
 /* Any three versions: antisymmetric and transitive, or nodes would not agree. */
 Test(record, order_is_total)
 {

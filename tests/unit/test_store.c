@@ -481,6 +481,43 @@ Test(store, the_later_edit_wins_though_its_clock_is_years_behind)
 	cr_assert_str_eq(network(behind, &app_net)->network.name, "fourth");
 }
 
+Test(store, a_service_is_anybodys_and_the_later_edit_wins_though_its_clock_is_behind)
+{
+	STORE ahead = memory(1), behind = memory(2);
+
+	cr_assert_eq(write_service(ahead, &pod_one, "first", false, NOW + 1000000, NULL), 0);
+	commit(ahead);
+	pass_all(ahead, behind);
+	cr_assert_eq(write_service(behind, &pod_one, "second", false, NOW, NULL), 0);
+	commit(behind);
+	pass_all(behind, ahead);
+	cr_assert_str_eq(service(ahead, &pod_one)->service.name, "second");
+	put_network(behind, &app_net, "net", false, NOW);
+	cr_assert_gt(stamp_cmp(&network(behind, &app_net)->stamp, &service(behind, &pod_one)->stamp),
+		     0, "one clock for all that is shared");
+}
+
+Test(store, removal_of_a_service_is_final_whatever_was_edited_elsewhere)
+{
+	STORE remover = memory(1), editor = memory(2);
+	struct err e = { 0 };
+
+	cr_assert_eq(write_service(remover, &pod_one, "shop", false, NOW, NULL), 0);
+	commit(remover);
+	pass_all(remover, editor);
+	cr_assert_eq(write_service(remover, &pod_one, "shop", true, NOW + 1, NULL), 0);
+	cr_assert_eq(write_service(editor, &pod_one, "shop", false, NOW + 1000, NULL), 0);
+	commit(remover);
+	commit(editor);
+	pass_all(editor, remover);
+	pass_all(remover, editor);
+	cr_assert(service(remover, &pod_one)->tombstone);
+	cr_assert(service(editor, &pod_one)->tombstone);
+	cr_assert(same_hashes(remover, editor));
+	cr_assert_eq(write_service(editor, &pod_one, "shop", false, NOW + 2000, &e), -ESTALE);
+	cr_assert(strstr(e.text, "service shop was removed"), "%s", e.text);
+}
+
 Test(store, edits_of_one_moment_end_the_same_everywhere)
 {
 	STORE a = memory(1), b = memory(2);
@@ -649,6 +686,33 @@ Test(store, blocks_of_a_removed_network_go_with_it)
 	commit(s);
 	cr_assert_eq(store_purge(s, NOW + AGE + 1, AGE), 2);
 	cr_assert_eq(store_count(s), 0);
+}
+
+Test(store, services_of_a_removed_network_go_with_it)
+{
+	STORE s = memory(1);
+
+	put_network(s, &app_net, "net", false, NOW);
+	cr_assert_eq(write_service(s, &pod_one, "shop", false, NOW, NULL), 0);
+	put_network(s, &app_net, "net", true, NOW);
+	commit(s);
+	cr_assert_eq(store_purge(s, NOW + AGE + 1, AGE), 2);
+	cr_assert_eq(store_count(s), 0);
+}
+
+Test(store, a_forgotten_service_is_not_brought_back_by_an_edit)
+{
+	STORE a = memory(1), b = memory(2);
+
+	cr_assert_eq(write_service(a, &pod_one, "shop", false, NOW, NULL), 0);
+	commit(a);
+	pass_all(a, b);
+	cr_assert_eq(write_service(a, &pod_one, "shop", true, NOW, NULL), 0);
+	commit(a);
+	cr_assert_eq(store_purge(a, NOW + AGE + 1, AGE), 1);
+	cr_assert_eq(write_service(b, &pod_one, "edited", false, NOW + 5, NULL), 0);
+	commit(b);
+	cr_assert_eq(pass(b, a, RECORD_SERVICE, &pod_one), MERGE_OLD);
 }
 
 Test(store, a_clock_set_back_forgets_nothing)

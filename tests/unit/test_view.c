@@ -23,6 +23,13 @@ static const struct view_endpoint *endpoint(const struct view *v, unsigned int n
 	return view_endpoint_by_id(v, &id);
 }
 
+static const struct view_service *service(const struct view *v, unsigned int number)
+{
+	struct id id = world_id(number);
+
+	return view_service_by_id(v, &id);
+}
+
 static const struct view_node *node(const struct view *v, unsigned int number)
 {
 	struct id id = world_id(number);
@@ -166,6 +173,173 @@ Test(view, of_two_endpoints_with_one_address_the_older_keeps_it)
 	cr_assert(endpoint(&v, 30)->addr_lost);
 	cr_assert_not(endpoint(&v, 31)->addr_lost);
 	cr_assert_not(endpoint(&v, 32)->addr_lost, "another network is another world");
+}
+
+/* ---- services ---- */
+
+Test(view, of_two_services_with_one_name_the_older_keeps_it_within_its_network)
+{
+	WORLD;
+	world_network(&w, 20, "a", "10.9.0.0/24", 5000);
+	world_network(&w, 21, "b", "10.8.0.0/24", 5001);
+	world_service(&w, 40, 20, "web", "10.9.0.2")->service.created_ms = 9;
+	world_service(&w, 41, 20, "web", "10.9.0.3")->service.created_ms = 8;
+	world_service(&w, 42, 21, "web", "10.8.0.2");
+	world_service(&w, 43, 20, "WEB", "10.9.0.4")->service.created_ms = 10;
+	VIEW;
+
+	cr_assert_eq(v.service_count, 4);
+	cr_assert_str_eq(service(&v, 41)->display, "web");
+	cr_assert_str_eq(service(&v, 40)->display, "web~eeee00");
+	cr_assert_str_eq(service(&v, 42)->display, "web", "another network is another world");
+	cr_assert_str_eq(service(&v, 43)->display, "WEB~eeee00", "names in DNS have no case");
+	cr_assert_not(service(&v, 40)->vip_lost, "a lost name is no lost address");
+}
+
+Test(view, services_of_a_removed_or_unknown_network_are_gone)
+{
+	WORLD;
+	world_network(&w, 20, "a", "10.9.0.0/24", 5000)->tombstone = true;
+	world_service(&w, 40, 20, "web", "10.9.0.2");
+	world_service(&w, 41, 99, "web", "10.9.0.2");
+	world_service(&w, 42, 20, "old", "10.9.0.4")->tombstone = true;
+	VIEW;
+
+	cr_assert_eq(v.service_count, 0);
+	cr_assert_eq(v.released_count, 0);
+}
+
+Test(view, a_vip_and_an_address_are_one_claim_and_the_older_keeps_it)
+{
+	WORLD;
+	world_network(&w, 20, "a", "10.9.0.0/24", 5000);
+	world_network(&w, 21, "b", "10.9.0.0/24", 5001);
+	world_service(&w, 40, 20, "one", "10.9.0.2");
+	world_service(&w, 41, 20, "two", "10.9.0.2");
+	world_service(&w, 42, 20, "three", "10.9.0.3");
+	world_service(&w, 43, 20, "four", "10.9.0.4");
+	world_service(&w, 44, 20, "five", NULL);
+	world_service(&w, 45, 20, "six", NULL);
+	world_service(&w, 46, 21, "one", "10.9.0.2");
+	world_endpoint(&w, 30, 1, 20, "10.9.0.3");
+	world_endpoint(&w, 50, 1, 20, "10.9.0.4");
+	VIEW;
+
+	cr_assert_not(service(&v, 40)->vip_lost);
+	cr_assert(service(&v, 41)->vip_lost, "a younger service");
+	cr_assert(service(&v, 42)->vip_lost, "an older endpoint");
+	cr_assert_not(endpoint(&v, 30)->addr_lost);
+	cr_assert_not(service(&v, 43)->vip_lost);
+	cr_assert(endpoint(&v, 50)->addr_lost, "an older service");
+	cr_assert_not(service(&v, 44)->vip_lost || service(&v, 45)->vip_lost,
+		      "no address is no claim");
+	cr_assert_not(service(&v, 46)->vip_lost, "another network is another world");
+}
+
+Test(view, a_removed_service_releases_its_vip)
+{
+	struct item *gone;
+	WORLD;
+	world_network(&w, 20, "a", "10.9.0.0/24", 5000);
+	gone = world_service(&w, 40, 20, "web", "10.9.0.2");
+	gone->tombstone = true;
+	gone->seen_ms = 77;
+	world_endpoint(&w, 30, 1, 20, "10.9.0.3")->tombstone = true;
+	VIEW;
+
+	cr_assert_eq(v.service_count, 0);
+	cr_assert_eq(v.released_count, 2);
+	cr_assert_eq(v.released[1], gone);
+}
+
+static struct item *backend(struct world *w, unsigned int number, unsigned int network,
+			    unsigned int of)
+{
+	char text[32];
+	struct item *it;
+
+	snprintf(text, sizeof(text), "10.9.0.%u", number);
+	it = world_endpoint(w, number, 1, network, text);
+	it->endpoint.service = world_id(of);
+	return it;
+}
+
+Test(view, a_backend_is_one_of_a_living_service_of_its_own_network)
+{
+	WORLD;
+	world_network(&w, 20, "a", "10.9.0.0/24", 5000);
+	world_network(&w, 21, "b", "10.9.0.0/24", 5001);
+	world_service(&w, 40, 20, "web", "10.9.0.200");
+	world_service(&w, 41, 20, "old", "10.9.0.201")->tombstone = true;
+	backend(&w, 30, 20, 40);
+	backend(&w, 31, 21, 40);
+	backend(&w, 32, 20, 41);
+	backend(&w, 33, 20, 99);
+	world_endpoint(&w, 34, 1, 20, "10.9.0.34");
+	VIEW;
+
+	cr_assert_eq(endpoint(&v, 30)->service, service(&v, 40));
+	cr_assert_null(endpoint(&v, 31)->service, "another network");
+	cr_assert_null(endpoint(&v, 32)->service, "removed");
+	cr_assert_null(endpoint(&v, 33)->service, "not known yet");
+	cr_assert_null(endpoint(&v, 34)->service);
+}
+
+Test(view, a_backend_serves_while_nothing_speaks_against_it)
+{
+	struct id away_node = world_id(2);
+	struct id_set away = { 1, &away_node }, none = { 0 };
+	WORLD;
+	world_network(&w, 20, "a", "10.9.0.0/24", 5000);
+	world_service(&w, 40, 20, "web", "10.9.0.200");
+	world_service(&w, 41, 20, "checked", "10.9.0.201")->service.health = HEALTH_TCP;
+	backend(&w, 30, 20, 40);
+	backend(&w, 31, 20, 40)->endpoint.draining = true;
+	backend(&w, 32, 20, 40)->endpoint.health = ENDPOINT_UNHEALTHY;
+	backend(&w, 33, 20, 40)->endpoint.node = away_node;
+	backend(&w, 34, 20, 41);
+	backend(&w, 35, 20, 41)->endpoint.health = ENDPOINT_HEALTHY;
+	backend(&w, 36, 20, 41)->endpoint.health = ENDPOINT_UNHEALTHY;
+	backend(&w, 37, 20, 40)->endpoint.addr = addr_from_v4(0x0a09001e);
+	VIEW;
+
+	cr_assert(view_endpoint_serves(endpoint(&v, 30), &away));
+	cr_assert_not(view_endpoint_serves(endpoint(&v, 31), &away), "drained");
+	cr_assert(view_endpoint_serves(endpoint(&v, 32), &away), "nobody checks it any more");
+	cr_assert_not(view_endpoint_serves(endpoint(&v, 33), &away), "its node is away");
+	cr_assert(view_endpoint_serves(endpoint(&v, 33), &none));
+	cr_assert_not(view_endpoint_serves(endpoint(&v, 34), &away), "untried");
+	cr_assert(view_endpoint_serves(endpoint(&v, 35), &away));
+	cr_assert_not(view_endpoint_serves(endpoint(&v, 36), &away));
+	cr_assert_not(view_endpoint_serves(endpoint(&v, 37), &away), "30 has its address");
+}
+
+Test(view, services_are_found_by_name_qualified_name_id_and_prefix)
+{
+	char id[ID_TEXT_MAX];
+	struct id wanted = world_id(0x10000001);
+	bool ambiguous;
+	WORLD;
+	world_network(&w, 20, "a", "10.9.0.0/24", 5000);
+	world_network(&w, 21, "b", "10.8.0.0/24", 5001);
+	world_service(&w, 0x10000001, 20, "web", "10.9.0.2");
+	world_service(&w, 0x20000002, 21, "web", "10.8.0.2");
+	world_service(&w, 0x30000003, 21, "db", "10.8.0.3");
+	VIEW;
+
+	cr_assert_eq(view_service_find(&v, "db", &ambiguous), service(&v, 0x30000003));
+	cr_assert_not(ambiguous);
+	cr_assert_null(view_service_find(&v, "web", &ambiguous));
+	cr_assert(ambiguous, "two networks have one");
+	cr_assert_eq(view_service_find(&v, "web.b", &ambiguous), service(&v, 0x20000002));
+	cr_assert_not(ambiguous);
+	cr_assert_eq(view_service_find(&v, id_format(&wanted, id), &ambiguous),
+		     service(&v, 0x10000001));
+	cr_assert_eq(view_service_find(&v, "eeee10", &ambiguous), service(&v, 0x10000001));
+	cr_assert_null(view_service_find(&v, "web.c", &ambiguous));
+	cr_assert_null(view_service_find(&v, "", &ambiguous));
+	cr_assert_null(view_service_find(&v, "eeee", &ambiguous));
+	cr_assert_not(ambiguous, "only a name can be that");
 }
 
 Test(view, of_two_nodes_with_one_name_or_address_the_older_is_the_peer)
@@ -330,6 +504,15 @@ static void fill_quarrels(struct world *w, struct rng *rng)
 			->endpoint.created_ms = rng_below(rng, 3);
 		w->items[w->count - 1]->tombstone = !rng_below(rng, 5);
 	}
+	for (unsigned int i = 300; i < 340; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "s%u", rng_below(rng, 4));
+		snprintf(text, sizeof(text), "10.9.0.%u", rng_below(rng, 40));
+		world_service(w, i, 20 + rng_below(rng, 13), name, rng_below(rng, 4) ? text : NULL)
+			->service.created_ms = rng_below(rng, 3);
+		w->items[w->count - 1]->tombstone = !rng_below(rng, 5);
+	}
 	for (unsigned int i = 0; i < 30; i++) {
 		snprintf(text, sizeof(text), "10.9.0.%u", i);
 		world_block(w, 20 + i % 13, text, 1 + i % 12);
@@ -357,6 +540,13 @@ static void expect_same(const struct view *a, const struct view *b)
 		cr_assert_eq(a->endpoint[i].addr_lost, b->endpoint[i].addr_lost);
 		cr_assert_eq(a->endpoint[i].net - a->network, b->endpoint[i].net - b->network);
 	}
+	cr_assert_eq(a->service_count, b->service_count);
+	for (size_t i = 0; i < a->service_count; i++) {
+		cr_assert_eq(a->service[i].svc, b->service[i].svc);
+		cr_assert_str_eq(a->service[i].display, b->service[i].display);
+		cr_assert_eq(a->service[i].vip_lost, b->service[i].vip_lost);
+		cr_assert_eq(a->service[i].net - a->network, b->service[i].net - b->network);
+	}
 	for (size_t i = 0; i < a->block_count; i++)
 		cr_assert_eq(a->block[i], b->block[i]);
 	for (size_t i = 0; i < a->released_count; i++)
@@ -364,9 +554,30 @@ static void expect_same(const struct view *a, const struct view *b)
 	cr_assert_eq(a->uplink_mtu, b->uplink_mtu);
 }
 
+static void expect_services_settled(const struct view *v)
+{
+	for (size_t i = 0; i < v->service_count; i++) {
+		const struct view_service *a = &v->service[i];
+
+		for (size_t j = 0; j < i; j++) {
+			const struct view_service *b = &v->service[j];
+
+			if (a->net != b->net)
+				continue;
+			cr_assert_str_neq(a->display, b->display);
+			if (a->svc->vip.b[15] && !a->vip_lost && !b->vip_lost)
+				cr_assert_neq(addr_cmp(&a->svc->vip, &b->svc->vip), 0);
+		}
+		for (size_t j = 0; j < v->endpoint_count && !a->vip_lost; j++)
+			if (v->endpoint[j].net == a->net && !v->endpoint[j].addr_lost)
+				cr_assert_neq(addr_cmp(&a->svc->vip, &v->endpoint[j].ep->addr), 0);
+	}
+}
+
 /* Every claim has exactly one holder. */
 static void expect_settled(const struct view *v)
 {
+	expect_services_settled(v);
 	for (size_t i = 0; i < v->network_count; i++)
 		for (size_t j = 0; j < i; j++) {
 			const struct view_network *a = &v->network[i], *b = &v->network[j];
@@ -408,6 +619,10 @@ Test(view, is_the_same_in_whatever_order_the_records_came)
 			last = w.items[i];
 			if (last->key.kind == RECORD_NETWORK)
 				last->network.id.b[0] = last->key.bytes[0] = last->network.id.b[5];
+			if (last->key.kind == RECORD_SERVICE) {
+				last->service.network.b[0] = last->service.network.b[5];
+				last->service.id.b[1] = last->key.bytes[1] = last->service.id.b[5];
+			}
 			if (last->key.kind == RECORD_ENDPOINT)
 				last->endpoint.network.b[0] = last->endpoint.network.b[5];
 			if (last->key.kind == RECORD_BLOCK)

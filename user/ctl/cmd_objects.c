@@ -37,7 +37,7 @@ static const struct column endpoint_columns[] = {
 	{ "INTERFACE", "IfName", COLUMN_TEXT },
 };
 
-static int list(struct ctl *c, const char *path, const struct column *columns, size_t count)
+int ctl_list(struct ctl *c, const char *path, const struct column *columns, size_t count)
 {
 	json_t *rows;
 	int status = ctl_ask(c, "GET", path, NULL, &rows);
@@ -52,27 +52,37 @@ static int list(struct ctl *c, const char *path, const struct column *columns, s
 int cmd_node_ls(struct ctl *c, const struct ctl_input *in)
 {
 	(void)in;
-	return list(c, "/v1/nodes", node_columns, ARRAY_SIZE(node_columns));
+	return ctl_list(c, "/v1/nodes", node_columns, ARRAY_SIZE(node_columns));
 }
 
 int cmd_network_ls(struct ctl *c, const struct ctl_input *in)
 {
 	(void)in;
-	return list(c, "/v1/networks", network_columns, ARRAY_SIZE(network_columns));
+	return ctl_list(c, "/v1/networks", network_columns, ARRAY_SIZE(network_columns));
+}
+
+int ctl_list_filtered(struct ctl *c, const char *path, const struct ctl_input *in, const char *filter,
+		      const struct column *columns, size_t count)
+{
+	const char *value = ctl_text(in->fields, filter);
+	_cleanup_(freep) char *escaped = ctl_escape(value), *whole = NULL;
+	int r;
+
+	if (!escaped)
+		return ctl_error(c, "out of memory");
+	r = *value ? asprintf(&whole, "%s?%s=%s", path, filter, escaped) : asprintf(&whole, "%s", path);
+	if (r < 0)
+		return ctl_error(c, "out of memory");
+	return ctl_list(c, whole, columns, count);
 }
 
 int cmd_endpoint_ls(struct ctl *c, const struct ctl_input *in)
 {
-	const char *network = ctl_text(in->fields, "network");
-	_cleanup_(freep) char *escaped = ctl_escape(network), *path = NULL;
-
-	if (!escaped || asprintf(&path, "/v1/endpoints%s%s", *network ? "?network=" : "", escaped) < 0)
-		return ctl_error(c, "out of memory");
-	return list(c, path, endpoint_columns, ARRAY_SIZE(endpoint_columns));
+	return ctl_list_filtered(c, "/v1/endpoints", in, "network", endpoint_columns,
+				 ARRAY_SIZE(endpoint_columns));
 }
 
-/* POSTs what the options say; prints the new thing's id alone. */
-static int create(struct ctl *c, const char *path, const json_t *body, const char *id_member)
+int ctl_create(struct ctl *c, const char *path, const json_t *body, const char *id_member)
 {
 	json_t *made;
 	int status = ctl_ask(c, "POST", path, body, &made);
@@ -91,12 +101,12 @@ int cmd_network_create(struct ctl *c, const struct ctl_input *in)
 {
 	if (json_object_set_new(in->fields, "Name", json_string(in->argv[0])))
 		return ctl_error(c, "the network's name is not UTF-8");
-	return create(c, "/v1/networks", in->fields, "Id");
+	return ctl_create(c, "/v1/networks", in->fields, "Id");
 }
 
 int cmd_endpoint_attach(struct ctl *c, const struct ctl_input *in)
 {
-	return create(c, "/v1/endpoints", in->fields, "ID");
+	return ctl_create(c, "/v1/endpoints", in->fields, "ID");
 }
 
 /* "network inspect" -> "networks" */

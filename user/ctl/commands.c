@@ -24,11 +24,50 @@ static const struct ctl_option attach_options[] = {
 	{ "name", "NAME", "Name", "name of the endpoint", OPTION_TEXT },
 	{ "alias", "NAME", "Aliases", "another name; repeatable", OPTION_LIST },
 	{ "service", "SERVICE", "Service", "take part in a service", OPTION_TEXT },
+	{ "weight", "N", "Weight", "share of the service's flows, 1 to 100 (default: 1)", OPTION_TEXT },
 	{ "label", "KEY=VALUE", "Labels", "repeatable", OPTION_MAP },
 };
 
 static const struct ctl_option endpoint_ls_options[] = {
 	{ "network", "NET", "network", "only those of this network", OPTION_TEXT },
+};
+
+/* What can be changed later. */
+#define SERVICE_OPTIONS                                                                          \
+	{ "lb", "ALGORITHM", "Algorithm", "maglev (default), rr, random or least-conn",          \
+	  OPTION_TEXT },                                                                         \
+	{ "affinity", "client-ip[=S]", "Affinity",                                               \
+	  "a client stays with its backend; none ends it", OPTION_TEXT },                        \
+	{ "prefer", "local", "Prefer", "backends of the client's node first; none ends it",      \
+	  OPTION_TEXT },                                                                         \
+	{ "opt", "KEY[=VALUE]", "Options", "none in this version", OPTION_MAP },                 \
+	{ "publish", "SPEC", "Publish", "not in this version", OPTION_LIST },                    \
+	{ "health", "CHECK", "Health", "tcp:PORT, http:PORT/PATH or none", OPTION_TEXT },        \
+	{ "health-interval", "SECONDS", "HealthInterval", "between two checks (default: 5)",     \
+	  OPTION_TEXT }
+
+static const struct ctl_option service_create_options[] = {
+	{ "name", "NAME", "Name", "name of the service, in DNS too", OPTION_TEXT, true },
+	{ "network", "NET", "Network", "name or id of the network", OPTION_TEXT, true },
+	{ "endpoint-mode", "MODE", "EndpointMode", "vip (default) or dnsrr", OPTION_TEXT },
+	{ "vip", "IP", "VIP", "this address and no other", OPTION_TEXT },
+	{ "port", "PORT[:TARGET][/PROTO]", "Ports", "repeatable (default: every port)",
+	  OPTION_LIST },
+	SERVICE_OPTIONS,
+};
+
+static const struct ctl_option service_update_options[] = {
+	{ "port", "[+|-]PORT...", "Ports",
+	  "add (+), take away (-), or without signs the whole list; repeatable", OPTION_LIST },
+	SERVICE_OPTIONS,
+};
+
+static const struct ctl_option join_options[] = {
+	{ "weight", "N", "Weight", "share of the service's flows, 1 to 100 (default: 1)", OPTION_TEXT },
+};
+
+static const struct ctl_option lb_ls_options[] = {
+	{ "service", "SERVICE", "service", "only those of this service", OPTION_TEXT },
 };
 
 #define NO_OPTIONS NULL, 0
@@ -59,6 +98,25 @@ const struct ctl_command ctl_commands[] = {
 	  cmd_inspect },
 	{ "endpoint detach", "ID|NAME...", "remove endpoints of this node", 1, -1, NO_OPTIONS,
 	  cmd_remove },
+	{ "service create", "", "make a service; prints its id", 0, 0, OPTIONS(service_create_options),
+	  cmd_service_create },
+	{ "service ls", "", "services of the cluster", 0, 0, NO_OPTIONS, cmd_service_ls },
+	{ "service inspect", "SERVICE...", "everything about services, as `docker service inspect`", 1,
+	  -1, NO_OPTIONS, cmd_inspect },
+	{ "service update", "SERVICE", "change a service", 1, 1, OPTIONS(service_update_options),
+	  cmd_service_update },
+	{ "service rm", "SERVICE...", "remove services; their endpoints stay attached", 1, -1,
+	  NO_OPTIONS, cmd_remove },
+	{ "service drain", "ENDPOINT", "send a backend of this node no new flows", 1, 1, NO_OPTIONS,
+	  cmd_service_drain },
+	{ "service undrain", "ENDPOINT", "send it new flows again", 1, 1, NO_OPTIONS,
+	  cmd_service_drain },
+	{ "service join", "SERVICE ENDPOINT", "make an endpoint of this node a backend", 2, 2,
+	  OPTIONS(join_options), cmd_service_join },
+	{ "service leave", "ENDPOINT", "take a backend of this node out of its service", 1, 1,
+	  NO_OPTIONS, cmd_service_leave },
+	{ "lb ls", "", "what balances now, from the kernel's own maps", 0, 0, OPTIONS(lb_ls_options),
+	  cmd_lb_ls },
 	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
 	  cmd_drops },
 };

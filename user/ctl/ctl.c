@@ -66,7 +66,7 @@ static void print_commands(FILE *f, const char *group)
 		if (group && !is_of_group(cmd, group))
 			continue;
 		snprintf(left, sizeof(left), "%s %s", cmd->name, cmd->operands);
-		fprintf(f, "  %-28s %s\n", left, cmd->summary);
+		fprintf(f, "  %-30s %s\n", left, cmd->summary);
 	}
 }
 

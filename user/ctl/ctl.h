@@ -90,6 +90,14 @@ int ctl_print_table(struct ctl *c, const json_t *rows, const struct column *colu
 /* rows as a table, or as they are with --json. */
 int ctl_print_rows(struct ctl *c, const json_t *rows, const struct column *columns, size_t count);
 
+/* ---- what commands about objects share (cmd_objects.c) ---- */
+int ctl_list(struct ctl *c, const char *path, const struct column *columns, size_t count);
+/* With ?filter=VALUE when that option was given. */
+int ctl_list_filtered(struct ctl *c, const char *path, const struct ctl_input *in, const char *filter,
+		      const struct column *columns, size_t count);
+/* POSTs what the options say; prints the new thing's id alone. */
+int ctl_create(struct ctl *c, const char *path, const json_t *body, const char *id_member);
+
 /* ---- the handlers of commands.c ---- */
 int cmd_status(struct ctl *c, const struct ctl_input *in);
 int cmd_drops(struct ctl *c, const struct ctl_input *in);
@@ -100,6 +108,13 @@ int cmd_network_create(struct ctl *c, const struct ctl_input *in);
 int cmd_network_ls(struct ctl *c, const struct ctl_input *in);
 int cmd_endpoint_attach(struct ctl *c, const struct ctl_input *in);
 int cmd_endpoint_ls(struct ctl *c, const struct ctl_input *in);
+int cmd_service_create(struct ctl *c, const struct ctl_input *in);
+int cmd_service_ls(struct ctl *c, const struct ctl_input *in);
+int cmd_service_update(struct ctl *c, const struct ctl_input *in);
+int cmd_service_drain(struct ctl *c, const struct ctl_input *in); /* and undrain */
+int cmd_service_join(struct ctl *c, const struct ctl_input *in);
+int cmd_service_leave(struct ctl *c, const struct ctl_input *in);
+int cmd_lb_ls(struct ctl *c, const struct ctl_input *in);
 /* `X inspect REF...` and `X rm REF...`: the collection is the command's first word. */
 int cmd_inspect(struct ctl *c, const struct ctl_input *in);
 int cmd_remove(struct ctl *c, const struct ctl_input *in);

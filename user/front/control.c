@@ -33,7 +33,14 @@ static const struct route {
 	{ "GET", "endpoints", NULL, true, control_get_endpoints },
 	{ "POST", "endpoints", NULL, false, control_attach },
 	{ "GET", "endpoints", REF, false, control_get_endpoint },
+	{ "PATCH", "endpoints", REF, false, control_update_endpoint },
 	{ "DELETE", "endpoints", REF, false, control_detach },
+	{ "GET", "services", NULL, false, control_get_services },
+	{ "POST", "services", NULL, false, control_create_service },
+	{ "GET", "services", REF, false, control_get_service },
+	{ "PATCH", "services", REF, false, control_update_service },
+	{ "DELETE", "services", REF, false, control_delete_service },
+	{ "GET", "lb", NULL, true, control_get_lb },
 };
 
 int control_new(struct store *store, struct gossip *gossip, struct intent *intent,
@@ -70,6 +77,8 @@ static void call_free(struct call *call)
 	text_list_fini(&call->aliases);
 	text_list_fini(&call->labels);
 	text_list_fini(&call->options);
+	text_list_fini(&call->ports);
+	text_list_fini(&call->publish);
 	json_decref(call->body);
 	free(call);
 }

@@ -11,7 +11,8 @@
  *   GET    /v1/networks           GET /v1/networks/REF        DELETE /v1/networks/REF
  *   POST   /v1/networks           {Name, Subnet, Gateway, IPRange, Internal, Options: {k: v}}
  *   GET    /v1/endpoints[?network=REF]   GET /v1/endpoints/REF   DELETE /v1/endpoints/REF
- *   POST   /v1/endpoints          {Network, Netns, IfName, IP, MAC, Name, Aliases, Service, Labels}
+ *   POST   /v1/endpoints          {Network, Netns, IfName, IP, MAC, Name, Aliases, Service, Weight,
+ *                                  Labels}
  *   GET    /v1/services           GET /v1/services/REF        DELETE /v1/services/REF
  *   POST   /v1/services           {Name, Network, EndpointMode, Algorithm, Affinity, Prefer, VIP,
  *                                  Health, HealthInterval, Ports: [..], Options, Publish: [..]}
@@ -20,6 +21,7 @@
  *   GET    /v1/lb[?service=REF]
  *   GET    /v1/drops
  *
+ * Numbers of a request are strings, as a person typed them.
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
  * (taken, in use), 503 (not now) or 500, and {"Error": sentence}.
  */

@@ -32,7 +32,7 @@ struct call {
 	const struct control_request *req; /* valid inside control_handle only */
 	char ref[CONTROL_REF_MAX + 1];     /* what the path names, decoded; "" without */
 	json_t *body;
-	struct text_list aliases, labels, options;
+	struct text_list aliases, labels, options, ports, publish;
 	struct id id;                      /* what was made or removed */
 };
 
@@ -60,3 +60,10 @@ void control_get_endpoints(struct call *call);
 void control_get_endpoint(struct call *call);
 void control_attach(struct call *call);
 void control_detach(struct call *call);
+void control_update_endpoint(struct call *call);
+void control_get_services(struct call *call);
+void control_get_service(struct call *call);
+void control_create_service(struct call *call);
+void control_update_service(struct call *call);
+void control_delete_service(struct call *call);
+void control_get_lb(struct call *call);

@@ -8,7 +8,7 @@
 #include "uri.h"
 
 struct endpoint_body {
-	const char *network, *netns, *ifname, *ip, *mac, *name, *service;
+	const char *network, *netns, *ifname, *ip, *mac, *name, *service, *weight;
 	struct text_list aliases, labels;
 };
 
@@ -21,6 +21,7 @@ static const struct field endpoint_fields[] = {
 	{ "Name", FIELD_TEXT, offsetof(struct endpoint_body, name) },
 	{ "Aliases", FIELD_LIST, offsetof(struct endpoint_body, aliases) },
 	{ "Service", FIELD_TEXT, offsetof(struct endpoint_body, service) },
+	{ "Weight", FIELD_TEXT, offsetof(struct endpoint_body, weight) },
 	{ "Labels", FIELD_MAP, offsetof(struct endpoint_body, labels) },
 };
 
@@ -186,6 +187,7 @@ void control_attach(struct call *call)
 	ask.mac = b.mac;
 	ask.name = b.name;
 	ask.service = b.service;
+	ask.weight = b.weight;
 	ask.alias_count = call->aliases.count;
 	ask.alias = (const char *const *)call->aliases.item;
 	ask.label_count = call->labels.count;
@@ -222,4 +224,84 @@ void control_detach(struct call *call)
 		call_fail(call, r, &e);
 	else
 		h->when_applied(h->ctx, &call->id, on_detached, call);
+}
+
+/* ---- backends: {Service, Weight} or {Drain} ---- */
+
+struct backend_body {
+	const char *service, *weight;
+	bool drain;
+};
+
+static const struct field backend_fields[] = {
+	{ "Service", FIELD_TEXT, offsetof(struct backend_body, service) },
+	{ "Weight", FIELD_TEXT, offsetof(struct backend_body, weight) },
+	{ "Drain", FIELD_FLAG, offsetof(struct backend_body, drain) },
+};
+
+static void on_changed(void *arg, const struct err *e)
+{
+	struct call *call = arg;
+	const struct view_endpoint *ep;
+	struct err gone = { 0 };
+	struct scene s;
+
+	if (call_is_over(call))
+		return;
+	if (e) {
+		call_fail(call, e->code, e);
+		return;
+	}
+	s = call_scene(call);
+	ep = view_endpoint_by_id(s.view, &call->id);
+	if (ep)
+		call_done(call, 200, show_endpoint(&s, ep));
+	else
+		call_fail(call, err_set(&gone, -EBUSY, "the endpoint was detached meanwhile"), &gone);
+}
+
+static int decode_backend(struct call *call, struct backend_body *b, bool *ret_is_drain,
+			  struct err *e)
+{
+	int r = json_parse_body(call->req->body, call->req->body_len, &call->body, e);
+
+	if (!r)
+		r = json_decode(call->body, backend_fields, ARRAY_SIZE(backend_fields), b, e);
+	if (r)
+		return r;
+	*ret_is_drain = json_is_boolean(json_object_get(call->body, "Drain"));
+	if (*ret_is_drain && (b->service || b->weight))
+		return err_set(e, -EINVAL, "fields \"Drain\" and \"%s\" do not go together: send them one "
+			       "after the other", b->service ? "Service" : "Weight");
+	if (!*ret_is_drain && !b->service)
+		return err_set(e, -EINVAL, "field \"Service\" or \"Drain\" is missing: say what to "
+			       "change of the endpoint");
+	return 0;
+}
+
+void control_update_endpoint(struct call *call)
+{
+	struct control_host *h = &call->c->host;
+	struct scene s = call_scene(call);
+	struct backend_body b = { 0 };
+	const struct view_endpoint *ep;
+	struct err e = { 0 };
+	char id[ID_TEXT_MAX];
+	bool is_drain;
+	int r = decode_backend(call, &b, &is_drain, &e);
+
+	if (!r)
+		r = find_endpoint(&s, call->ref, &ep, &e);
+	if (r) {
+		call_fail(call, r, &e);
+		return;
+	}
+	id_format(&ep->ep->id, id);
+	r = is_drain ? intent_endpoint_drain(call->c->intent, id, b.drain, s.wall, &call->id, &e) :
+		       intent_endpoint_join(call->c->intent, id, *b.service ? b.service : NULL,
+					    b.weight, s.wall, &call->id, &e);
+	if (r)
+		call_fail(call, r, &e);
+	else
+		h->when_applied(h->ctx, &call->id, on_changed, call);
 }

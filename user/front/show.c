@@ -290,6 +290,17 @@ static json_t *aliases(const struct endpoint_detail *d)
 	return all;
 }
 
+/* Of which service it is a backend, and how it is: nothing when it is none. */
+static json_t *backend_of(const struct view_endpoint *ve)
+{
+	const struct view_service *vs = ve->service;
+	bool checked = vs && vs->svc->health != HEALTH_NONE;
+
+	return json_pack("{s:o, s:i, s:b, s:s}", "Service", json_text(vs ? vs->display : ""),
+			 "Weight", vs ? (int)show_weight(ve->ep) : 0, "Draining", ve->ep->draining,
+			 "Health", checked ? endpoint_health_to_str(ve->ep->health) : "none");
+}
+
 static json_t *labels(const struct endpoint_detail *d)
 {
 	json_t *all = json_object();
@@ -314,7 +325,7 @@ json_t *show_endpoint(const struct scene *s, const struct view_endpoint *ve)
 	const struct view_node *vn = view_node_by_id(s->view, &ep->node);
 	bool local = is_self(s, &ep->node);
 	struct endpoint_detail detail;
-	json_t *row;
+	json_t *row, *more = backend_of(ve);
 
 	endpoint_detail_decode(ve->item, &detail);
 	row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
@@ -325,11 +336,13 @@ json_t *show_endpoint(const struct scene *s, const struct view_endpoint *ve)
 			"IfName", json_text(ep->ifname), "Netns", json_text(detail.netns),
 			"Aliases", aliases(&detail), "Labels", labels(&detail), "Local", local,
 			"AddressLost", ve->addr_lost, "Created", json_time(ep->created_ms));
-	if (row && local &&
-	    json_object_set_new(row, "MTU", json_count(view_network_mtu(s->view, ve->net->net)))) {
+	if (row && (!more || json_object_update(row, more) ||
+		    (local && json_object_set_new(row, "MTU", json_count(view_network_mtu(
+							       s->view, ve->net->net)))))) {
 		json_decref(row);
-		return NULL;
+		row = NULL;
 	}
+	json_decref(more);
 	return row;
 }
 

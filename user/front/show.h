@@ -6,6 +6,7 @@
 
 #include "gossip/gossip.h"
 #include "maps/schema.h"
+#include "model/lb.h"
 #include "model/view.h"
 #include "store/store.h"
 
@@ -27,8 +28,19 @@ json_t *show_networks(const struct scene *s);
 json_t *show_network(const struct scene *s, const struct view_network *n); /* `docker network inspect` */
 json_t *show_endpoints(const struct scene *s, const struct view_network *only);
 json_t *show_endpoint(const struct scene *s, const struct view_endpoint *ep);
+json_t *show_services(const struct scene *s);
+json_t *show_service(const struct scene *s, const struct view_service *vs); /* `docker service inspect` */
+/* `only`: rows of one service; NULL: all. */
+json_t *show_lb(const struct scene *s, const struct lb_row *rows, size_t count,
+		const struct view_service *only);
 json_t *show_status(const struct scene *s, const struct control_facts *f);
 json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
+
+/* Nodes whose backends do not serve: those that gossip thinks dead or gone. *ret_ids is to be freed. */
+int show_away(const struct scene *s, struct id **ret_ids, struct id_set *ret_away);
+/* "serving", or why not: "lost", "away", "draining", "untried" or "unhealthy". */
+const char *show_backend_state(const struct view_endpoint *ve, const struct id_set *away);
+uint16_t show_weight(const struct endpoint *ep);
 
 /* "alive", "suspect", "dead", "left"; "unknown" for a node gossip has not met yet. */
 const char *show_node_status(const struct scene *s, const struct id *node);

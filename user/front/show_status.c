@@ -118,6 +118,24 @@ static void warn_of_claims(const struct scene *s, json_t **all)
 	}
 }
 
+static void warn_of_vips(const struct scene *s, json_t **all)
+{
+	const struct view *v = s->view;
+	char line[320], a[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < v->service_count; i++) {
+		const struct view_service *vs = &v->service[i];
+
+		if (!vs->vip_lost)
+			continue;
+		snprintf(line, sizeof(line),
+			 "service %s on network %s lost its VIP %s to something older and is not "
+			 "served: remove it and create it again", vs->display, vs->net->display,
+			 addr_format(&vs->svc->vip, a));
+		json_push(all, json_text(line));
+	}
+}
+
 static json_t *warnings(const struct scene *s, const struct control_facts *f)
 {
 	json_t *all = json_array();
@@ -125,6 +143,7 @@ static json_t *warnings(const struct scene *s, const struct control_facts *f)
 	for (size_t i = 0; i < f->warning_count && i < ARRAY_SIZE(f->warning); i++)
 		json_push(&all, json_text(f->warning[i]));
 	warn_of_claims(s, &all);
+	warn_of_vips(s, &all);
 	return all;
 }
 
@@ -138,7 +157,7 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 	const struct cluster *cluster = s->view->cluster;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:i}, s:i, s:i, s:o, s:o, s:{s:o, s:o}, s:o, s:o, "
-			 "s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}",
+			 "s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}",
 			 "Version", text_or_empty(f->version), "Started", json_time(f->started_ms),
 			 "Cluster", cluster ? json_id(&cluster->id) : json_string(""),
 			 "Node", self_node(s),
@@ -148,6 +167,7 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 			 "AttachMode", text_or_empty(f->attach_mode),
 			 "XDP", "Mode", text_or_empty(f->xdp_mode), "Why", text_or_empty(f->xdp_why),
 			 "Peers", peer_counts(s), "Networks", json_count(s->view->network_count),
+			 "Services", json_count(s->view->service_count),
 			 "Endpoints", endpoint_counts(s), "Gossip", gossip_state(s),
 			 "Joins", "Answered", json_count(f->joins_answered),
 			 "Refused", json_count(f->joins_refused),

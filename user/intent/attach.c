@@ -1,34 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * An endpoint is attached: checked, given an address, recorded.
- *
- *   check ask -> [ check state -> pick ] -> record, commit -> done
- *                     ^           | others own what is free
- *                     +-- wait for a grant
- *
- * Whoever waits is checked again when it goes on: the state has moved. Recording
- * follows picking at once, so that no two attaches pick the same address.
- */
+/* An endpoint is attached: checked, given an address (job.c), recorded. */
 #include "room.h"
 
 #include <errno.h>
 #include <string.h>
-#include <utlist.h>
 
-struct job {
-	struct intent *in;
+struct attach {
+	struct job job; /* first: what job.c frees */
 	struct endpoint ep; /* as it will be written */
 	struct endpoint_detail detail;
-	bool has_addr, has_mac; /* asked for by the user */
-	bool insist; /* the last answer taught us nothing: a repetition will not do */
-	uint64_t deadline;
-	struct id *skip; /* nodes asked in vain, or away */
-	size_t skip_count, skip_cap;
-	const struct ask *ask; /* what it waits for */
-	struct job *next;
-	void (*done)(void *arg, const struct id *id, const struct err *e);
-	void *arg;
+	bool has_mac; /* asked for by the user */
 };
+
+static struct attach *attach_of(struct job *j)
+{
+	return (struct attach *)j;
+}
 
 /* ---- what can be judged by the ask alone ---- */
 
@@ -52,7 +39,7 @@ static int check_ifname(const char *name, struct err *e)
 	return 0;
 }
 
-static int take_mac(const char *text, struct job *j, struct err *e)
+static int take_mac(const char *text, struct attach *j, struct err *e)
 {
 	static const uint8_t zero[6];
 
@@ -70,22 +57,26 @@ static int take_mac(const char *text, struct job *j, struct err *e)
 	return 0;
 }
 
-static int take_ip(const char *text, struct job *j, struct err *e)
+static int take_ip(const char *text, struct attach *j, struct err *e)
 {
 	if (!text)
 		return 0;
-	if (addr_parse(text, &j->ep.addr) < 0)
+	j->job.has_addr = true;
+	return parse_addr(text, &j->job.addr, e);
+}
+
+/* Without a service there is nothing to be weighed in. */
+static int take_weight(const struct attach_ask *ask, struct attach *j, struct err *e)
+{
+	j->ep.weight = ask->service ? 1 : 0;
+	if (!ask->weight)
+		return 0;
+	if (!ask->service)
 		return err_set(e, -EINVAL,
-			       "\"%.60s\" is not an address; write it like 10.10.0.5, "
-			       "without a prefix length",
-			       text);
-	if (!addr_is_v4(&j->ep.addr) || addr_is_zero(&j->ep.addr))
-		return err_set(e, -EINVAL,
-			       "address %s is IPv6, and this version has IPv4 networks "
-			       "only; give an IPv4 address",
-			       text);
-	j->has_addr = true;
-	return 0;
+			       "weight %.20s is a backend's share of its service; say which one "
+			       "with --service, or leave it out",
+			       ask->weight);
+	return parse_weight(ask->weight, &j->ep.weight, e);
 }
 
 static int take_aliases(const struct attach_ask *ask, struct endpoint_detail *d, struct err *e)
@@ -140,7 +131,7 @@ static int take_labels(const struct attach_ask *ask, struct endpoint_detail *d, 
 	return 0;
 }
 
-static int take_netns(const struct attach_ask *ask, struct job *j, struct err *e)
+static int take_netns(const struct attach_ask *ask, struct attach *j, struct err *e)
 {
 	if (ask->netns.path[0] != '/' || !ask->netns.ino)
 		return err_set(e, -EINVAL,
@@ -154,7 +145,7 @@ static int take_netns(const struct attach_ask *ask, struct job *j, struct err *e
 }
 
 /* Fills the draft from the ask, except what the state decides. */
-static int take_ask(struct job *j, const struct attach_ask *ask, struct err *e)
+static int take_ask(struct attach *j, const struct attach_ask *ask, struct err *e)
 {
 	const char *ifname = ask->ifname ? ask->ifname : "eth0";
 	int r = check_ifname(ifname, e);
@@ -171,9 +162,8 @@ static int take_ask(struct job *j, const struct attach_ask *ask, struct err *e)
 		r = take_aliases(ask, &j->detail, e);
 	if (r == 0)
 		r = take_labels(ask, &j->detail, e);
-	if (r == 0 && ask->service)
-		r = err_set(e, -ENOENT, "there is no service \"%.63s\"; attach without --service",
-			    ask->service);
+	if (r == 0)
+		r = take_weight(ask, j, e);
 	if (r < 0)
 		return r;
 	strcpy(j->ep.ifname, ifname);
@@ -183,7 +173,7 @@ static int take_ask(struct job *j, const struct attach_ask *ask, struct err *e)
 
 /* ---- what the state decides ---- */
 
-static int check_against(const struct job *j, const struct view *v, const struct view_endpoint *ve,
+static int check_against(const struct attach *j, const struct view *v, const struct view_endpoint *ve,
 			 struct err *e)
 {
 	const struct endpoint *ep = &j->ep, *other = ve->ep;
@@ -217,18 +207,19 @@ static int check_against(const struct job *j, const struct view *v, const struct
 	return 0;
 }
 
-static int check_state(const struct job *j, const struct view *v, const struct view_network *vn,
-		       struct err *e)
+/* The service asked for is there still, and no name of the endpoint's is a service's. */
+static int check_services(const struct attach *j, const struct view *v,
+			  const struct view_network *vn, struct err *e)
 {
-	int r = check_not_removed(j->in, e);
+	int r = 0;
 
-	if (r == 0 && vn->vni_lost)
-		r = err_set(e, -EAGAIN,
-			    "network %s is being given a new VNI, because an older network "
-			    "has %u; try again in a few seconds",
-			    vn->display, vn->net->vni);
-	for (size_t i = 0; i < v->endpoint_count && r == 0; i++)
-		r = check_against(j, v, &v->endpoint[i], e);
+	if (!id_is_zero(&j->ep.service) && !view_service_by_id(v, &j->ep.service))
+		return err_set(e, -ENOENT,
+			       "the service was removed while the endpoint was being attached");
+	if (j->ep.name[0])
+		r = check_no_service(v, vn, "an endpoint", j->ep.name, e);
+	for (int i = 0; i < j->detail.alias_count && r == 0; i++)
+		r = check_no_service(v, vn, "an alias", j->detail.alias[i], e);
 	return r;
 }
 
@@ -242,297 +233,87 @@ static bool mac_is_taken(const struct view *v, const struct endpoint *ep)
 }
 
 /* From the address; when somebody asked for just that MAC, a random one of the same kind. */
-static void choose_mac(const struct job *j, const struct view *v, struct endpoint *ep)
+static void choose_mac(const struct attach *j, const struct view *v, struct endpoint *ep)
 {
 	if (j->has_mac)
 		return;
 	mac_from_addr(&ep->addr, ep->mac);
 	while (mac_is_taken(v, ep))
-		rng_bytes(j->in->rng, ep->mac + 2, 4);
+		rng_bytes(j->job.in->rng, ep->mac + 2, 4);
 }
 
-/* ---- the way of a job ---- */
+/* ---- the job ---- */
 
-static void job_free(struct job *j)
+static int check(struct job *job, const struct view *v, const struct view_network *vn,
+		 struct err *e)
 {
-	free(j->skip);
-	free(j);
+	struct attach *j = attach_of(job);
+	int r = 0;
+
+	for (size_t i = 0; i < v->endpoint_count && r == 0; i++)
+		r = check_against(j, v, &v->endpoint[i], e);
+	return r == 0 ? check_services(j, v, vn, e) : r;
 }
 
-static void job_finish(struct job *j, const struct id *id, const struct err *e)
+static int record(struct job *job, const struct view *v, struct err *e)
 {
-	j->done(j->arg, id, e);
-	job_free(j);
-}
+	struct attach *j = attach_of(job);
 
-static int job_skip(struct job *j, const struct id *node)
-{
-	if (j->skip_count == j->skip_cap) {
-		size_t cap = j->skip_cap ? 2 * j->skip_cap : 16;
-		struct id *skip = reallocarray(j->skip, cap, sizeof(*skip));
-
-		if (!skip)
-			return -ENOMEM;
-		j->skip = skip;
-		j->skip_cap = cap;
-	}
-	j->skip[j->skip_count++] = *node;
-	return 0;
-}
-
-/* Written and committed before anybody hears of it; when that fails, taken back. */
-static int job_record(struct job *j, const struct view *v, const struct ov_addr *addr,
-		      struct err *e)
-{
-	struct intent *in = j->in;
-	int r;
-
-	j->ep.addr = *addr;
-	j->ep.created_ms = in->wall;
+	j->ep.addr = job->addr;
+	j->ep.created_ms = job->in->wall;
 	choose_mac(j, v, &j->ep);
-	r = write_endpoint(in, &j->ep, &j->detail, in->wall, e);
-	if (r < 0)
-		return r;
-	r = store_commit(in->store, e);
-	if (r < 0)
-		bury_endpoint(in, &j->ep.id, in->wall, e);
-	return r;
+	return write_endpoint(job->in, &j->ep, &j->detail, job->in->wall, e);
 }
 
-static int refuse_late(const struct job *j, const struct view *v, const struct id *node,
-		       struct err *e)
+static void take_back(struct job *job, struct err *e)
 {
-	const struct view_network *vn = view_network_by_id(v, &j->ep.network);
-	char text[ID_TEXT_MAX];
-
-	return err_set(e, -ETIMEDOUT,
-		       "node %s did not give addresses of network %s within %d s; try "
-		       "again, and look at that node if it goes on",
-		       node_text(v, node, text), vn ? vn->display : "(removed)",
-		       INTENT_DEADLINE_MS / 1000);
+	bury_endpoint(job->in, &job->id, job->in->wall, e);
 }
 
-/* 1 when it waits; 0 when the node cannot be asked and is left out from now on. */
-static int job_wait(struct job *j, const struct view *v, const struct network *n,
-		    const struct id *node, struct err *e)
-{
-	struct intent *in = j->in;
-	char text[ID_TEXT_MAX];
-	struct ask *ask;
-	int r;
-
-	if (in->now >= j->deadline)
-		return refuse_late(j, v, node, e);
-	if (in->job_count >= INTENT_WAITING_MAX)
-		return err_set(e, -EAGAIN,
-			       "%d attaches wait for addresses of other nodes already; "
-			       "try again in a few seconds",
-			       INTENT_WAITING_MAX);
-	r = ask_node(in, n, node, j->has_addr ? &j->ep.addr : NULL, j->insist, &ask);
-	if (r == -EHOSTUNREACH)
-		return job_skip(j, node);
-	if (r < 0)
-		return err_set(e, r,
-			       "node %s cannot be asked for addresses of network %s now: too "
-			       "many questions are open; try again in a few seconds",
-			       node_text(v, node, text), n->name);
-	j->ask = ask;
-	job_list_append(in, j);
-	return 1;
-}
-
-/* One try. 1: waits, or is done; 0: try again without one more node; or a negative errno. */
-static int job_try(struct job *j, struct err *e)
-{
-	struct intent *in = j->in;
-	const struct view *v = store_view(in->store);
-	const struct view_network *vn = view_network_by_id(v, &j->ep.network);
-	struct ov_addr addr;
-	struct id node;
-	int r;
-
-	if (!vn)
-		return err_set(e, -ENOENT,
-			       "the network was removed while the endpoint was being "
-			       "attached");
-	r = check_state(j, v, vn, e);
-	if (r < 0)
-		return r;
-	switch (ipam_pick(v, vn->net, self_id(in), j->has_addr ? &j->ep.addr : NULL, in->wall,
-			  j->skip, j->skip_count, &addr, &node, e)) {
-	case IPAM_OK:
-		r = job_record(j, v, &addr, e);
-		if (r < 0)
-			return r;
-		job_finish(j, &j->ep.id, NULL);
-		return 1;
-	case IPAM_ASK:
-		return job_wait(j, v, vn->net, &node, e);
-	default:
-		return e->code;
-	}
-}
-
-static void job_go(struct job *j)
-{
-	struct err e = { 0 };
-	int r;
-
-	do {
-		r = job_try(j, &e);
-	} while (r == 0);
-	if (r > 0)
-		return;
-	err_set(&e, r, "out of memory while attaching an endpoint");
-	job_finish(j, NULL, &e);
-}
-
-void job_resume(struct job *j, const struct id *refused, bool news)
-{
-	struct err e = { 0 };
-
-	j->ask = NULL;
-	j->insist = !news;
-	if (refused && job_skip(j, refused) < 0) {
-		err_set(&e, -ENOMEM, "out of memory while attaching an endpoint");
-		job_finish(j, NULL, &e);
-		return;
-	}
-	job_go(j);
-}
-
-/* ---- those who wait ---- */
-
-void job_list_append(struct intent *in, struct job *j)
-{
-	j->next = NULL;
-	*in->jobs_end = j;
-	in->jobs_end = &j->next;
-	in->job_count++;
-}
-
-struct job *job_next(const struct job *j)
-{
-	return j->next;
-}
-
-/* Moves those that match to a list of their own; both keep their order. */
-static struct job *take_jobs(struct intent *in, bool (*match)(const struct job *j, const void *arg),
-			     const void *arg)
-{
-	struct job *taken = NULL, **end = &taken, **at = &in->jobs, *j;
-
-	while ((j = *at)) {
-		if (!match(j, arg)) {
-			at = &j->next;
-			continue;
-		}
-		*at = j->next;
-		j->next = NULL;
-		*end = j;
-		end = &j->next;
-		in->job_count--;
-	}
-	in->jobs_end = at;
-	return taken;
-}
-
-static bool waits_for(const struct job *j, const void *ask)
-{
-	return j->ask == ask;
-}
-
-struct job *jobs_take_waiting(struct intent *in, const struct ask *a)
-{
-	return take_jobs(in, waits_for, a);
-}
-
-static bool is_late(const struct job *j, const void *unused)
-{
-	(void)unused;
-	return j->in->now >= j->deadline;
-}
-
-void jobs_expire(struct intent *in)
-{
-	struct job *late = take_jobs(in, is_late, NULL), *j;
-
-	while ((j = late)) {
-		struct err e = { 0 };
-
-		late = j->next;
-		refuse_late(j, store_view(in->store), ask_whom(j->ask), &e);
-		job_finish(j, NULL, &e);
-	}
-}
-
-void job_cancel(struct job *j)
-{
-	struct err e = { 0 };
-
-	err_set(&e, -ECANCELED, "overlayd is stopping; attach again when it is back");
-	job_finish(j, NULL, &e);
-}
-
-static bool always(const struct job *j, const void *unused)
-{
-	(void)j;
-	(void)unused;
-	return true;
-}
-
-void jobs_cancel(struct intent *in)
-{
-	struct job *all = take_jobs(in, always, NULL), *j;
-
-	while ((j = all)) {
-		all = j->next;
-		job_cancel(j);
-	}
-}
+static const struct job_kind attach_kind = {
+	.size = sizeof(struct attach),
+	.under_way = "the endpoint was being attached",
+	.check = check,
+	.record = record,
+	.take_back = take_back,
+};
 
 /* ---- the entrance ---- */
 
-static int job_start(struct job *j, const struct attach_ask *ask, struct err *e)
+static int start(struct attach *j, const struct attach_ask *ask, struct err *e)
 {
-	struct intent *in = j->in;
+	const struct view *v = store_view(j->job.in->store);
+	const struct view_service *vs;
 	const struct view_network *vn;
 	int r = take_ask(j, ask, e);
 
 	if (r < 0)
 		return r;
-	vn = view_network_find(store_view(in->store), ask->network ? ask->network : "");
-	if (!vn)
-		return err_set(e, -ENOENT,
-			       "there is no network \"%.80s\"; create it with `overlayctl "
-			       "network create`, `overlayctl network ls` shows what there is",
-			       ask->network ? ask->network : "");
-	j->ep.network = vn->net->id;
-	j->ep.node = *self_id(in);
+	r = find_network(v, ask->network ? ask->network : "", &vn, e);
+	if (r == 0 && ask->service) {
+		r = find_service_of(v, vn, ask->service, &vs, e);
+		if (r == 0)
+			j->ep.service = vs->svc->id;
+	}
+	if (r < 0)
+		return r;
+	j->ep.network = j->job.network = vn->net->id;
+	j->ep.node = *self_id(j->job.in);
 	return 0;
 }
 
 void intent_attach(struct intent *in, const struct attach_ask *ask, uint64_t now, uint64_t wall_ms,
 		   void (*done)(void *arg, const struct id *id, const struct err *e), void *arg)
 {
-	struct job *j = calloc(1, sizeof(*j));
+	struct job *job = job_new(in, &attach_kind, now, wall_ms, done, arg);
 	struct err e = { 0 };
 
-	in->now = now;
-	in->wall = wall_ms;
-	if (!j) {
-		err_set(&e, -ENOMEM, "out of memory while attaching an endpoint");
-		done(arg, NULL, &e);
+	if (!job)
+		return;
+	if (start(attach_of(job), ask, &e) < 0) {
+		job_finish(job, NULL, &e);
 		return;
 	}
-	j->in = in;
-	j->done = done;
-	j->arg = arg;
-	j->deadline = now + INTENT_DEADLINE_MS;
-	if (job_start(j, ask, &e) < 0) {
-		job_finish(j, NULL, &e);
-		return;
-	}
-	j->ep.id = draw_id(in);
-	job_go(j);
+	attach_of(job)->ep.id = job->id = draw_id(in);
+	job_go(job);
 }

@@ -5,15 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
-static bool is_own(const struct intent *in, const struct view_endpoint *ve)
+bool is_own_endpoint(const struct intent *in, const struct view_endpoint *ve)
 {
 	return id_equal(&ve->ep->node, self_id(in));
 }
 
-/*
- * By full id, by name, by a prefix of the id. A name is unique in its network
- * only; of several endpoints with one name an own one is meant, if there is just one.
- */
 static int find_endpoint(const struct intent *in, const char *ref,
 			 const struct view_endpoint **ret_endpoint, struct err *e)
 {
@@ -24,7 +20,7 @@ static int find_endpoint(const struct intent *in, const char *ref,
 	for (size_t i = 0; i < v->endpoint_count && id_parse(ref, &id) < 0; i++) {
 		const struct view_endpoint *ve = &v->endpoint[i];
 
-		if (!*ref || strcmp(ve->ep->name, ref) || !is_own(in, ve))
+		if (!*ref || strcmp(ve->ep->name, ref) || !is_own_endpoint(in, ve))
 			continue;
 		if (own)
 			return err_set(e, -EINVAL,
@@ -44,6 +40,19 @@ static int find_endpoint(const struct intent *in, const char *ref,
 	return 0;
 }
 
+int find_own_endpoint(const struct intent *in, const char *ref, const char *command,
+		      const struct view_endpoint **ret_endpoint, struct err *e)
+{
+	char id[ID_TEXT_MAX], node[ID_TEXT_MAX];
+	int r = find_endpoint(in, ref, ret_endpoint, e);
+
+	if (r < 0 || is_own_endpoint(in, *ret_endpoint))
+		return r;
+	return err_set(e, -EPERM, "endpoint %s lives on node %s; run `overlayctl %s` there",
+		       endpoint_text((*ret_endpoint)->ep, id),
+		       node_text(store_view(in->store), &(*ret_endpoint)->ep->node, node), command);
+}
+
 static int release(struct intent *in, const struct view_endpoint *ve, uint64_t wall_ms,
 		   struct err *e)
 {
@@ -56,18 +65,9 @@ static int release(struct intent *in, const struct view_endpoint *ve, uint64_t w
 int intent_detach(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e)
 {
 	const struct view_endpoint *ve = NULL;
-	char id[ID_TEXT_MAX], node[ID_TEXT_MAX];
-	int r = find_endpoint(in, ref, &ve, e);
+	int r = find_own_endpoint(in, ref, "endpoint detach", &ve, e);
 
-	if (r < 0)
-		return r;
-	if (is_own(in, ve))
-		return release(in, ve, wall_ms, e);
-	return err_set(e, -EPERM,
-		       "endpoint %s lives on node %s; run `overlayctl endpoint detach` "
-		       "there",
-		       endpoint_text(ve->ep, id),
-		       node_text(store_view(in->store), &ve->ep->node, node));
+	return r < 0 ? r : release(in, ve, wall_ms, e);
 }
 
 int intent_endpoint_vanished(struct intent *in, const struct id *id, uint64_t wall_ms,
@@ -76,7 +76,7 @@ int intent_endpoint_vanished(struct intent *in, const struct id *id, uint64_t wa
 	const struct view_endpoint *ve = view_endpoint_by_id(store_view(in->store), id);
 	char text[ID_TEXT_MAX];
 
-	if (!ve || !is_own(in, ve))
+	if (!ve || !is_own_endpoint(in, ve))
 		return err_set(e, -ENOENT, "endpoint %.12s is none of this node's",
 			       id_format(id, text));
 	return release(in, ve, wall_ms, e);

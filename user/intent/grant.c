@@ -212,6 +212,10 @@ static void explain(const struct view *v, const struct network *n, const struct 
 		if (id_equal(&v->endpoint[i].ep->network, &n->id) &&
 		    !addr_cmp(&v->endpoint[i].ep->addr, wanted))
 			answer_add(a, v->endpoint[i].item->key);
+	for (size_t i = 0; i < v->service_count; i++)
+		if (id_equal(&v->service[i].svc->network, &n->id) &&
+		    !addr_cmp(&v->service[i].svc->vip, wanted))
+			answer_add(a, v->service[i].item->key);
 }
 
 /* Cuts, writes, commits: only what is on disk may be told. 0 or a negative errno. */

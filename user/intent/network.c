@@ -418,6 +418,26 @@ int intent_network_create(struct intent *in, const struct network_ask *ask, uint
 
 #define USERS_NAMED 3
 
+static int check_no_services(const struct view *v, const struct view_network *vn, struct err *e)
+{
+	char names[USERS_NAMED * (NAME_MAX_LEN + 11)] = "";
+	size_t count = 0, len = 0;
+
+	for (size_t i = 0; i < v->service_count; i++) {
+		if (v->service[i].net != vn)
+			continue;
+		if (count < USERS_NAMED)
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%.48s",
+						count ? ", " : "", v->service[i].display);
+		count++;
+	}
+	if (!count)
+		return 0;
+	return err_set(e, -EBUSY, "network %s has %zu service%s (%s%s); remove %s first",
+		       vn->display, count, count == 1 ? "" : "s", names,
+		       count > USERS_NAMED ? ", ..." : "", count == 1 ? "it" : "them");
+}
+
 static int check_unused(const struct view *v, const struct view_network *vn, struct err *e)
 {
 	char users[USERS_NAMED * (2 * NAME_MAX_LEN + 8)] = "", id[ID_TEXT_MAX], node[ID_TEXT_MAX];
@@ -436,7 +456,7 @@ static int check_unused(const struct view *v, const struct view_network *vn, str
 		count++;
 	}
 	if (!count)
-		return 0;
+		return check_no_services(v, vn, e);
 	return err_set(e, -EBUSY, "network %s is in use by %zu endpoint%s (%s%s); detach %s first",
 		       vn->display, count, count == 1 ? "" : "s", users,
 		       count > USERS_NAMED ? ", ..." : "", count == 1 ? "it" : "them");

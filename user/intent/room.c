@@ -96,6 +96,33 @@ int parse_number(const char *text, uint64_t max, uint64_t *ret_number)
 	return 0;
 }
 
+int parse_addr(const char *text, struct ov_addr *ret_addr, struct err *e)
+{
+	if (addr_parse(text, ret_addr) < 0)
+		return err_set(e, -EINVAL,
+			       "\"%.60s\" is not an address; write it like 10.10.0.5, "
+			       "without a prefix length",
+			       text);
+	if (!addr_is_v4(ret_addr) || addr_is_zero(ret_addr))
+		return err_set(e, -EINVAL,
+			       "address %s is IPv6, and this version has IPv4 networks "
+			       "only; give an IPv4 address",
+			       text);
+	return 0;
+}
+
+int find_network(const struct view *v, const char *ref, const struct view_network **ret_network,
+		 struct err *e)
+{
+	*ret_network = view_network_find(v, ref);
+	if (*ret_network)
+		return 0;
+	return err_set(e, -ENOENT,
+		       "there is no network \"%.80s\"; create it with `overlayctl "
+		       "network create`, `overlayctl network ls` shows what there is",
+		       ref);
+}
+
 int write_network(struct intent *in, const struct network *n, bool tombstone, uint64_t wall_ms,
 		  struct err *e)
 {
@@ -116,16 +143,35 @@ int write_endpoint(struct intent *in, const struct endpoint *ep, const struct en
 	return store_write(in->store, &key, &body, false, wall_ms, e);
 }
 
-int bury_endpoint(struct intent *in, const struct id *id, uint64_t wall_ms, struct err *e)
+int write_service(struct intent *in, const struct service *s, const struct service_detail *d,
+		  uint64_t wall_ms, struct err *e)
 {
 	_cleanup_(buf_fini) struct buf body = { 0 };
-	struct record_key key = key_of_id(RECORD_ENDPOINT, id);
+	struct record_key key = key_of_id(RECORD_SERVICE, &s->id);
+
+	service_encode(&body, s, d);
+	return store_write(in->store, &key, &body, false, wall_ms, e);
+}
+
+static int bury(struct intent *in, struct record_key key, uint64_t wall_ms, struct err *e)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
 	const struct item *it = store_item(in->store, &key);
 
 	if (!it)
 		return 0;
 	buf_put(&body, it->body, it->body_len);
 	return store_write(in->store, &key, &body, true, wall_ms, e);
+}
+
+int bury_endpoint(struct intent *in, const struct id *id, uint64_t wall_ms, struct err *e)
+{
+	return bury(in, key_of_id(RECORD_ENDPOINT, id), wall_ms, e);
+}
+
+int bury_service(struct intent *in, const struct id *id, uint64_t wall_ms, struct err *e)
+{
+	return bury(in, key_of_id(RECORD_SERVICE, id), wall_ms, e);
 }
 
 int write_node(struct intent *in, const struct node *n, bool tombstone, uint64_t wall_ms,

@@ -64,11 +64,12 @@ static int grant_wanted(const struct view *v, const struct network *n, const str
 	const struct id *owner = ipam_owner(v, n, wanted);
 	struct cut c = { .n = n };
 	struct ring ring;
+	struct user user;
 	int r;
 
 	if (!owner || !id_equal(owner, self))
 		return -EPERM;
-	if (ipam_is_reserved(n, wanted) || ring_user(v, n, wanted))
+	if (ipam_is_reserved(n, wanted) || ring_user(v, n, wanted, &user))
 		return -EADDRINUSE;
 	r = ring_build(v, n, &ring);
 	if (r < 0)

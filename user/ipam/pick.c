@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Picks an address for one endpoint, or says whom to ask. */
+/* Picks an address for an endpoint or a VIP, or says whom to ask. */
 #include "ring.h"
 
 #include <errno.h>
@@ -52,16 +52,24 @@ static enum ipam_answer ask_writer(const struct pick *p, struct id *ret_node)
 }
 
 static enum ipam_answer refuse_in_use(const struct pick *p, const struct ov_addr *a,
-				      const struct view_endpoint *user)
+				      const struct user *user)
 {
 	char addr[ADDR_TEXT_MAX], node[ID_TEXT_MAX], id[ID_TEXT_MAX];
+	const struct endpoint *ep;
 
-	id_format(&user->ep->id, id);
+	addr_format(a, addr);
+	if (user->service) {
+		err_set(p->e, -EADDRINUSE,
+			"address %s of network %s is the VIP of service %s; choose another one",
+			addr, p->n->name, user->service->display);
+		return IPAM_FAILED;
+	}
+	ep = user->endpoint->ep;
+	id_format(&ep->id, id);
 	id[ID_SHORT] = '\0';
 	err_set(p->e, -EADDRINUSE,
 		"address %s of network %s is in use by endpoint %s on node %s; choose another one",
-		addr_format(a, addr), p->n->name, user->ep->name[0] ? user->ep->name : id,
-		node_text(p->v, &user->ep->node, node));
+		addr, p->n->name, ep->name[0] ? ep->name : id, node_text(p->v, &ep->node, node));
 	return IPAM_FAILED;
 }
 
@@ -92,14 +100,13 @@ static enum ipam_answer pick_wanted(const struct pick *p, const struct ov_addr *
 				    struct ov_addr *ret_addr, struct id *ret_node)
 {
 	char addr[ADDR_TEXT_MAX], node[ID_TEXT_MAX];
-	const struct view_endpoint *user;
 	const struct id *owner;
+	struct user user;
 
 	if (check_wanted(p, a) < 0)
 		return IPAM_FAILED;
-	user = ring_user(p->v, p->n, a);
-	if (user)
-		return refuse_in_use(p, a, user);
+	if (ring_user(p->v, p->n, a, &user))
+		return refuse_in_use(p, a, &user);
 	owner = ipam_owner(p->v, p->n, a);
 	if (!owner)
 		return ask_writer(p, ret_node);
@@ -125,17 +132,29 @@ struct given {
 	uint64_t created_ms, offset;
 };
 
-static void note_given(const struct pick *p, const struct endpoint *e, struct given *g)
+/* A service has no node: who owns its VIP's block is who gave it, or as good as that. */
+static bool is_ours(const struct pick *p, const struct item *it, const struct ov_addr *claim)
 {
-	uint64_t offset;
+	const struct id *giver = it->key.kind == RECORD_SERVICE ? ipam_owner(p->v, p->n, claim) :
+								  &it->endpoint.node;
 
-	if (!id_equal(&e->network, &p->n->id) || !id_equal(&e->node, p->self))
+	return giver && id_equal(giver, p->self);
+}
+
+static void note_given(const struct pick *p, const struct item *it, struct given *g)
+{
+	const struct ov_addr *claim = ring_claim(it, p->n);
+	uint64_t offset, created_ms;
+
+	if (!claim || !is_ours(p, it, claim))
 		return;
-	offset = ring_offset(p->n, &e->addr);
-	if (g->any && (e->created_ms < g->created_ms ||
-		       (e->created_ms == g->created_ms && offset < g->offset)))
+	offset = ring_offset(p->n, claim);
+	created_ms = it->key.kind == RECORD_SERVICE ? it->service.created_ms :
+						      it->endpoint.created_ms;
+	if (g->any && (created_ms < g->created_ms ||
+		       (created_ms == g->created_ms && offset < g->offset)))
 		return;
-	*g = (struct given){ true, e->created_ms, offset };
+	*g = (struct given){ true, created_ms, offset };
 }
 
 /* Next-fit: our first free address behind the one given last, else our first. */
@@ -145,9 +164,11 @@ static const struct run *next_run(const struct pick *p, const struct space *s, u
 	const struct run *first = NULL;
 
 	for (size_t i = 0; i < p->v->endpoint_count; i++)
-		note_given(p, p->v->endpoint[i].ep, &g);
+		note_given(p, p->v->endpoint[i].item, &g);
+	for (size_t i = 0; i < p->v->service_count; i++)
+		note_given(p, p->v->service[i].item, &g);
 	for (size_t i = 0; i < p->v->released_count; i++)
-		note_given(p, &p->v->released[i]->endpoint, &g);
+		note_given(p, p->v->released[i], &g);
 	for (size_t i = 0; i < s->run_count; i++) {
 		const struct run *r = &s->run[i];
 

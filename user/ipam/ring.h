@@ -23,7 +23,7 @@ struct ring {
 
 struct busy {
 	size_t count;
-	size_t in_use, held;       /* of those, addresses of endpoints and of tombstones */
+	size_t in_use, held;       /* of those, addresses of the living and of tombstones */
 	uint64_t *at;
 };
 
@@ -58,6 +58,13 @@ static inline uint64_t run_len(const struct run *r)
 	return r->last - r->first + 1;
 }
 
-/* The living endpoint that has an address of the network; NULL when none does. */
-const struct view_endpoint *ring_user(const struct view *v, const struct network *n,
-				      const struct ov_addr *a);
+/* Who has an address of a network: an endpoint, or a service as its VIP. */
+struct user {
+	const struct view_endpoint *endpoint;
+	const struct view_service *service;
+};
+/* False when nobody living has it. */
+bool ring_user(const struct view *v, const struct network *n, const struct ov_addr *a,
+	       struct user *ret_user);
+/* The address that an ENDPOINT or SERVICE item claims in a network; NULL when none. */
+const struct ov_addr *ring_claim(const struct item *it, const struct network *n);

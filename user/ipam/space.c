@@ -19,14 +19,38 @@ bool ipam_is_reserved(const struct network *n, const struct ov_addr *a)
 	       !addr_cmp(a, &n->gateway);
 }
 
-const struct view_endpoint *ring_user(const struct view *v, const struct network *n,
-				      const struct ov_addr *a)
+const struct ov_addr *ring_claim(const struct item *it, const struct network *n)
 {
-	for (size_t i = 0; i < v->endpoint_count; i++)
-		if (id_equal(&v->endpoint[i].ep->network, &n->id) &&
-		    !addr_cmp(&v->endpoint[i].ep->addr, a))
-			return &v->endpoint[i];
-	return NULL;
+	bool is_service = it->key.kind == RECORD_SERVICE;
+	const struct id *network = is_service ? &it->service.network : &it->endpoint.network;
+	const struct ov_addr *a = is_service ? &it->service.vip : &it->endpoint.addr;
+
+	return id_equal(network, &n->id) && !addr_is_zero(a) ? a : NULL;
+}
+
+static bool has_claim(const struct item *it, const struct network *n, const struct ov_addr *a)
+{
+	const struct ov_addr *claim = ring_claim(it, n);
+
+	return claim && !addr_cmp(claim, a);
+}
+
+bool ring_user(const struct view *v, const struct network *n, const struct ov_addr *a,
+	       struct user *ret_user)
+{
+	for (size_t i = 0; i < v->endpoint_count; i++) {
+		if (!has_claim(v->endpoint[i].item, n, a))
+			continue;
+		*ret_user = (struct user){ .endpoint = &v->endpoint[i] };
+		return true;
+	}
+	for (size_t i = 0; i < v->service_count; i++) {
+		if (!has_claim(v->service[i].item, n, a))
+			continue;
+		*ret_user = (struct user){ .service = &v->service[i] };
+		return true;
+	}
+	return false;
 }
 
 /*
@@ -47,23 +71,31 @@ static int cmp_offset(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static void busy_add(struct busy *b, const struct item *it, const struct network *n)
+{
+	const struct ov_addr *claim = ring_claim(it, n);
+
+	if (claim)
+		b->at[b->count++] = ring_offset(n, claim);
+}
+
 static int busy_build(const struct view *v, const struct network *n, uint64_t now_ms,
 		      struct busy *ret_busy)
 {
 	struct ov_addr broadcast = prefix_last(&n->subnet);
 	struct busy b = { 0 };
 
-	b.at = calloc(v->endpoint_count + v->released_count + 3, sizeof(*b.at));
+	b.at = calloc(v->endpoint_count + v->service_count + v->released_count + 3, sizeof(*b.at));
 	if (!b.at)
 		return -ENOMEM;
 	for (size_t i = 0; i < v->endpoint_count; i++)
-		if (id_equal(&v->endpoint[i].ep->network, &n->id))
-			b.at[b.in_use++] = ring_offset(n, &v->endpoint[i].ep->addr);
-	b.count = b.in_use;
+		busy_add(&b, v->endpoint[i].item, n);
+	for (size_t i = 0; i < v->service_count; i++)
+		busy_add(&b, v->service[i].item, n);
+	b.in_use = b.count;
 	for (size_t i = 0; i < v->released_count; i++)
-		if (id_equal(&v->released[i]->endpoint.network, &n->id) &&
-		    is_held(v->released[i], now_ms))
-			b.at[b.count++] = ring_offset(n, &v->released[i]->endpoint.addr);
+		if (is_held(v->released[i], now_ms))
+			busy_add(&b, v->released[i], n);
 	b.held = b.count - b.in_use;
 	b.at[b.count++] = 0;
 	b.at[b.count++] = ring_offset(n, &broadcast);
@@ -129,6 +161,13 @@ void space_fini(struct space *s)
 	*s = (struct space){ 0 };
 }
 
+static bool is_counted(const struct item *it, const struct network *n)
+{
+	const struct ov_addr *claim = ring_claim(it, n);
+
+	return claim && prefix_contains(&n->ip_range, claim);
+}
+
 void ipam_usage(const struct view *v, const struct network *n, uint64_t *ret_used,
 		uint64_t *ret_free)
 {
@@ -142,12 +181,10 @@ void ipam_usage(const struct view *v, const struct network *n, uint64_t *ret_use
 	reserved[2] = n->gateway;
 	for (size_t i = 0; i < 3; i++)
 		total -= prefix_contains(&n->ip_range, &reserved[i]);
-	for (size_t i = 0; i < v->endpoint_count; i++) {
-		const struct view_endpoint *e = &v->endpoint[i];
-
-		used += id_equal(&e->ep->network, &n->id) && !e->addr_lost &&
-			prefix_contains(&n->ip_range, &e->ep->addr);
-	}
+	for (size_t i = 0; i < v->endpoint_count; i++)
+		used += !v->endpoint[i].addr_lost && is_counted(v->endpoint[i].item, n);
+	for (size_t i = 0; i < v->service_count; i++)
+		used += !v->service[i].vip_lost && is_counted(v->service[i].item, n);
 	*ret_used = used;
 	*ret_free = total > used ? total - used : 0;
 }

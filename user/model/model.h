@@ -186,6 +186,14 @@ struct id item_owner(const struct item *it);
 /* 0, or -EINVAL with a sentence; `what` is the word for it ("network name"). */
 int name_check(const char *what, const char *name, struct err *e);
 
+/* Words that people type and read: "maglev", "dnsrr", "tcp", "healthy"... */
+const char *lb_to_str(uint8_t lb);             /* enum ov_lb; "unknown" beyond it */
+int lb_parse(const char *text, uint8_t *ret_lb); /* 0 or -EINVAL */
+const char *service_mode_to_str(uint8_t mode);
+const char *endpoint_health_to_str(uint8_t health);
+const char *protocol_to_str(uint8_t protocol); /* IPPROTO_TCP, _UDP, _SCTP */
+int protocol_parse(const char *text, size_t len, uint8_t *ret_protocol);
+
 /* Join token as people type it: "ov1-" and 64 hex digits (256 random bits). */
 #define TOKEN_TEXT_MAX 72
 const char *token_format(const uint8_t secret[TOKEN_SECRET_LEN], char out[TOKEN_TEXT_MAX]);

@@ -21,6 +21,11 @@ int stamp_cmp(const struct stamp *a, const struct stamp *b)
 	return 0;
 }
 
+bool record_removal_is_final(uint8_t kind)
+{
+	return kind == RECORD_NODE || kind == RECORD_SERVICE;
+}
+
 static int body_cmp(const struct record *a, const struct record *b)
 {
 	size_t common = a->body_len < b->body_len ? a->body_len : b->body_len;
@@ -33,8 +38,8 @@ int record_cmp(const struct record *a, const struct record *b)
 {
 	int diff;
 
-	/* The removal of a node is final: no stamp revives it (record.h). */
-	if (a->key.kind == RECORD_NODE && a->tombstone != b->tombstone)
+	/* The removal of a node or a service is final: no stamp revives it (record.h). */
+	if (record_removal_is_final(a->key.kind) && a->tombstone != b->tombstone)
 		return a->tombstone ? 1 : -1;
 	diff = stamp_cmp(&a->stamp, &b->stamp);
 	if (!diff)

@@ -22,7 +22,9 @@
  *
  * A tombstone keeps its body: what was deleted is still known (an address must
  * not be reused at once). The one exception to ownership: a NODE tombstone may
- * be written by anybody (`node rm`) and is final for that node id.
+ * be written by anybody (`node rm`) and is final for that node id. So is a SERVICE
+ * tombstone: an update made elsewhere at the same time must not bring back a VIP
+ * that was given to somebody else meanwhile.
  *
  * Wire and disk form (version 1, big-endian):
  *   u8 kind | u8 flags (1 = tombstone) | u8 key length | key | u64 hi | u64 lo |
@@ -75,6 +77,8 @@ struct record {
 
 int record_key_cmp(const struct record_key *a, const struct record_key *b);
 int stamp_cmp(const struct stamp *a, const struct stamp *b);
+/* Whether a tombstone of that kind beats every other version, whatever the stamps. */
+bool record_removal_is_final(uint8_t kind);
 /* Order of two versions of one key: <0 when a loses, 0 when they are the same. */
 int record_cmp(const struct record *a, const struct record *b);
 

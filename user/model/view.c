@@ -102,6 +102,17 @@ static void fill_networks(struct view *v, const struct refs *r)
 			.net = &r->ref[i].item->network, .item = r->ref[i].item };
 }
 
+static void fill_released(struct view *v, const struct refs *r)
+{
+	for (size_t i = r->alive; i < r->alive + r->dead; i++) {
+		const struct item *it = r->ref[i].item;
+
+		if (view_network_by_id(v, it->key.kind == RECORD_SERVICE ? &it->service.network :
+									   &it->endpoint.network))
+			v->released[v->released_count++] = it;
+	}
+}
+
 static void fill_services(struct view *v, const struct refs *r)
 {
 	for (size_t i = 0; i < r->alive; i++) {
@@ -133,9 +144,6 @@ static void fill_endpoints(struct view *v, const struct refs *r, const struct re
 				.ep = &it->endpoint, .item = it, .net = net,
 				.service = service_of(v, &it->endpoint) };
 	}
-	for (size_t i = r->alive; i < r->alive + r->dead; i++)
-		if (view_network_by_id(v, &r->ref[i].item->endpoint.network))
-			v->released[v->released_count++] = r->ref[i].item;
 }
 
 static void fill_blocks(struct view *v, const struct refs *r)
@@ -168,7 +176,8 @@ static int allocate(struct view *v, const struct sorted *s)
 	v->endpoint = calloc(k[RECORD_ENDPOINT].alive + 1, sizeof(*v->endpoint));
 	v->block = calloc(k[RECORD_BLOCK].alive + 1, sizeof(*v->block));
 	v->service = calloc(k[RECORD_SERVICE].alive + 1, sizeof(*v->service));
-	v->released = calloc(k[RECORD_ENDPOINT].dead + 1, sizeof(*v->released));
+	v->released = calloc(k[RECORD_ENDPOINT].dead + k[RECORD_SERVICE].dead + 1,
+			     sizeof(*v->released));
 	return v->node && v->network && v->endpoint && v->block && v->service && v->released ?
 		       0 : -ENOMEM;
 }
@@ -199,6 +208,8 @@ int view_build(const struct item *const *items, size_t count, struct view *ret_v
 	fill_networks(&v, &s.kind[RECORD_NETWORK]);
 	fill_services(&v, &s.kind[RECORD_SERVICE]);
 	fill_endpoints(&v, &s.kind[RECORD_ENDPOINT], &s.kind[RECORD_NODE]);
+	fill_released(&v, &s.kind[RECORD_ENDPOINT]);
+	fill_released(&v, &s.kind[RECORD_SERVICE]);
 	fill_blocks(&v, &s.kind[RECORD_BLOCK]);
 	if (settle(&v))
 		return -ENOMEM;

@@ -17,8 +17,8 @@
  *  - two endpoints of one network with one address (only a restored backup can do
  *    that): the smaller (created_ms, id) keeps it, the other is `addr_lost`;
  *  - a SERVICE whose network is a tombstone or unknown is gone;
- *  - two services of one network with one name: the smaller (created_ms, id) keeps it,
- *    the other is shown as NAME~<first 6 hex digits of its id> and answers to no name;
+ *  - two services of one network with one name, whatever the case: the smaller
+ *    (created_ms, id) keeps it, the other is shown as NAME~<first 6 hex digits of its id> and answers to no name;
  *  - a service and another service or endpoint of its network with one address: the
  *    smaller (created_ms, id) keeps it, the other is `vip_lost` or `addr_lost`;
  *  - two nodes with one name or one address: the smaller (joined_ms, id) keeps it,
@@ -65,7 +65,7 @@ struct view {
 	struct view_endpoint *endpoint;  /* sorted by id */
 	struct view_service *service;    /* sorted by id */
 	const struct block **block;      /* sorted by (network, start) */
-	/* Released addresses, for IPAM: endpoint tombstones of living networks. */
+	/* Released addresses, for IPAM: ENDPOINT and SERVICE tombstones of living networks. */
 	size_t released_count;
 	const struct item **released;
 	uint16_t uplink_mtu;             /* smallest of the peers' and ours; 0 = none is known */

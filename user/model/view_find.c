@@ -180,16 +180,17 @@ const struct view_service *view_service_find(const struct view *v, const char *r
 		if (vs)
 			return vs;
 	}
-	for (i = 0; i < v->service_count; i++) {
+	for (i = 0; i < v->service_count; i++)
 		if (is_qualified(&v->service[i], ref))
 			return &v->service[i];
+	for (i = 0; i < v->service_count; i++) {
 		if (strcmp(v->service[i].display, ref))
 			continue;
 		*ret_ambiguous = named != NULL;
-		named = named ? named : &v->service[i];
+		if (named)
+			return NULL;
+		named = &v->service[i];
 	}
-	if (*ret_ambiguous)
-		return NULL;
 	if (named)
 		return named;
 	i = find_prefix(v->service, v->service_count, sizeof(*v->service), ref);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "view_settle.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -157,7 +158,8 @@ int view_settle_services(struct view *v)
 		if (!vs->svc->name[0])
 			continue;
 		memcpy(what, vs->svc->network.b, 16);
-		memcpy(what + 16, vs->svc->name, strlen(vs->svc->name));
+		for (size_t j = 0; vs->svc->name[j]; j++) /* names in DNS have no case */
+			what[16 + j] = (uint8_t)tolower((unsigned char)vs->svc->name[j]);
 		claims[count++] = claim_of(what, sizeof(what), vs->svc->created_ms, &vs->svc->id, i);
 	}
 	settle(v, claims, count, lose_service_name);

@@ -46,6 +46,14 @@ static int check_block(const struct store *s, const struct entry *held, struct e
 		       id_format(&held->item.block.owner, owner));
 }
 
+static int check_service(const struct entry *held, const struct item *it, struct err *e)
+{
+	if (it->tombstone || !held || !held->item.tombstone)
+		return 0;
+	return err_set(e, -ESTALE, "service %s was removed meanwhile; create it again",
+		       it->service.name);
+}
+
 /* Who may write what (record.h), seen from this node as the writer. */
 static int check_right(const struct store *s, const struct entry *held, const struct item *it,
 		       struct err *e)
@@ -57,6 +65,8 @@ static int check_right(const struct store *s, const struct entry *held, const st
 		return check_endpoint(s, held, it, e);
 	case RECORD_BLOCK:
 		return check_block(s, held, e);
+	case RECORD_SERVICE:
+		return check_service(held, it, e);
 	case RECORD_CLUSTER:
 		return it->tombstone ? err_set(e, -EPERM, "the cluster record cannot be deleted") :
 				       0;

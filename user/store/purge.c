@@ -10,7 +10,7 @@ bool forgotten_has(const struct store *s, const struct record *r)
 	const struct forgotten *f;
 
 	HASH_FIND(hh, s->forgotten, &r->key, sizeof(r->key), f);
-	return f && stamp_cmp(&r->stamp, &f->stamp) <= 0;
+	return f && (record_removal_is_final(r->key.kind) || stamp_cmp(&r->stamp, &f->stamp) <= 0);
 }
 
 void forgotten_free(struct store *s, struct forgotten *f)
@@ -61,6 +61,9 @@ static bool is_dead(const struct store *s, const struct item *it, uint64_t now_m
 					max_age_ms);
 	if (it->key.kind == RECORD_BLOCK)
 		return is_old_tombstone(s, RECORD_NETWORK, &it->block.network, now_ms, max_age_ms);
+	if (it->key.kind == RECORD_SERVICE)
+		return is_old_tombstone(s, RECORD_NETWORK, &it->service.network, now_ms,
+					max_age_ms);
 	return false;
 }
 

@@ -75,7 +75,7 @@ int stamp_next(struct store *s, const struct record_key *key, const struct stamp
 
 void stamp_witness(struct store *s, const struct record *r)
 {
-	if (r->key.kind == RECORD_NETWORK || r->key.kind == RECORD_CLUSTER) {
+	if (kind_is_shared(r->key.kind)) {
 		if (stamp_cmp(&r->stamp, &s->clock) > 0)
 			s->clock = r->stamp;
 		return;
