@@ -43,7 +43,6 @@ check "a backend that does not listen is found out at once" await 10 health_is w
 check "on the other host too" await 10 health_is web c2 unhealthy unhealthy
 check "and none is counted as serving" replicas_are web 0/2
 listen c1 7000
-one=$SPAWN
 listen c2 7000
 two=$SPAWN
 check "it serves once it listens, and both hosts know" await 20 health_is web c1 healthy serving
@@ -60,20 +59,23 @@ check_not "nobody checks another host's backends" grep -q "$(ip_of 1 c2):7000" "
 service slow --health tcp:7001 --health-interval 3600
 topo_container c3
 listen c3 7001
+three=$SPAWN
 attach 2 app c3 --service slow || die "attach c3"
 check "a first look does not wait for an interval" await 15 health_is slow c3 healthy serving
 
-# What the daemon knew is known to its successor.
-topo_kill KILL 1
-check "a dead daemon's records stay" same "$(backend 2 web c1 Health)" healthy
-topo_daemon 1
-check "a restarted daemon keeps the recorded health" same "$(backend 1 web c1 Health)" healthy
-await 20 alive 2 2 && await 20 alive 1 2 || die "h1 is not a member again"
-check "and everybody takes it as serving" await 10 health_is web c1 healthy serving
-end "$one"
-check "it goes on checking" await 20 health_is web c1 unhealthy unhealthy
-listen c1 7000
-check "in both directions" await 20 health_is web c1 healthy serving
+# What the daemon knew is known to its successor, which goes on checking.
+end "$three"
+topo_kill KILL 2
+check "a dead daemon's records stay" same "$(backend 1 web c2 Health)" unhealthy
+topo_daemon 2
+check "a restarted daemon keeps the recorded health" same "$(backend 2 slow c3 Health)" healthy
+await 20 alive 2 2 && await 20 alive 1 2 || die "h2 is not a member again"
+check "and nobody takes it for anything else" health_is slow c3 healthy serving
+listen c2 7000
+two=$SPAWN
+check "it goes on checking" await 20 health_is web c2 healthy serving
+end "$two"
+check "in both directions" await 20 health_is web c2 unhealthy unhealthy
 
 # HTTP
 mkdir "$WORK/www"
