@@ -5,7 +5,7 @@
 #   make demo       installs what is missing, builds, shows three hosts      (root)
 #   make test       installs what is missing, runs every test                (root)
 #   make bench      paired measurements on this machine                      (root)
-#   make check      layer rule and purity of the core, no root
+#   make check      layer rule, purity of the core, manual pages, no root
 #   make V=1        shows the commands;  make SAN=1: with ASan and UBSan
 
 CLANG     ?= $(or $(shell command -v clang-19 2>/dev/null),clang)
@@ -83,6 +83,7 @@ clean:
 install: all
 	install -D -m 755 $(B)/overlayd $(DESTDIR)$(PREFIX)/sbin/overlayd
 	install -D -m 755 $(B)/overlayctl $(DESTDIR)$(PREFIX)/bin/overlayctl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 tools/man/overlayd.8 tools/man/overlayctl.8
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' tools/systemd/overlayd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/overlayd.service
 	test -e $(DESTDIR)/etc/overlayd/overlayd.conf || \
@@ -97,6 +98,7 @@ demo: deps
 
 check: all
 	tools/check-layers
+	tools/check-man
 
 -include $(shell find $(B)/user $(B)/tests $(B)/bpf -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:

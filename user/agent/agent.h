@@ -8,6 +8,7 @@
  *   names.c      state -> names and places of DNS, after each reconcile
  *   flows.c      the data path's maps -> what is over -> removed; which nodes are away
  *   host.c       answers what the control API asks of the daemon
+ *   health.c     this node's backends -> health checks -> their records
  */
 #pragma once
 
@@ -25,6 +26,7 @@
 #include "loop/loop.h"
 #include "serve/dnsd.h"
 #include "serve/gossipd.h"
+#include "serve/healthd.h"
 #include "serve/http.h"
 #include "store/store.h"
 
@@ -69,6 +71,7 @@ struct agent {
 	struct intent *intent;
 	struct control *control;
 	struct http *http;
+	struct healthd *healthd;
 	struct facts_source *facts_source;
 	struct dnsd *dnsd;
 	struct kernel *kernel;
@@ -86,6 +89,7 @@ struct agent {
 	uint64_t retry_at;         /* when rows that failed are tried again; UINT64_MAX: none did */
 	uint64_t retry_delay;
 	uint64_t seen_serial;      /* of the store, when gossip was last told */
+	uint64_t health_serial;    /* of the store, when the targets of health checks were last made */
 	struct loop_io *facts_io;
 	struct loop_timer *tick;   /* retries, audits, housekeeping */
 	uint64_t audit_at, purge_at, leave_at;
@@ -145,3 +149,8 @@ bool agent_away_update(struct agent *a);
 
 /* host.c */
 void agent_host(struct agent *a, struct control_host *ret_host);
+
+/* health.c */
+int agent_health_init(struct agent *a, struct err *e);
+/* Checks the backends that the store now holds for this node; cheap when nothing changed. */
+void agent_health_update(struct agent *a);

@@ -435,6 +435,7 @@ void agent_before_wait(void *arg)
 		if (a->flows.again)
 			agent_flows_work(a);
 		announce_self(a);
+		agent_health_update(a);
 	}
 	if (!a->leave_at)
 		agent_names_update(a);

@@ -351,6 +351,8 @@ static int open_kernel(struct agent *a, struct err *e)
 		r = agent_reconcile_init(a, e);
 	}
 	if (r >= 0)
+		r = agent_health_init(a, e);
+	if (r >= 0)
 		r = intent_node_announce(a->intent, &a->self, loop_wall_ms(a->loop), e);
 	if (r >= 0) {
 		agent_before_wait(a);
@@ -400,6 +402,7 @@ static void remove_state(const struct agent *a)
 void agent_stop(struct agent *a)
 {
 	http_free(a->http);
+	healthd_free(a->healthd);
 	control_free(a->control);
 	agent_names_fini(a);
 	gossipd_free(a->gossipd);
