@@ -98,7 +98,7 @@ demo: deps
 check: all
 	tools/check-layers
 
--include $(shell find $(B)/user $(B)/tests $(B)/bpf -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/user $(B)/tests $(B)/bpf $(B)/fuzz -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all clean install deps demo check
