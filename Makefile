@@ -100,7 +100,7 @@ check: all
 	tools/check-layers
 	tools/check-man
 
--include $(shell find $(B)/user $(B)/tests $(B)/bpf -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/user $(B)/tests $(B)/bpf $(B)/fuzz -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all clean install deps demo check

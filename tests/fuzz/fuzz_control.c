@@ -54,6 +54,25 @@ static int counters(void *ctx, struct ov_counter ret_counter[OV_VERDICT_COUNT], 
 	return 0;
 }
 
+/* A row for every service and one for nobody's address. */
+static int read_lb(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e)
+{
+	const struct view *v = store_view(((struct world *)ctx)->store);
+	struct lb_row *rows = calloc(v->service_count + 1, sizeof(*rows));
+
+	(void)e;
+	if (!rows)
+		abort();
+	for (size_t i = 0; i < v->service_count; i++)
+		rows[i] = (struct lb_row){ .vni = v->service[i].net->net->vni,
+					   .vip = v->service[i].svc->vip,
+					   .backend = v->service[i].svc->vip,
+					   .is_empty = i % 2 };
+	*ret_rows = rows;
+	*ret_count = v->service_count + 1;
+	return 0;
+}
+
 static void apply(struct world *w)
 {
 	while (w->waiting_count) {
@@ -102,7 +121,7 @@ static void on_reply(void *arg, int status, const char *text)
 
 static void world_init(struct world *w, struct rng *rng)
 {
-	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, NULL, when_applied,
+	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, read_lb, when_applied,
 				     shut_down, &w->facts };
 	struct node self = { .name = "node-a", .uplink_mtu = 1500 };
 

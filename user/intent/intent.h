@@ -26,9 +26,9 @@ struct intent;
  *            what the asker seems not to know (another owner, who uses it)
  */
 #define CALL_IPAM_GRANT 1
-/* An attach waits no longer than this for other nodes' addresses. */
+/* An attach or a new service waits no longer than this for other nodes' addresses. */
 #define INTENT_DEADLINE_MS 10000
-/* Attaches that may wait at one time. */
+/* Of these, so many may wait at one time. */
 #define INTENT_WAITING_MAX 256
 
 /* A namespace as the person named it, resolved by the caller (NAME, PATH or PID). */

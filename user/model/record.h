@@ -22,9 +22,10 @@
  *
  * A tombstone keeps its body: what was deleted is still known (an address must
  * not be reused at once). The one exception to ownership: a NODE tombstone may
- * be written by anybody (`node rm`) and is final for that node id. So is a SERVICE
- * tombstone: an update made elsewhere at the same time must not bring back a VIP
- * that was given to somebody else meanwhile.
+ * be written by anybody (`node rm`) and is final for that node id. A SERVICE
+ * tombstone is final, too: an update made elsewhere at the same time must not bring
+ * back a VIP that was given to somebody else meanwhile. Both carry the greatest
+ * stamp there is (store/), because gossip asks for what has a greater one.
  *
  * Wire and disk form (version 1, big-endian):
  *   u8 kind | u8 flags (1 = tombstone) | u8 key length | key | u64 hi | u64 lo |
