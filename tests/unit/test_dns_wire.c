@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "dns_helpers.h"
 
+#include <ctype.h>
 #include <errno.h>
 
 #include "dns/wire.h"
