@@ -58,6 +58,14 @@ static __always_inline int flow_is_expired(const struct ov_flow *f, __u8 protoco
 	return idle > limit;
 }
 
+/* Whether that very endpoint is (still) a backend of the VIP. */
+static __always_inline int backend_is_alive(const struct ov_endpoint *ep, __u32 incarnation,
+					    const struct ov_addr *vip)
+{
+	return ep && (ep->flags & OV_ENDPOINT_BACKEND) && ep->incarnation == incarnation &&
+	       addr_equals(&ep->service, vip);
+}
+
 struct found {
 	struct ov_flow *flow; /* NULL: there is none */
 	int is_brief;

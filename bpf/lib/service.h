@@ -147,14 +147,6 @@ static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 	}
 }
 
-/* Whether that very endpoint is (still) a backend of the VIP. */
-static __always_inline int backend_is_alive(const struct ov_endpoint *ep, __u32 incarnation,
-					    const struct ov_addr *vip)
-{
-	return ep && (ep->flags & OV_ENDPOINT_BACKEND) && ep->incarnation == incarnation &&
-	       addr_equals(&ep->service, vip);
-}
-
 /* 1 and the backend this client had last, while it takes new flows. */
 static __noinline int affinity_recall(struct wish *w, __u32 limit_s)
 {

@@ -66,8 +66,10 @@ static void make_endpoints(struct item *it)
 		struct endpoint *e = &it[i].endpoint;
 		struct buf body = { 0 };
 
-		*e = (struct endpoint){ .id = { { 0x31, (uint8_t)i } }, .network = net_ids[i == 0] };
-		e->addr = addr_add(&(struct ov_addr[]){ addr(i ? "10.9.0.2" : "10.8.0.2") }[0], i);
+		*e = (struct endpoint){ .id = { { 0x31, (uint8_t)i } } };
+		e->network = net_ids[i == 0];
+		e->addr = addr(i ? "10.9.0.2" : "10.8.0.2");
+		e->addr = addr_add(&e->addr, i);
 		e->service = i ? (struct id){ { 0x21 + (i & 1) } } : (struct id){ 0 };
 		e->draining = i % 5 == 4;
 		if (i % 3 == 0)

@@ -165,7 +165,7 @@ Test(dns_answer, a_known_name_has_no_data_of_other_types)
 				continue;
 			if (ours[j][0] == '1' && types[i] == LDNS_RR_TYPE_PTR)
 				continue;
-			cr_expect_str_eq(client_get(&c, ours[j], types[i]), "NODATA", "%s", ours[j]);
+			cr_expect_str_eq(client_get(&c, ours[j], types[i]), "NODATA");
 		}
 	EXPECT(c, "_80._tcp.web.", A, "NODATA");
 	EXPECT(c, "100.0.9.10.in-addr.arpa.", A, "NODATA");
@@ -200,7 +200,8 @@ Test(dns_answer, addresses_lead_back_to_names)
 	SMALL;
 	CLIENT(c, names, 20, 0);
 
-	EXPECT(c, "2.0.9.10.in-addr.arpa.", PTR, "2.0.9.10.in-addr.arpa. 3 IN PTR web.1.app-net.\n");
+	EXPECT(c, "2.0.9.10.in-addr.arpa.", PTR,
+	       "2.0.9.10.in-addr.arpa. 3 IN PTR web.1.app-net.\n");
 	EXPECT(c, "3.0.9.10.IN-ADDR.arpa.", PTR,
 	       "3.0.9.10.IN-ADDR.arpa. 3 IN PTR eeee00000029.app-net.\n");
 	EXPECT(c, "100.0.9.10.in-addr.arpa.", PTR,
@@ -347,7 +348,8 @@ Test(dns_answer, too_much_for_udp_is_cut_at_whole_records)
 {
 	static const uint16_t asked[][3] = {
 		/* EDNS size, most bytes, records: of 16 bytes after 12 + 11, and 11 of OPT */
-		{ 0, 512, 30 }, { 512, 512, 29 }, { 700, 700, 41 }, { 1232, 1232, 74 }, { 65535, 1232, 74 },
+		{ 0, 512, 30 }, { 512, 512, 29 }, { 700, 700, 41 }, { 1232, 1232, 74 },
+		{ 65535, 1232, 74 },
 	};
 	_cleanup_(world_fini) struct world w = { 0 };
 	crowd(&w, 5000);
@@ -360,7 +362,7 @@ Test(dns_answer, too_much_for_udp_is_cut_at_whole_records)
 		cr_assert_not_null(p);
 		cr_expect(ldns_pkt_tc(p));
 		cr_expect_leq(c.out.len, asked[i][1]);
-		cr_expect_eq(ldns_pkt_ancount(p), asked[i][2], "%u: %u", asked[i][0], ldns_pkt_ancount(p));
+		cr_expect_eq(ldns_pkt_ancount(p), asked[i][2]);
 		cr_expect_eq(ldns_pkt_edns(p), asked[i][0] != 0);
 	}
 	c.tcp = true;
@@ -437,7 +439,7 @@ Test(dns_answer, answers_are_shuffled_and_everybody_has_his_turn)
 	}
 	for (int i = 0; i < 100; i++) {
 		seen += first[i] != 0;
-		cr_expect_lt(first[i], 150, "one of a hundred gets a third of 5000/100 more at most");
+		cr_expect_lt(first[i], 100, "50 are expected, give or take 7");
 	}
 	cr_expect_eq(seen, 100);
 }
@@ -453,11 +455,16 @@ Test(dns_answer, no_answer_has_an_address_twice)
 		c.tcp = true;
 		PKT *p = client_ask(&c, "crowd.", LDNS_RR_TYPE_A, 0);
 		ldns_rr_list *l = ldns_pkt_answer(p);
+		ldns_rr *last = NULL;
 
 		ldns_rr_list_sort(l);
 		cr_expect_eq(ldns_rr_list_rr_count(l), count < 4094 ? count : 4094);
-		for (size_t i = 1; i < ldns_rr_list_rr_count(l); i++)
-			cr_assert_neq(ldns_rr_compare(ldns_rr_list_rr(l, i - 1), ldns_rr_list_rr(l, i)), 0);
+		for (size_t i = 0; i < ldns_rr_list_rr_count(l); i++) {
+			ldns_rr *rr = ldns_rr_list_rr(l, i);
+
+			cr_assert(!last || ldns_rr_compare(last, rr));
+			last = rr;
+		}
 	}
 }
 
@@ -491,7 +498,8 @@ Test(dns_answer, health_decides_where_the_service_checks)
 	CLIENT(c, names, 20, 0);
 
 	EXPECT(c, "s.", A, "s. 3 IN A 10.9.0.2\n");
-	EXPECT(c, "all.s.", A, "all.s. 3 IN A 10.9.0.2\nall.s. 3 IN A 10.9.0.3\nall.s. 3 IN A 10.9.0.4\n");
+	EXPECT(c, "all.s.", A, "all.s. 3 IN A 10.9.0.2\nall.s. 3 IN A 10.9.0.3\n"
+	       "all.s. 3 IN A 10.9.0.4\n");
 	EXPECT(c, "c.", A, "c. 3 IN A 10.9.0.4\n");
 }
 
@@ -554,7 +562,7 @@ Test(dns_answer, a_name_too_long_for_a_label_is_no_target)
 	EXPECT(c, "s.", A, "s. 3 IN A 10.8.0.2\n");
 	EXPECT(c, "2.0.8.10.in-addr.arpa.", PTR, "NODATA");
 	EXPECT(c, "_1._tcp.s.", SRV, "NODATA");
-	cr_expect_neq(strcmp(client_get(&c, "2.0.9.10.in-addr.arpa.", LDNS_RR_TYPE_PTR), "NODATA"), 0);
+	cr_expect_str_neq(client_get(&c, "2.0.9.10.in-addr.arpa.", LDNS_RR_TYPE_PTR), "NODATA");
 }
 
 Test(dns_answer, of_an_empty_cluster_everything_is_forwarded)

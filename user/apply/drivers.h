@@ -27,7 +27,7 @@ void tunnel_driver(struct nl *nl, struct driver *ret_driver);
 /* PLAN_DEVICES; ctx is the struct nl. */
 void device_driver(struct nl *nl, struct driver *ret_driver);
 
-/* PLAN_CONFIG to PLAN_ENDPOINTS; maps of the data path are read in the same way. */
+/* PLAN_CONFIG to PLAN_SERVICES; maps of the data path are read in the same way. */
 struct map_ctx {
 	struct bpf_objects *bpf;
 	enum bpf_map_id map;

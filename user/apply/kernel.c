@@ -12,7 +12,7 @@
 #include "drivers.h"
 #include "sys/nl.h"
 
-#define MAP_TABLES (PLAN_ENDPOINTS - PLAN_CONFIG + 1)
+#define MAP_TABLES (PLAN_SERVICES - PLAN_CONFIG + 1)
 
 struct kernel {
 	struct bpf_objects *bpf;

@@ -9,18 +9,19 @@
 /* A view's name as DNS can carry it. Returns where it stands. */
 static uint32_t add_text(struct dns_names *n, const char *name)
 {
-	size_t at = n->text.len;
-	char dot = '.'; /* the last byte written: there is none before the first label */
+	char text[sizeof(((struct view_network *)0)->display)];
+	size_t at = n->text.len, len = 0;
 
-	for (; *name; name++) {
-		char c = *name >= 'A' && *name <= 'Z' ? (char)(*name + ('a' - 'A')) : *name;
+	for (; *name && len < sizeof(text) - 1; name++) {
+		bool again = *name == '.' && (!len || text[len - 1] == '.');
 
-		if (c == '.' && (dot == '.' || !name[1 + strspn(name + 1, ".")]))
-			continue;
-		buf_u8(&n->text, (uint8_t)c);
-		dot = c;
+		if (!again)
+			text[len++] = *name >= 'A' && *name <= 'Z' ? *name + ('a' - 'A') : *name;
 	}
-	buf_u8(&n->text, '\0');
+	while (len && text[len - 1] == '.')
+		len--;
+	text[len++] = '\0';
+	buf_put(&n->text, text, len);
 	return (uint32_t)at;
 }
 

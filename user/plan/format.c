@@ -75,20 +75,21 @@ static void format_peer(const uint8_t *row, struct buf *out)
 	    p.flags);
 }
 
-static void format_map_device(const uint8_t *row, struct buf *out)
-{
-	ROW(struct ov_device_key, key, struct ov_device, d);
-	char addr[ADDR_TEXT_MAX], mac[MAC_TEXT_MAX];
-
-	put(out, "%u addr=%s vni=%u mac=%s mtu=%u", key.ifindex, addr_format(&d.addr, addr), d.vni,
-	    mac_format(d.mac, mac), d.mtu);
-	if (d.flags & OV_ENDPOINT_BACKEND)
-		put(out, " service=%s", addr_format(&d.service, addr));
-}
-
 static const char *incarnation_format(uint32_t incarnation, char out[9])
 {
 	return hex_format(&incarnation, sizeof(incarnation), out);
+}
+
+static void format_map_device(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_device_key, key, struct ov_device, d);
+	char addr[ADDR_TEXT_MAX], mac[MAC_TEXT_MAX], hex[9];
+
+	put(out, "%u addr=%s vni=%u mac=%s mtu=%u", key.ifindex, addr_format(&d.addr, addr), d.vni,
+	    mac_format(d.mac, mac), d.mtu);
+	put(out, " incarnation=%s", incarnation_format(d.incarnation, hex));
+	if (d.flags & OV_ENDPOINT_BACKEND)
+		put(out, " service=%s", addr_format(&d.service, addr));
 }
 
 static void format_backend(const uint8_t *row, struct buf *out)

@@ -174,6 +174,7 @@ static void add_map_device(struct build *b, const struct view_endpoint *ve, uint
 	value.vni = ve->net->net->vni;
 	memcpy(value.mac, ve->ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);
+	value.incarnation = service_incarnation(&ve->ep->id);
 	value.flags = service_flags(b, ve, &value.service) & OV_ENDPOINT_BACKEND;
 	table_add(build_table(b, PLAN_MAP_DEVICES), &key, &value);
 }

@@ -97,10 +97,10 @@ enum plan_table_id {
 	PLAN_NETWORKS,
 	PLAN_PEERS,
 	PLAN_MAP_DEVICES,
+	PLAN_ENDPOINTS, /* before those who name them as backends, and removed after them */
 	PLAN_BACKENDS,
 	PLAN_CHOICES,
 	PLAN_SERVICES,
-	PLAN_ENDPOINTS, /* VIPs' rows included: a VIP is answered once its service stands */
 	PLAN_ATTACH,
 	PLAN_TABLE_COUNT,
 };
