@@ -206,3 +206,6 @@ ctl 1 endpoint detach a1 >/dev/null
 closed() { ! at a1 ss -Hlun | grep -q '127.0.0.11:53'; }
 check "a container that left has no server any more" await 10 closed
 check "and its name is gone" await 10 gives "" a2 a1
+unknown() { ! knows "$@"; }
+ip netns del "$TOPO-busy"
+check "a container that is deleted is let go of" await 10 unknown 1 busy
