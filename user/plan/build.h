@@ -17,6 +17,7 @@ struct build {
 	const struct facts *f;
 	const struct id *self;
 	bool *is_peer; /* by index in v->node: has a row in PLAN_PEERS */
+	bool *balances; /* by index in v->service: it has rows in PLAN_SERVICES */
 	size_t balance_count;
 	struct balance *balance;
 	const struct view_endpoint **backend; /* of one service together, sorted by id */
@@ -38,8 +39,8 @@ bool build_has_claims(const struct view_endpoint *ve);
 
 /* ---- plan_service.c ---- */
 
-/* True of a service with a VIP that is its own: it balances in the kernel. */
-bool service_balances(const struct view_service *vs);
+/* Says which services balance in the kernel, before anything else is asked. 0 or -ENOMEM. */
+int services_init(struct build *b);
 /* OV_ENDPOINT_* of an endpoint, and the VIP whose backend it is (or zero). */
 uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
 		       struct ov_addr *ret_vip);

@@ -16,6 +16,7 @@ static const uint32_t only_key; /* of tables with one row */
 static void build_fini(struct build *b)
 {
 	free(b->is_peer);
+	free(b->balances);
 	free(b->balance);
 	free(b->backend);
 	plan_fini(&b->plan);
@@ -244,6 +245,8 @@ static int reserve(struct build *b)
 	for (int i = 0; i < PLAN_TABLE_COUNT && !err; i++)
 		err = table_reserve(&b->plan.table[i], max[i]);
 	b->is_peer = calloc(v->node_count + 1, sizeof(*b->is_peer));
+	if (!err)
+		err = services_init(b);
 	return b->is_peer ? err : -ENOMEM;
 }
 

@@ -21,10 +21,25 @@
 #include "maglev.h"
 #include "table.h"
 
-bool service_balances(const struct view_service *vs)
+int services_init(struct build *b)
 {
-	return vs->svc->mode == SERVICE_VIP && !addr_is_zero(&vs->svc->vip) && !vs->vip_lost &&
-	       !vs->net->vni_lost;
+	const struct view *v = b->v;
+
+	b->balances = calloc(v->service_count + 1, sizeof(*b->balances));
+	if (!b->balances)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->service_count; i++) {
+		const struct view_service *vs = &v->service[i];
+
+		b->balances[i] = vs->svc->mode == SERVICE_VIP && !addr_is_zero(&vs->svc->vip) &&
+				 !vs->vip_lost && !vs->net->vni_lost;
+	}
+	return 0;
+}
+
+static bool balances(const struct build *b, const struct view_service *vs)
+{
+	return vs && b->balances[vs - b->v->service];
 }
 
 uint32_t service_incarnation(const struct id *id)
@@ -40,7 +55,7 @@ uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
 {
 	uint16_t flags = OV_ENDPOINT_BACKEND;
 
-	if (!ve->service || !service_balances(ve->service)) {
+	if (!balances(b, ve->service)) {
 		*ret_vip = (struct ov_addr){ 0 };
 		return 0;
 	}
@@ -61,7 +76,7 @@ static bool is_reachable(const struct build *b, const struct view_endpoint *ve)
 
 static bool is_backend(const struct build *b, const struct view_endpoint *ve)
 {
-	return ve->service && service_balances(ve->service) && build_has_claims(ve) &&
+	return balances(b, ve->service) && build_has_claims(ve) &&
 	       view_endpoint_serves(ve, &b->f->away) && is_reachable(b, ve);
 }
 
@@ -118,8 +133,17 @@ static int group(struct build *b)
 	return 0;
 }
 
+/* By VIP and VNI, as the tables are: rows come out in order and need no sorting. */
+static int balance_cmp(const void *a, const void *b)
+{
+	const struct balance *x = a, *y = b;
+	int diff = addr_cmp(&x->vs->svc->vip, &y->vs->svc->vip);
+
+	return diff ? diff : memcmp(&x->vs->net->net->vni, &y->vs->net->net->vni, sizeof(uint32_t));
+}
+
 /* Beyond the limit of one sequence the rest takes no new flows: maglev.h. */
-static void settle(struct build *b)
+static void limit(struct build *b)
 {
 	for (size_t i = 0; i < b->balance_count; i++) {
 		struct balance *to = &b->balance[i];
@@ -281,11 +305,12 @@ int services_add(struct build *b)
 	int err = group(b);
 
 	if (!err) {
-		settle(b);
+		limit(b);
+		qsort(b->balance, b->balance_count, sizeof(*b->balance), balance_cmp);
 		err = reserve(b, &s);
 	}
 	for (size_t i = 0; !err && i < b->balance_count; i++)
-		if (service_balances(b->balance[i].vs))
+		if (balances(b, b->balance[i].vs))
 			err = add_balance(b, &b->balance[i], &s);
 	return err;
 }

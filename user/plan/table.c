@@ -2,6 +2,7 @@
 #include "table.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,10 +76,20 @@ static int row_cmp(const void *a, const void *b, void *size)
 	return memcmp(a, b, *(const size_t *)size);
 }
 
+static bool is_sorted(const struct plan_table *t)
+{
+	for (size_t i = 1; i < t->count; i++)
+		if (memcmp(plan_row(t, i - 1), plan_row(t, i), t->key_size) >= 0)
+			return false;
+	return true;
+}
+
 void table_sort(struct plan_table *t)
 {
 	size_t size = t->key_size + t->value_size, kept = 0;
 
+	if (is_sorted(t)) /* large tables are filled in order where that is easy */
+		return;
 	qsort_r(t->rows, t->count, size, row_cmp, &size);
 	for (size_t i = 0; i < t->count; i++) {
 		const uint8_t *row = plan_row(t, i);
