@@ -75,24 +75,6 @@ HELPER const char *ldns_text(const ldns_pkt *p, ldns_pkt_section section)
 	return out;
 }
 
-HELPER struct item *world_service(struct world *w, unsigned int number, unsigned int network,
-				  const char *name, const char *vip)
-{
-	/* Made as a network is, then made over: the item is all that counts. */
-	struct item *it = world_network(w, number, name, "10.0.0.0/8", 1);
-
-	memset(&it->network, 0, sizeof(it->network));
-	it->service.id = world_id(number);
-	it->key = key_of_id(RECORD_SERVICE, &it->service.id);
-	it->service.network = world_id(network);
-	snprintf(it->service.name, sizeof(it->service.name), "%s", name);
-	it->service.created_ms = number;
-	it->service.mode = vip ? SERVICE_VIP : SERVICE_DNSRR;
-	if (vip)
-		cr_assert_eq(addr_parse(vip, &it->service.vip), 0);
-	return it;
-}
-
 HELPER void keep_body(struct item *it, struct buf *body)
 {
 	cr_assert_not(body->failed);
