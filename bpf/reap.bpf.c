@@ -37,6 +37,15 @@ static __always_inline int is_orphan(const struct ov_flow_key *key, const struct
 	return !e || e->incarnation != flow->incarnation || !same_addr(&e->service, &key->vip);
 }
 
+/* A client that went without a word: its namespace was removed, or moved to another node. */
+static __always_inline int has_client(const struct ov_flow_key *key)
+{
+	struct ov_endpoint_key who = { .addr = key->client, .vni = vni_of(key) };
+	const struct ov_endpoint *e = bpf_map_lookup_elem(&endpoints, &who);
+
+	return e && e->ifindex;
+}
+
 static __always_inline void forget_flow(const struct ov_flow_key *key, const struct ov_addr *backend)
 {
 	struct ov_backend_stats_key who = { .vip = key->vip, .backend = *backend,
@@ -66,6 +75,8 @@ int ov_reap(struct ov_reap *ctx)
 	if (is_orphan(&key, flow)) {
 		ctx->result = OV_REAP_ORPHAN;
 		limit = OV_TICKS(OV_ORPHAN_IDLE);
+	} else if (!has_client(&key)) {
+		limit = OV_TICKS(OV_ORPHAN_IDLE); /* a device may be made anew meanwhile */
 	}
 	if ((__s32)(now - flow->seen) <= (__s32)limit)
 		return 0;
@@ -102,10 +113,10 @@ static __always_inline int reap_backend(const struct ov_backend_stats_key *key)
 SEC("syscall")
 int ov_reap_stats(struct ov_reap_stats *ctx)
 {
-	static const struct ov_addr none = {};
 	struct ov_backend_stats_key key = ctx->key;
+	const __u32 *w = (const __u32 *)key.backend.b;
 
-	ctx->result = same_addr(&key.backend, &none) ? reap_service(&key) : reap_backend(&key);
+	ctx->result = w[0] | w[1] | w[2] | w[3] ? reap_backend(&key) : reap_service(&key);
 	return 0;
 }
 

@@ -107,6 +107,7 @@ struct agent {
 	bool fresh;                /* became a member in this start: a failed one must not leave it so */
 	struct err join_error;
 
+	size_t left_out;           /* backends, by the last plan */
 	bool older_forgotten;      /* nothing is left of an older format's pins */
 	struct flows_state flows;
 
