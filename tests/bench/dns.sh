@@ -94,10 +94,10 @@ part_dns() {
 	printf '%-44s %-24s %-24s %8s %4s\n' "DNS in a container, median [min..max]" dnsmasq overlayd \
 		"ratio" n
 	dns_row "cluster's names by UDP, k/s" dns_rate own
-	dns_row "cluster's names by TCP, k/s" dns_rate_tcp own
 	dns_row "  99th percentile, us (lower is better)" dns_p99 own
 	dns_row "others' names, kept, by UDP, k/s" dns_rate kept
 	dns_row "  99th percentile, us (lower is better)" dns_p99 kept
+	dns_row "cluster's names by TCP, k/s" dns_rate_tcp own
 	echo
 	paths_fini
 }

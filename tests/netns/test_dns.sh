@@ -107,6 +107,7 @@ if ctl 1 service create --help >/dev/null 2>&1; then
 	ctl 1 service create --name shop --network app >/dev/null || die "service create"
 	ctl 1 service create --name rr --network app --endpoint-mode dnsrr >/dev/null || die "service create"
 	vip=$(ctl 1 --json service inspect shop.app | jq -r '.[0].Endpoint.VirtualIPs[0].Addr | split("/")[0]')
+	await 15 ctl 2 service inspect shop.app rr.app >/dev/null || die "h2 does not know the services"
 	attach 1 app s1 --service shop || die "attach s1"
 	attach 2 app s2 --service shop || die "attach s2"
 	attach 2 app r1 --service rr || die "attach r1"
