@@ -18,6 +18,14 @@ static __always_inline const struct ov_endpoint *endpoint_at(const struct ov_add
 	return bpf_map_lookup_elem(&endpoints, &key);
 }
 
+/* Not a client that went without a word: its namespace was removed, or moved to another node. */
+static __always_inline int has_client(const struct ov_flow_key *key)
+{
+	const struct ov_endpoint *e = endpoint_at(&key->client, vni_of(key));
+
+	return e && e->ifindex;
+}
+
 SEC("syscall")
 int ov_reap(struct ov_reap *ctx)
 {
@@ -34,6 +42,8 @@ int ov_reap(struct ov_reap *ctx)
 			      &key.vip)) {
 		ctx->result = OV_REAP_ORPHAN;
 		limit = OV_TICKS(OV_ORPHAN_IDLE);
+	} else if (!has_client(&key)) {
+		limit = OV_TICKS(OV_ORPHAN_IDLE); /* a device may be made anew meanwhile */
 	}
 	if ((__s32)(now - flow->seen) <= (__s32)limit)
 		return 0;
@@ -67,10 +77,11 @@ static __always_inline int reap_backend(const struct ov_backend_stats_key *key)
 SEC("syscall")
 int ov_reap_stats(struct ov_reap_stats *ctx)
 {
-	static const struct ov_addr none = {};
 	struct ov_backend_stats_key key = ctx->key;
+	int is_service = !(ADDR_WORD(&key.backend, 0) | ADDR_WORD(&key.backend, 1) |
+			   ADDR_WORD(&key.backend, 2) | ADDR_WORD(&key.backend, 3));
 
-	ctx->result = addr_equals(&key.backend, &none) ? reap_service(&key) : reap_backend(&key);
+	ctx->result = is_service ? reap_service(&key) : reap_backend(&key);
 	return 0;
 }
 

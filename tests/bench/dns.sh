@@ -28,9 +28,9 @@ dns_init() {
 	topo_daemon 1 --resolv-conf "$WORK/resolv.conf"
 	taskset -acp "$CPU_B" "${TOPO_PID[1]}" >/dev/null
 	ctl 1 network create --subnet 10.10.0.0/24 app >/dev/null || die "cannot make a network"
-	topo_container d1
 	for ((n = 1; n <= DNS_NAMES; n++)); do
-		ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-d1" --ifname "eth$n" \
+		topo_container "d$n"
+		ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-d$n" \
 			--ip "10.10.0.$((n + 1))" --name "e$n" >/dev/null || die "cannot attach e$n"
 		ours+=("--host-record=e$n,10.10.0.$((n + 1))")
 		others+=("--host-record=u$n.upstream.test,192.0.2.$n")
@@ -80,7 +80,8 @@ dns_row() { # LABEL FUNCTION NAMES
 	done | sort -k1,1 -k2,2n | awk -v label="$1" '
 		{ v[$1, ++n[$1]] = $2 + 0 }
 		function med(s) { return n[s] % 2 ? v[s, (n[s] + 1) / 2] : (v[s, n[s] / 2] + v[s, n[s] / 2 + 1]) / 2 }
-		function cell(s) { return sprintf("%.4g [%.4g..%.4g]", med(s), v[s, 1], v[s, n[s]]) }
+		function text(x) { return sprintf(x < 1000 ? "%.2f" : "%.0f", x) }
+		function cell(s) { return text(med(s)) " [" text(v[s, 1]) ".." text(v[s, n[s]]) "]" }
 		END { printf "%-44s %-24s %-24s %8.2f %4d\n", label, cell("dnsmasq"), cell("overlayd"),
 			med("overlayd") / med("dnsmasq"), n["overlayd"] }'
 	progress ""
@@ -93,10 +94,10 @@ part_dns() {
 	printf '%-44s %-24s %-24s %8s %4s\n' "DNS in a container, median [min..max]" dnsmasq overlayd \
 		"ratio" n
 	dns_row "cluster's names by UDP, k/s" dns_rate own
-	dns_row "cluster's names by TCP, k/s" dns_rate_tcp own
 	dns_row "  99th percentile, us (lower is better)" dns_p99 own
 	dns_row "others' names, kept, by UDP, k/s" dns_rate kept
 	dns_row "  99th percentile, us (lower is better)" dns_p99 kept
+	dns_row "cluster's names by TCP, k/s" dns_rate_tcp own
 	echo
 	paths_fini
 }

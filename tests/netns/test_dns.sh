@@ -107,6 +107,7 @@ if ctl 1 service create --help >/dev/null 2>&1; then
 	ctl 1 service create --name shop --network app >/dev/null || die "service create"
 	ctl 1 service create --name rr --network app --endpoint-mode dnsrr >/dev/null || die "service create"
 	vip=$(ctl 1 --json service inspect shop.app | jq -r '.[0].Endpoint.VirtualIPs[0].Addr | split("/")[0]')
+	await 15 ctl 2 service inspect shop.app rr.app >/dev/null || die "h2 does not know the services"
 	attach 1 app s1 --service shop || die "attach s1"
 	attach 2 app s2 --service shop || die "attach s2"
 	attach 2 app r1 --service rr || die "attach r1"
@@ -206,3 +207,6 @@ ctl 1 endpoint detach a1 >/dev/null
 closed() { ! at a1 ss -Hlun | grep -q '127.0.0.11:53'; }
 check "a container that left has no server any more" await 10 closed
 check "and its name is gone" await 10 gives "" a2 a1
+unknown() { ! knows "$@"; }
+ip netns del "$TOPO-busy"
+check "a container that is deleted is let go of" await 10 unknown 1 busy

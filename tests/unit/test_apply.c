@@ -114,6 +114,8 @@ Test(apply, updates_only_rows_whose_value_differs)
 	cr_assert_eq(r->kernel.op[0].table, PLAN_PEERS);
 	cr_assert_eq(r->kernel.op[0].key, 2);
 	cr_assert_eq(r->stats.updated, 1);
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
+		cr_assert_eq(r->stats.gone[i], i == PLAN_PEERS);
 	free_rig(r);
 }
 
@@ -136,6 +138,8 @@ Test(apply, adds_in_table_order_and_removes_in_reverse_after_all_additions)
 		removing |= op->kind == FAKE_REMOVE;
 	}
 	cr_assert(removing);
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
+		cr_assert_eq(r->stats.gone[i], 1, "what was added is not gone");
 	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
 	free_rig(r);
 }

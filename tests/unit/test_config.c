@@ -350,6 +350,7 @@ Test(config, the_help_names_every_option)
 	static const char *const names[] = { "--attach", "--node", "--advertise", "--join", "--token",
 					     "--token-file", "--vxlan-port", "--gossip-port",
 					     "--state-dir", "--run-dir", "--bpffs", "--pin-dir", "--xdp",
+					     "--resolv-conf",
 					     "--store", "--config", "--log-level", "--detach" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

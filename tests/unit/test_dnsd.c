@@ -591,3 +591,23 @@ Test(dnsd, a_path_that_leads_elsewhere_by_now_is_not_entered)
 	cr_assert_eq(counters(w).places, 0);
 	tear_down(w);
 }
+
+Test(dnsd, a_namespace_whose_path_is_gone_is_let_go)
+{
+	struct world *w = set_up();
+	struct dnsd_place place = place_of(w, 0);
+	char path[sizeof(w->container[0].path)];
+	struct err e = { 0 };
+	int other = dup(w->container[0].netns);
+
+	cr_assert_eq(dnsd_set_places(w->d, NULL, 0, &e), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", other);
+	place.netns = path;
+	cr_assert_eq(dnsd_set_places(w->d, &place, 1, &e), 0, "%s", e.text);
+	dnsd_sweep(w->d);
+	cr_assert_eq(counters(w).places, 1);
+	close(other);
+	dnsd_sweep(w->d);
+	cr_assert_eq(counters(w).places, 0);
+	tear_down(w);
+}

@@ -282,6 +282,28 @@ Test(plan_service, of_a_removed_service_leaves_plain_endpoints)
 		"map_device 7 addr=10.10.0.2 vni=4096 mac=02:42:0a:0a:00:02 mtu=1450\n");
 }
 
+Test(plan_service, with_too_many_backends_counts_those_it_leaves_out)
+{
+	_cleanup_(world_fini) struct world w = { 0 };
+	_cleanup_(view_fini) struct view v = { 0 };
+	_cleanup_(plan_fini) struct plan p = { 0 };
+	struct id self = world_id(SELF);
+	struct host h;
+	char text[32];
+
+	shop(&w);
+	for (unsigned int i = 0; i < 8200; i++) {
+		snprintf(text, sizeof(text), "10.10.%u.%u", 1 + i / 250, i % 250);
+		backend(&w, 0x1000000 + i, 2, text);
+	}
+	v = world_view(&w);
+	cr_assert_eq(plan_build(&v, host_a(&h), &self, &p), 0);
+	cr_assert_eq(p.table[PLAN_BACKENDS].count, 8191);
+	cr_assert_eq(p.left_out, 8202 - 8191);
+	cr_assert_eq(p.table[PLAN_ENDPOINTS].count, 8204, "old flows find all of them");
+	cr_assert_eq(p.table[PLAN_CHOICES].count, 1024, "the largest table");
+}
+
 /* ---- properties ---- */
 
 #define NODES 6u

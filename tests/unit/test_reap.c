@@ -84,17 +84,19 @@ static struct ov_endpoint backend_row(void)
 				     .flags = OV_ENDPOINT_BACKEND };
 }
 
-/* The VIP, one backend of it; and how it counts. */
+/* The VIP, one backend of it, and a client here. */
 static void open_world(struct reap_world *w)
 {
 	struct reap_hooks hooks = { on_orphan, w };
 	struct ov_endpoint vip = { .flags = OV_ENDPOINT_VIP }, backend = backend_row();
+	struct ov_endpoint client = { .ifindex = 1 };
 
 	*w = (struct reap_world){ .now_ns = monotonic_ns() };
 	w->k = open_kernel(w->d);
 	cr_assert_eq(reap_new(w->k, &hooks, &w->r), 0);
 	put_endpoint(w, VIP, &vip);
 	put_endpoint(w, BACKEND, &backend);
+	put_endpoint(w, CLIENT, &client);
 }
 
 static void close_world(struct reap_world *w)
@@ -222,6 +224,27 @@ Test(reap, an_heir_of_the_address_or_another_service_does_not_take_the_flow_over
 	row.service = addr_from_v4(VIP + 1);
 	put_endpoint(&w, BACKEND, &row);
 	cr_assert_eq(whole_round(&w)->orphans, 1);
+	close_world(&w);
+}
+
+Test(reap, a_client_that_left_without_a_word_leaves_no_flow)
+{
+	struct ov_endpoint elsewhere = { 0 };
+	struct reap_world w;
+
+	open_world(&w);
+	put_flow(&w, 1000, OV_ORPHAN_IDLE + 5);
+	put_flow(&w, 1001, 5);
+	cr_assert_eq(whole_round(&w)->expired, 0);
+	drop_endpoint(&w, CLIENT);
+	cr_assert_eq(whole_round(&w)->expired, 1);
+	cr_assert_not(has_flow(&w, 1000));
+	cr_assert(has_flow(&w, 1001), "its device may only be made anew");
+	put_flow(&w, 1002, OV_ORPHAN_IDLE + 5);
+	put_endpoint(&w, CLIENT, &elsewhere);
+	cr_assert_eq(whole_round(&w)->expired, 1);
+	cr_assert_eq(active(&w), 1);
+	cr_assert_eq(w.orphans, 0);
 	close_world(&w);
 }
 
@@ -502,6 +525,7 @@ Test(reap, a_poked_client_speaks_up)
 	client.ifindex = if_nametoindex(device.name);
 	memcpy(client.mac, client_mac, 6);
 	must(packet_open(&out), "packet_open");
+	drop_endpoint(&w, CLIENT);
 	cr_assert_eq(poke_client(w.k, out, &key, htons(80)), -ENOENT, "nobody there yet");
 	put_endpoint(&w, CLIENT, &client);
 	cr_assert(inside(CONTAINER, "ip neigh add 10.10.0.100 lladdr 02:42:0a:0a:00:64 dev eth0"));

@@ -97,6 +97,7 @@ struct agent {
 
 	uint64_t names_serial;     /* of the store, when DNS was last told; UINT64_MAX: never */
 	uint64_t names_retry_at;   /* when places that failed are tried again; UINT64_MAX: none did */
+	uint64_t names_sweep_at;   /* when deleted namespaces are looked for */
 	struct id *names_away;     /* the nodes that were away then */
 	size_t names_away_count;
 	struct err names_error;    /* why a place has no DNS; code 0: all have */
@@ -110,6 +111,7 @@ struct agent {
 	bool fresh;                /* became a member in this start: a failed one must not leave it so */
 	struct err join_error;
 
+	size_t left_out;           /* backends, by the last plan */
 	bool older_forgotten;      /* nothing is left of an older format's pins */
 	struct flows_state flows;
 

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+#define NAMES_SWEEP_MS 1000 /* how long our sockets keep a namespace that was deleted */
 #define NAMES_RETRY_MS 2000 /* a place whose port was taken, or whose loopback was down */
 
 /* Two sockets a namespace and one a question under way: more than the usual 1024. */
@@ -111,6 +112,8 @@ static void add_local(struct places *all, const struct local *l)
 		struct endpoint_detail *detail = &all->detail[all->count];
 
 		endpoint_detail_decode(l->ve->item, detail);
+		if (!facts_netns_alive(detail->netns, ep->netns_dev, ep->netns_ino))
+			return; /* on its way out: no complaint */
 		p = &all->place[all->count++];
 		*p = (struct dnsd_place){ .netns = detail->netns, .netns_dev = ep->netns_dev,
 					  .netns_ino = ep->netns_ino,
@@ -199,10 +202,15 @@ static int set_names(struct agent *a)
 
 void agent_names_update(struct agent *a)
 {
+	uint64_t now = loop_now_ms(a->loop);
 	struct err e = { 0 };
 	bool told = store_serial(a->store) == a->names_serial && is_away_as_known(a);
 
-	if (told && loop_now_ms(a->loop) < a->names_retry_at)
+	if (now >= a->names_sweep_at) {
+		dnsd_sweep(a->dnsd);
+		a->names_sweep_at = now + NAMES_SWEEP_MS;
+	}
+	if (told && now < a->names_retry_at)
 		return;
 	if (!told && set_names(a) < 0) {
 		err_set(&e, -ENOMEM, "out of memory while telling DNS of names");

@@ -182,6 +182,7 @@ static int run_once(struct agent *a, struct err *e)
 		return err_set(e, r, "out of memory while planning");
 	a->error_count = 0;
 	apply_run(a->apply, &plan, true, on_row_error, a, &stats);
+	a->left_out = plan.left_out;
 	plan_fini(&plan);
 	a->status.plans_applied++;
 	if (stats.gone[PLAN_ENDPOINTS])
@@ -381,6 +382,10 @@ static void update_status(struct agent *a)
 	if (a->names_error.code)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
 			 (int)sizeof(s->warning[0]) - 1, a->names_error.text);
+	if (a->left_out)
+		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]),
+			 "%zu backends get no new connections, because their service has too many: "
+			 "spread them over several services", a->left_out);
 	if (agent_flows_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
 		s->warning_count++;
 	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)

@@ -132,10 +132,16 @@ static uint32_t flow_vni(const struct ov_flow_key *key)
 static bool looks_over(struct reaper *r, const struct ov_flow_key *key, const struct ov_flow *flow,
 		       uint32_t now)
 {
+	int32_t idle = (int32_t)(now - flow->seen);
 	const struct ov_endpoint *e;
 
-	if ((int32_t)(now - flow->seen) > (int32_t)OV_TICKS(OV_IDLE_TCP))
+	if (idle > (int32_t)OV_TICKS(OV_IDLE_TCP))
 		return true;
+	if (idle > (int32_t)OV_TICKS(OV_ORPHAN_IDLE)) {
+		e = endpoint(r, &key->client, flow_vni(key));
+		if (!e || !e->ifindex)
+			return true;
+	}
 	e = endpoint(r, &flow->backend, flow_vni(key));
 	return !e || e->incarnation != flow->incarnation || addr_cmp(&e->service, &key->vip);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Takes what is over out of the data path's maps: flows that were idle too long or
- * whose backend is gone, and counts of VIPs and backends that are no more. The
+ * whose backend or client is gone, and counts of VIPs and backends that are no more. The
  * maps have one writer, so the programs ov_reap and ov_reap_stats decide and
  * delete; here they are only pointed at what looks over.
  *

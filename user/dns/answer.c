@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reply.h"
+#include "answer_write.h"
 
 static bool wants(const struct reply *r, enum dns_type type)
 {

@@ -1,118 +1,243 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reply.h"
 
-#define A_LEN 16          /* of a record: 12 with its owner a pointer, and 4 */
-#define SOA_SERIAL 1      /* nobody transfers these zones: from here on, RFC 1035's examples */
-#define SOA_REFRESH 3600
-#define SOA_RETRY 600
-#define SOA_EXPIRE 86400
+#include <string.h>
 
-_Static_assert(PICK_MAX * A_LEN > DNS_TCP_MAX, "or an answer would be cut without cause");
+#include "forward.h"
 
-void reply_begin(struct reply *r, const void *data)
+enum section { ANSWER, AUTHORITY, ADDITIONAL };
+
+/* Steps through the records behind the question. */
+struct walk {
+	struct cursor at;
+	unsigned int left[3]; /* records to come, by section */
+	/* the record of the last step */
+	enum section section;
+	uint16_t type;
+	const uint8_t *start, *ttl; /* in the message */
+	struct cursor data;
+};
+
+uint16_t dns_get_u16(const uint8_t *at)
 {
-	const struct dns_query *q = r->q;
-	size_t udp = q->udp_size < DNS_UDP_MAX ? q->udp_size : DNS_UDP_MAX;
-
-	r->limit = (r->tcp ? DNS_TCP_MAX : udp) - (q->edns ? DNS_OPT_LEN : 0);
-	r->header = (struct dns_header){
-		.id = q->id,
-		.flags = (uint16_t)(DNS_QR | DNS_AA | (q->flags & DNS_RD) | DNS_RA),
-		.question = 1,
-		.additional = q->edns,
-	};
-	buf_reset(r->out);
-	dns_put_header(r->out, &r->header);
-	buf_put(r->out, (const uint8_t *)data + DNS_HEADER_LEN, q->question_len);
+	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-void reply_end(struct reply *r)
+void dns_set_u16(uint8_t *at, uint16_t v)
 {
-	struct buf *out = r->out;
-
-	if (r->q->edns)
-		dns_put_opt(out, DNS_NOERROR);
-	buf_patch_u16(out, 2, r->header.flags);
-	buf_patch_u16(out, 6, r->header.answer);
-	buf_patch_u16(out, 8, r->header.authority);
-	buf_patch_u16(out, 10, r->header.additional);
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
 }
 
-bool reply_keep(struct reply *r, size_t start, uint16_t *count)
+static uint32_t get_u32(const uint8_t *at)
 {
-	if (r->out->failed)
-		return false;
-	if (r->out->len > r->limit) {
-		r->out->len = start;
-		return false;
+	return (uint32_t)dns_get_u16(at) << 16 | dns_get_u16(at + 2);
+}
+
+/* A compression pointer ends a name (RFC 1035 4.1.4). */
+static void skip_name(struct cursor *c)
+{
+	while (!c->bad) {
+		uint8_t len = cursor_u8(c);
+
+		if (len >= 0xc0) {
+			cursor_u8(c);
+			return;
+		}
+		if (len > 63) {
+			c->bad = true;
+			return;
+		}
+		if (!len)
+			return;
+		cursor_take(c, len);
 	}
-	++*count;
+}
+
+static void walk_begin(struct walk *w, const uint8_t *data, size_t len, size_t question_len)
+{
+	size_t skip = DNS_HEADER_LEN + question_len;
+
+	*w = (struct walk){ .at = cursor_of(data, len) };
+	for (int i = 0; i < 3; i++)
+		w->left[i] = dns_get_u16(data + 6 + 2 * i);
+	cursor_take(&w->at, skip);
+}
+
+/* False at the end and when the message is broken: then at.bad is set. */
+static bool walk_next(struct walk *w)
+{
+	while (w->section <= ADDITIONAL && !w->left[w->section])
+		w->section++;
+	if (w->section > ADDITIONAL || w->at.bad)
+		return false;
+	w->left[w->section]--;
+	w->start = w->at.p;
+	skip_name(&w->at);
+	w->type = cursor_u16(&w->at);
+	cursor_u16(&w->at);
+	w->ttl = cursor_take(&w->at, 4);
+	w->data = cursor_blob(&w->at);
+	return !w->at.bad;
+}
+
+enum dns_tail dns_query_tail(const uint8_t *data, size_t len, size_t question_len)
+{
+	const uint8_t *opt = data + DNS_HEADER_LEN + question_len;
+	size_t left = len - DNS_HEADER_LEN - question_len;
+
+	if (dns_get_u16(data + 6) || dns_get_u16(data + 8))
+		return DNS_TAIL_OTHER;
+	if (!left && !dns_get_u16(data + 10))
+		return DNS_TAIL_NONE;
+	if (left != DNS_OPT_LEN || dns_get_u16(data + 10) != 1 || opt[0] ||
+	    dns_get_u16(opt + 1) != DNS_OPT || dns_get_u16(opt + 9))
+		return DNS_TAIL_OTHER;
+	return DNS_TAIL_OPT;
+}
+
+static uint8_t lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+}
+
+/* The last four bytes are type and class, where 'A' is a number. Label lengths are below 'A'. */
+void dns_question_fold(const uint8_t *question, size_t len, uint8_t *out)
+{
+	for (size_t i = 0; i < len; i++)
+		out[i] = i + 4 < len ? lower(question[i]) : question[i];
+}
+
+static bool same_question(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (i + 4 < len ? lower(a[i]) != lower(b[i]) : a[i] != b[i])
+			return false;
 	return true;
 }
 
-bool reply_keep_answer(struct reply *r, size_t start)
+static bool can_be_walked(const uint8_t *reply, size_t len, size_t question_len)
 {
-	bool kept = reply_keep(r, start, &r->header.answer);
+	struct walk w;
 
-	if (!kept && !r->tcp) /* by TCP there is no more to be had */
-		r->header.flags |= DNS_TC;
-	return kept;
+	walk_begin(&w, reply, len, question_len);
+	while (walk_next(&w))
+		;
+	return !w.at.bad;
 }
 
-void reply_put_a(struct reply *r, uint16_t owner, const struct ov_addr *addr)
+enum dns_match dns_reply_match(const uint8_t *query, size_t question_len, const uint8_t *reply,
+			       size_t len)
 {
-	size_t data = dns_begin_record(r->out, owner, DNS_A, DNS_TTL);
+	uint16_t flags, count;
+	uint8_t rcode;
 
-	buf_u32(r->out, addr_v4(addr));
-	dns_end_record(r->out, data);
+	if (len < DNS_HEADER_LEN || memcmp(query, reply, 2))
+		return DNS_FOREIGN;
+	flags = dns_get_u16(reply + 2);
+	count = dns_get_u16(reply + 4);
+	rcode = flags & 15;
+	if (!(flags & DNS_QR))
+		return DNS_FOREIGN;
+	/* Servers that could not read a question do not repeat it. */
+	if (!count && rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN)
+		return DNS_REFUSAL;
+	if (count != 1 || len < DNS_HEADER_LEN + question_len ||
+	    !same_question(query + DNS_HEADER_LEN, reply + DNS_HEADER_LEN, question_len))
+		return DNS_FOREIGN;
+	if (rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN)
+		return DNS_REFUSAL;
+	if (flags & DNS_TC)
+		return DNS_CUT;
+	return can_be_walked(reply, len, question_len) ? DNS_USABLE : DNS_REFUSAL;
 }
 
-void reply_put_nothing(struct reply *r, enum dns_rcode rcode, int labels)
+/* The last field of an SOA (RFC 2308 4). */
+static uint32_t soa_minimum(struct cursor data)
 {
-	size_t zone = DNS_HEADER_LEN, start = r->out->len, data;
-	uint16_t owner;
-
-	if (r->out->failed)
-		return;
-	while (labels--)
-		zone += 1u + r->out->data[zone];
-	owner = (uint16_t)(DNS_POINTER | zone);
-	r->header.flags |= (uint16_t)rcode;
-	data = dns_begin_record(r->out, owner, DNS_SOA, DNS_TTL);
-	buf_u16(r->out, owner); /* server: the name itself */
-	buf_u8(r->out, 0);      /* mailbox: none */
-	buf_u32(r->out, SOA_SERIAL);
-	buf_u32(r->out, SOA_REFRESH);
-	buf_u32(r->out, SOA_RETRY);
-	buf_u32(r->out, SOA_EXPIRE);
-	buf_u32(r->out, DNS_TTL);
-	dns_end_record(r->out, data);
-	reply_keep(r, start, &r->header.authority);
+	skip_name(&data);
+	skip_name(&data);
+	cursor_take(&data, 16);
+	return cursor_u32(&data);
 }
 
-/* The bias, below bound / 2^32, is nothing to a choice among backends. */
-static size_t random_below(struct reply *r, size_t bound)
+/* RFC 2181 8: the top bit makes it zero. */
+static uint32_t ttl_of(const struct walk *w)
 {
-	if (!r->random_left) {
-		rng_bytes(r->rng, r->random, sizeof(r->random));
-		r->random_left = RANDOM_BATCH;
+	uint32_t ttl = get_u32(w->ttl);
+
+	return ttl >> 31 ? 0 : ttl;
+}
+
+uint32_t dns_reply_ttl(const uint8_t *reply, size_t len, size_t question_len)
+{
+	uint16_t asked = dns_get_u16(reply + DNS_HEADER_LEN + question_len - 4);
+	uint32_t ttl = DNS_CACHE_TTL_MAX, minimum = UINT32_MAX;
+	bool answered = false, negative = false;
+	struct walk w;
+
+	walk_begin(&w, reply, len, question_len);
+	while (walk_next(&w)) {
+		if (w.type == DNS_OPT)
+			continue;
+		if (ttl_of(&w) < ttl)
+			ttl = ttl_of(&w);
+		if (w.section == ANSWER && (w.type == asked || asked == DNS_ANY))
+			answered = true;
+		if (w.section == AUTHORITY && w.type == DNS_SOA) {
+			negative = true;
+			minimum = soa_minimum(w.data);
+		}
 	}
-	return (size_t)((uint64_t)r->random[--r->random_left] * bound >> 32);
+	if (w.at.bad || (dns_get_u16(reply + 2) & DNS_TC))
+		return 0;
+	if (answered && (dns_get_u16(reply + 2) & 15) == DNS_NOERROR)
+		return ttl;
+	if (!negative)
+		return 0;
+	if (minimum > DNS_NEGATIVE_TTL_MAX)
+		minimum = DNS_NEGATIVE_TTL_MAX;
+	return ttl < minimum ? ttl : minimum;
 }
 
-void reply_pick(struct reply *r, size_t count, struct pick *ret_pick)
+void dns_reply_age(uint8_t *reply, size_t len, size_t question_len, uint32_t age)
 {
-	size_t window = count < PICK_MAX ? count : PICK_MAX;
-	size_t from = count > window ? random_below(r, count) : 0;
+	struct walk w;
 
-	ret_pick->count = r->limit / A_LEN + 1 < window ? r->limit / A_LEN + 1 : window;
-	for (size_t i = 0; i < window; i++)
-		ret_pick->index[i] = (uint32_t)((from + i) % count);
-	for (size_t i = 0; i < ret_pick->count; i++) {
-		size_t j = i + random_below(r, window - i);
-		uint32_t swap = ret_pick->index[i];
+	walk_begin(&w, reply, len, question_len);
+	while (walk_next(&w)) {
+		uint32_t ttl = ttl_of(&w);
+		uint8_t *at = reply + (w.ttl - reply);
 
-		ret_pick->index[i] = ret_pick->index[j];
-		ret_pick->index[j] = swap;
+		if (w.type == DNS_OPT)
+			continue;
+		ttl = ttl > age ? ttl - age : 0;
+		dns_set_u16(at, (uint16_t)(ttl >> 16));
+		dns_set_u16(at + 2, (uint16_t)ttl);
 	}
+}
+
+size_t dns_reply_fit(uint8_t *reply, size_t len, size_t question_len, size_t max)
+{
+	const uint8_t *opt = NULL;
+	size_t opt_len = 0, cut = DNS_HEADER_LEN + question_len;
+	struct walk w;
+
+	if (len <= max)
+		return len;
+	walk_begin(&w, reply, len, question_len);
+	while (walk_next(&w)) {
+		if (w.section == ADDITIONAL && w.type == DNS_OPT) {
+			opt = w.start;
+			opt_len = (size_t)(w.at.p - w.start);
+		}
+	}
+	if (cut + opt_len > max)
+		opt_len = 0;
+	if (opt_len)
+		memmove(reply + cut, opt, opt_len);
+	dns_set_u16(reply + 2, dns_get_u16(reply + 2) | DNS_TC);
+	memset(reply + 6, 0, 6);
+	reply[11] = opt_len != 0;
+	return cut + opt_len;
 }

@@ -1,48 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An answer being written: what of it fits, and which of many are in it. Private to dns/.
- * A record is begun at out->len, written, and then kept, or taken back whole.
+ * What forwarding looks at in messages of others: the header, the question, and
+ * how long each record may be kept. Names are stepped over, never followed, so
+ * that no compression pointer can lead round in circles.
  */
 #pragma once
 
-#include "names.h"
 #include "wire.h"
 
-#define PICK_MAX 4096   /* candidates of one answer: more than DNS_TCP_MAX holds */
-#define RANDOM_BATCH 16 /* numbers drawn at once: one block of the stream */
+#define DNS_AD 0x0020u /* RFC 4035 3 */
+#define DNS_CD 0x0010u
 
-struct reply {
-	const struct dns_names *n;
-	const struct dns_query *q;
-	struct rng *rng;
-	uint32_t random[RANDOM_BATCH];
-	size_t random_left;
-	struct buf *out;
-	bool tcp;
-	size_t limit; /* of all before the OPT */
-	struct dns_header header;
+uint16_t dns_get_u16(const uint8_t *at);
+void dns_set_u16(uint8_t *at, uint16_t v);
+
+/* Where a bare OPT stands (no options, nothing beside it), of a query with this question. */
+enum dns_tail {
+	DNS_TAIL_NONE,  /* nothing behind the question */
+	DNS_TAIL_OPT,   /* an OPT without options, and nothing else */
+	DNS_TAIL_OTHER, /* options or other records: these are the asker's own */
 };
+enum dns_tail dns_query_tail(const uint8_t *data, size_t len, size_t question_len);
 
-struct pick {
-	size_t count;
-	uint32_t index[PICK_MAX];
+/* Copies a question section with its name in lower case: what equal questions have in common. */
+void dns_question_fold(const uint8_t *question, size_t len, uint8_t *out);
+
+/* How a reply stands to the query that was sent. */
+enum dns_match {
+	DNS_FOREIGN, /* another id or question, or no response: nobody we asked said that */
+	DNS_REFUSAL, /* ours, and of no use: ask somebody else */
+	DNS_USABLE,  /* NOERROR or NXDOMAIN, and every record can be stepped over */
+	DNS_CUT,     /* truncated: ask again by TCP */
 };
+enum dns_match dns_reply_match(const uint8_t *query, size_t question_len, const uint8_t *reply,
+			       size_t len);
 
-/* Of n, q, rng, out and tcp, which are set. Header and question; then records; then the end. */
-void reply_begin(struct reply *r, const void *data);
-void reply_end(struct reply *r);
-
-/* Counts the record that begins at `start`; one that does not fit is taken back whole. */
-bool reply_keep(struct reply *r, size_t start, uint16_t *count);
-/* The same in the answer section, whose loss is marked (TC). */
-bool reply_keep_answer(struct reply *r, size_t start);
-void reply_put_a(struct reply *r, uint16_t owner, const struct ov_addr *addr); /* not kept yet */
-/* Nothing there, and for how long that holds. The zone is the question less some labels. */
-void reply_put_nothing(struct reply *r, enum dns_rcode rcode, int labels);
-
-/*
- * Some of `count`, in random order: one more than could fit, so that what did not
- * is noticed. The work is bounded by the answer's size, not by how many there are:
- * of very many, only a window that begins anywhere is shuffled.
- */
-void reply_pick(struct reply *r, size_t count, struct pick *ret_pick);
+/* Seconds for which a usable reply may be kept; 0: not at all. */
+uint32_t dns_reply_ttl(const uint8_t *reply, size_t len, size_t question_len);
+/* Takes `age` seconds off every TTL but the OPT's, which is none. */
+void dns_reply_age(uint8_t *reply, size_t len, size_t question_len, uint32_t age);
+/* Cuts to header, question and OPT, with TC, when it is longer than max. Returns the new length. */
+size_t dns_reply_fit(uint8_t *reply, size_t len, size_t question_len, size_t max);

@@ -113,6 +113,7 @@ struct plan_table {
 
 struct plan {
 	struct plan_table table[PLAN_TABLE_COUNT];
+	size_t left_out; /* backends that get no new flow, because their service has too many */
 };
 
 /* 0 or -ENOMEM. `self` selects which endpoints are local. */

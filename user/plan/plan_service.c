@@ -149,8 +149,10 @@ static void limit(struct build *b)
 		struct balance *to = &b->balance[i];
 
 		prefer_local(b, to);
-		if (to->count > WEIGHTED_MAX)
+		if (to->count > WEIGHTED_MAX) {
+			b->plan.left_out += to->count - WEIGHTED_MAX;
 			to->count = WEIGHTED_MAX;
+		}
 	}
 }
 

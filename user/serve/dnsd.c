@@ -221,6 +221,16 @@ int dnsd_set_places(struct dnsd *d, const struct dnsd_place *place, size_t count
 	return first;
 }
 
+void dnsd_sweep(struct dnsd *d)
+{
+	struct place *p, *next;
+
+	HASH_ITER(hh, d->places, p, next)
+		if (!place_is_there(p))
+			drop_place(d, p);
+	dnsd_drain(d);
+}
+
 void dnsd_counters(const struct dnsd *d, struct dnsd_counters *ret_counters)
 {
 	*ret_counters = d->counters;

@@ -36,6 +36,12 @@ void dnsd_set_names(struct dnsd *d, struct dns_names *names);
  */
 int dnsd_set_places(struct dnsd *d, const struct dnsd_place *place, size_t count, struct err *e);
 
+/*
+ * Lets go of namespaces to which their path does not lead any more: our sockets would
+ * keep them, and the devices inside, alive for ever. To be called every second or so.
+ */
+void dnsd_sweep(struct dnsd *d);
+
 struct dnsd_counters {
 	uint64_t places, queries_udp, queries_tcp, answered, forwarded, malformed, over_limit;
 };

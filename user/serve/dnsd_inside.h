@@ -45,6 +45,7 @@ struct place {
 	struct place_key key;
 	struct dnsd *d;
 	uint64_t id;             /* who asks, towards dns_forward */
+	char *path;
 	struct id *network;
 	size_t network_count;
 	int udp, tcp;
@@ -100,6 +101,7 @@ void dnsd_arm(struct dnsd *d);
 /* dnsd_place.c */
 int place_open(struct dnsd *d, const struct dnsd_place *at, struct place **ret_place, struct err *e);
 void place_close(struct place *p);
+bool place_is_there(const struct place *p); /* its path still leads to it */
 void place_send(struct place *p, const struct sockaddr_in *to, const void *data, size_t len);
 
 /* dnsd_stream.c */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "sock.h"
@@ -154,7 +155,8 @@ int place_open(struct dnsd *d, const struct dnsd_place *at, struct place **ret_p
 		return err_set(e, -ENOMEM, "out of memory");
 	*p = (struct place){ .d = d, .key = { at->netns_dev, at->netns_ino }, .id = ++d->last_id,
 			     .udp = -1, .tcp = -1 };
-	r = enter_and_open(p, at->netns);
+	p->path = strdup(at->netns);
+	r = p->path ? enter_and_open(p, p->path) : -ENOMEM;
 	if (r >= 0)
 		r = loop_io_new(d->loop, p->udp, LOOP_IN, on_udp, p, &p->udp_io);
 	if (r >= 0)
@@ -167,6 +169,13 @@ int place_open(struct dnsd *d, const struct dnsd_place *at, struct place **ret_p
 	return 0;
 }
 
+bool place_is_there(const struct place *p)
+{
+	struct stat st;
+
+	return !stat(p->path, &st) && st.st_dev == p->key.dev && st.st_ino == p->key.ino;
+}
+
 void place_close(struct place *p)
 {
 	stream_close_of(p);
@@ -175,5 +184,6 @@ void place_close(struct place *p)
 	closep(&p->udp);
 	closep(&p->tcp);
 	free(p->network);
+	free(p->path);
 	free(p);
 }
