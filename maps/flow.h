@@ -129,6 +129,12 @@ enum ov_reap_result {
 	OV_REAP_EXPIRED,     /* it was idle too long and is removed */
 	OV_REAP_ORPHAN,      /* its backend is gone; it stays for a while, so that its client hears of it */
 };
+/* What ov_reap_stats is run with: it removes counts of who is gone and has no flow left. */
+struct ov_reap_stats {
+	struct ov_backend_stats_key key; /* in; with `backend` zero: of service_stats */
+	__u32 result;                    /* out: OV_REAP_NONE, _KEPT or _EXPIRED (removed) */
+};
+
 #define OV_ORPHAN_IDLE 60 /* seconds without a packet after which an orphan is removed */
 
 _Static_assert(sizeof(struct ov_flow_key) == 40, "ov_flow_key is ABI");
@@ -142,3 +148,4 @@ _Static_assert(sizeof(struct ov_service_stats) == 16, "ov_service_stats is ABI")
 _Static_assert(sizeof(struct ov_backend_stats_key) == 36, "ov_backend_stats_key is ABI");
 _Static_assert(sizeof(struct ov_backend_stats) == 16, "ov_backend_stats is ABI");
 _Static_assert(sizeof(struct ov_reap) == 44, "ov_reap is ABI");
+_Static_assert(sizeof(struct ov_reap_stats) == 40, "ov_reap_stats is ABI");

@@ -6,11 +6,15 @@
  * or whether some table must become incremental; and what so many records weigh in
  * memory, in a real store.
  *
- *   plan_100k [ENDPOINTS [NODES [ROUNDS]]]      default 100000 200 5
+ *   plan_100k [ENDPOINTS [NODES [ROUNDS [SERVICES]]]]      default 100000 200 5 10000
  *
- * The kernel is a count here: what writing rows to it costs is not measured.
+ * Every endpoint is a backend of a service with a Maglev table. The kernel is a
+ * count here; run by root, all rows of BPF maps are also written to maps of the
+ * kernel (nobody else's: they are not pinned), a row a call as the drivers do.
  */
+#include <bpf/bpf.h>
 #include <malloc.h>
+#include <unistd.h>
 #include <sys/resource.h>
 
 #include "apply/apply.h"
@@ -23,9 +27,9 @@
 #define SEED 100000
 
 struct cluster_state {
-	size_t node_count, endpoint_count, item_count;
+	size_t node_count, service_count, endpoint_count, item_count;
 	struct store *store;
-	const struct item **item; /* nodes, networks, endpoints, in this order */
+	const struct item **item; /* nodes, networks, services, endpoints, in this order */
 	size_t body_bytes, store_bytes;
 	struct facts facts;
 	struct fact_device *device;
@@ -91,6 +95,20 @@ static const struct item *make_network(struct cluster_state *c, struct rng *rng,
 	return put(c, key_of_id(RECORD_NETWORK, &n.id), &c->self, 1, &body);
 }
 
+static const struct item *make_service(struct cluster_state *c, struct rng *rng, size_t i)
+{
+	const struct item *network = c->item[c->node_count + i % NETWORKS];
+	struct service s = { .id = random_id(rng), .network = network->network.id,
+			     .mode = SERVICE_VIP, .created_ms = 1700000000000u + i };
+	struct service_detail detail = { .port_count = 1, .port = { { 80, 8080, 6 } } };
+	struct buf body = { 0 };
+
+	s.vip = addr_add(&network->network.subnet.addr, (1u << 20) + i / NETWORKS);
+	snprintf(s.name, sizeof(s.name), "service-%zu", i);
+	service_encode(&body, &s, &detail);
+	return put(c, key_of_id(RECORD_SERVICE, &s.id), &c->self, 1, &body);
+}
+
 static const struct item *put_endpoint(struct cluster_state *c, const struct endpoint *e,
 				       uint64_t version, size_t i)
 {
@@ -114,6 +132,8 @@ static const struct item *make_endpoint(struct cluster_state *c, struct rng *rng
 	mac_from_addr(&e.addr, e.mac);
 	snprintf(e.name, sizeof(e.name), "endpoint-%zu", i);
 	snprintf(e.ifname, sizeof(e.ifname), "eth0");
+	if (c->service_count)
+		e.service = c->item[c->node_count + NETWORKS + i % c->service_count]->service.id;
 	return put_endpoint(c, &e, 1, i);
 }
 
@@ -131,10 +151,15 @@ static int route_cmp(const void *a, const void *b)
 	return addr_cmp(&x->to, &y->to);
 }
 
+static const struct item *const *first_endpoint(const struct cluster_state *c)
+{
+	return &c->item[c->node_count + NETWORKS + c->service_count];
+}
+
 /* The host as it is when all is settled: a device for each local endpoint, a route to each peer. */
 static void make_facts(struct cluster_state *c)
 {
-	const struct item *const *endpoint = &c->item[c->node_count + NETWORKS];
+	const struct item *const *endpoint = first_endpoint(c);
 	struct facts *f = &c->facts;
 
 	*f = (struct facts){ .uplink_ifindex = 2, .uplink_mtu = 1500, .vxlan_port = 4789,
@@ -172,20 +197,23 @@ static void fill_store(struct cluster_state *c, struct rng *rng)
 	c->self = c->item[0]->node.id;
 	for (; i < c->node_count + NETWORKS; i++)
 		c->item[i] = make_network(c, rng, i - c->node_count);
+	for (; i < c->item_count - c->endpoint_count; i++)
+		c->item[i] = make_service(c, rng, i - c->node_count - NETWORKS);
 	for (; i < c->item_count; i++)
-		c->item[i] = make_endpoint(c, rng, i - c->node_count - NETWORKS);
+		c->item[i] = make_endpoint(c, rng, i - c->node_count - NETWORKS - c->service_count);
 	if (store_commit(c->store, NULL) || !store_view(c->store))
 		tool_die("no view");
 	c->store_bytes = heap_bytes() - before;
 }
 
-static void cluster_make(struct cluster_state *c, size_t endpoints, size_t nodes)
+static void cluster_make(struct cluster_state *c, size_t endpoints, size_t nodes, size_t services)
 {
 	struct rng rng;
 
 	c->node_count = nodes;
 	c->endpoint_count = endpoints;
-	c->item_count = nodes + NETWORKS + endpoints;
+	c->service_count = services - services % NETWORKS; /* so that backends share their network */
+	c->item_count = nodes + NETWORKS + c->service_count + endpoints;
 	c->item = must_alloc(c->item_count, sizeof(*c->item));
 	c->device = must_alloc(endpoints, sizeof(*c->device));
 	c->route = must_alloc(nodes, sizeof(*c->route));
@@ -236,14 +264,41 @@ static void on_error(void *arg, enum plan_table_id table, const uint8_t *key, co
 	tool_die("a row of %s failed: %s", plan_table_to_str(table), e->text);
 }
 
+/* ---- the kernel's maps ---- */
+
+/* Maps like ours, written and gone again. 0 when this user may not. */
+static uint64_t write_maps(const struct plan *p)
+{
+	uint64_t took = 0;
+
+	for (int id = PLAN_CONFIG; id < PLAN_ATTACH; id++) {
+		LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+		const struct plan_table *t = &p->table[id];
+		int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "bench", (uint32_t)t->key_size,
+					(uint32_t)t->value_size, 524288, &opts);
+		uint64_t start = now_ns();
+
+		if (fd < 0)
+			return 0;
+		for (size_t i = 0; i < t->count; i++)
+			if (bpf_map_update_elem(fd, plan_row(t, i), plan_row(t, i) + t->key_size, 0))
+				tool_die("the kernel took no row %zu of %s", i, plan_table_to_str(id));
+		took += now_ns() - start;
+		close(fd);
+	}
+	return took;
+}
+
 /* ---- figures ---- */
 
-enum step { STEP_VIEW, STEP_PLAN, STEP_FIRST, STEP_SAME, STEP_ONE, STEP_COUNT };
+enum step { STEP_VIEW, STEP_PLAN, STEP_FIRST, STEP_SAME, STEP_ONE, STEP_DRAIN, STEP_MAPS, STEP_COUNT };
 
 static const char *const step_text[STEP_COUNT] = {
 	[STEP_VIEW] = "view_build", [STEP_PLAN] = "plan_build",
 	[STEP_FIRST] = "first apply (all rows added)", [STEP_SAME] = "apply, nothing changed",
 	[STEP_ONE] = "one endpoint moves: view, plan and apply",
+	[STEP_DRAIN] = "one backend is drained: the same",
+	[STEP_MAPS] = "all rows into the kernel's maps",
 };
 
 static void must(const char *what, int r)
@@ -283,7 +338,7 @@ static size_t plan_rows(const struct plan *p)
 /* One endpoint changes its owner from one remote node to another: the smallest real change. */
 static uint64_t move_one(struct cluster_state *c, struct apply *a)
 {
-	const struct item *const *first = &c->item[c->node_count + NETWORKS], *const *it = first;
+	const struct item *const *first = first_endpoint(c), *const *it = first;
 	uint64_t at[3], took;
 	struct endpoint moved;
 	struct view v;
@@ -304,6 +359,28 @@ static uint64_t move_one(struct cluster_state *c, struct apply *a)
 	if (s.updated != 1 || s.added || s.removed)
 		tool_die("one endpoint moved and the plan updated %u, added %u and removed %u rows",
 			 s.updated, s.added, s.removed);
+	plan_fini(&p);
+	view_fini(&v);
+	return at[2] - at[0] + took;
+}
+
+/* One backend takes no new flows, and then does again: its service's table is made anew. */
+static uint64_t drain_one(struct cluster_state *c, struct apply *a)
+{
+	const struct item *const *it = first_endpoint(c) + 1;
+	struct endpoint drained = (*it)->endpoint;
+	uint64_t at[3], took;
+	struct view v;
+	struct plan p;
+
+	drained.draining = !drained.draining;
+	put_endpoint(c, &drained, (*it)->stamp.hi + 1, (size_t)(it - first_endpoint(c)));
+	plan_make(c, &v, &p, at);
+
+	struct apply_stats s = apply_timed(a, &p, &took);
+
+	if (c->service_count && !s.updated)
+		tool_die("a backend was drained and no row changed");
 	plan_fini(&p);
 	view_fini(&v);
 	return at[2] - at[0] + took;
@@ -340,6 +417,8 @@ static size_t round_run(struct cluster_state *c, struct samples step[STEP_COUNT]
 		tool_die("%zu rows: %u added at first; then %u same, %u added, %u updated, %u removed",
 			 rows, first.added, again.same, again.added, again.updated, again.removed);
 	samples_add(&step[STEP_ONE], move_one(c, a));
+	samples_add(&step[STEP_DRAIN], drain_one(c, a));
+	samples_add(&step[STEP_MAPS], write_maps(&p));
 	apply_free(a);
 	plan_fini(&p);
 	view_fini(&v);
@@ -367,14 +446,16 @@ int main(int argc, char **argv)
 	size_t rounds = arg_number(argc, argv, 3, 5, 1), rows = 0;
 	struct rusage usage;
 
-	cluster_make(&c, arg_number(argc, argv, 1, 100000, 1), arg_number(argc, argv, 2, 200, 3));
+	cluster_make(&c, arg_number(argc, argv, 1, 100000, 1), arg_number(argc, argv, 2, 200, 3),
+		     arg_number(argc, argv, 4, 10000, 0));
 	for (int i = 0; i < STEP_COUNT; i++)
 		samples_init(&step[i], rounds);
 	for (size_t i = 0; i < rounds; i++)
 		rows = round_run(&c, step);
 	getrusage(RUSAGE_SELF, &usage);
-	printf("%zu endpoints, %zu nodes, %d networks: %zu rows planned, %zu of them devices here\n",
-	       c.endpoint_count, c.node_count, NETWORKS, rows, c.facts.device_count);
+	printf("%zu endpoints, %zu services, %zu nodes, %d networks: %zu rows planned, %zu of them "
+	       "devices here\n", c.endpoint_count, c.service_count, c.node_count, NETWORKS, rows,
+	       c.facts.device_count);
 	for (int i = 0; i < STEP_COUNT; i++) {
 		samples_sort(&step[i]);
 		printf("  %-42s %9.2f ms  [%.2f..%.2f] n=%zu\n", step_text[i],

@@ -12,6 +12,11 @@
 
 #define WORLD "/tmp/ov-test-kernel"
 #define BPFFS WORLD "/bpf"
+/* Where this build pins, as `place` has it. */
+#define FORMAT_TEXT_(n) #n
+#define FORMAT_TEXT(n) FORMAT_TEXT_(n)
+#define PIN_ROOT BPFFS "/deep/overlayd"
+#define PINS PIN_ROOT "/v" FORMAT_TEXT(OV_FORMAT)
 #define CONTAINER WORLD "/container"
 #define OTHER WORLD "/other"
 

@@ -36,7 +36,7 @@ foreign() { at h2 tc filter show dev eth0 egress | grep -q u32 && at h2 ip link 
 identity() { # what must not change when a daemon returns: ifindexes and program ids
 	at "h$1" ip -o link show | awk -F: '{print $1, $2}'
 	find "$WORK/bpf/h$1" | sort
-	for p in "$WORK/bpf/h$1"/v1/prog/*; do bpftool -j prog show pinned "$p" | jq .id; done
+	for p in "$WORK/bpf/h$1"/v*/prog/*; do bpftool -j prog show pinned "$p" | jq .id; done
 }
 
 for n in 1 2 3; do

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* apply's drivers over the real kernel; needs root. */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <net/if.h>
@@ -371,7 +372,7 @@ Test(kernel, does_not_keep_a_program_whose_maps_pin_was_removed)
 	cr_assert_eq(bpf_open(&place, &o, &e), 0, "%s", e.text);
 	before = program_id(bpf_program_fd(o, BPF_PROG_ENDPOINT));
 	bpf_close(o);
-	must(unlink(BPFFS "/deep/overlayd/v1/endpoints"), "unlink");
+	must(unlink(PINS "/endpoints"), "unlink");
 	cr_assert_eq(bpf_open(&place, &o, &e), 0, "%s", e.text);
 	cr_assert_neq(program_id(bpf_program_fd(o, BPF_PROG_ENDPOINT)), before);
 	bpf_close(o);
@@ -383,13 +384,13 @@ Test(kernel, names_a_pinned_map_of_another_layout)
 	struct err e = { 0 };
 	int fd;
 
-	sh("mkdir -p " BPFFS "/deep/overlayd/v1");
+	sh("mkdir -p " PINS);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "peers", 4, 4, 16, NULL);
 	must(fd, "map");
-	must(bpf_obj_pin(fd, BPFFS "/deep/overlayd/v1/peers"), "pin");
+	must(bpf_obj_pin(fd, PINS "/peers"), "pin");
 	cr_assert_neq(bpf_open(&place, &o, &e), 0);
-	cr_assert(strstr(e.text, "v1/peers"), "%s", e.text);
-	cr_assert_eq(access(BPFFS "/deep/overlayd/v1/peers", F_OK), 0, "what was there must stay");
+	cr_assert(strstr(e.text, "v" FORMAT_TEXT(OV_FORMAT) "/peers"), "%s", e.text);
+	cr_assert_eq(access(PINS "/peers", F_OK), 0, "what was there must stay");
 	close(fd);
 }
 
@@ -460,8 +461,7 @@ Test(kernel, leaves_foreign_filters_and_their_qdisc_alone)
 
 	bpf_use_clsact(kernel_bpf(k));
 	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
-	sh("tc filter add dev up0 egress prio 7 protocol all bpf da pinned " BPFFS
-	   "/deep/overlayd/v1/prog/ov_uplink");
+	sh("tc filter add dev up0 egress prio 7 protocol all bpf da pinned " PINS "/prog/ov_uplink");
 	remove_it(&d[PLAN_ATTACH], &key, &row);
 	cr_assert(sh_ok("tc filter show dev up0 egress | grep -q 'pref 7'"));
 	cr_assert_not(sh_ok("tc filter show dev up0 ingress | grep -q 'pref 50'"));
@@ -500,7 +500,7 @@ Test(kernel, an_endpoints_device_is_up_only_while_the_program_is_on_it)
 	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
 	remove_it(&d[PLAN_DEVICES], &device_key, &device);
 	cr_assert_eq(rows(&d[PLAN_ATTACH]), 0);
-	cr_assert(sh_ok("test -z \"$(ls " BPFFS "/deep/overlayd/v1/link)\""));
+	cr_assert(sh_ok("test -z \"$(ls " PINS "/link)\""));
 	kernel_close(k);
 }
 
@@ -530,7 +530,7 @@ Test(kernel, leaves_a_foreign_xdp_program_alone)
 	struct plan_attach row = { PROGRAM_UPLINK_XDP, OV_XDP_GENERIC };
 	struct err e = { 0 };
 
-	sh("ip link set up0 xdpgeneric pinned " BPFFS "/deep/overlayd/v1/prog/ov_uplink_xdp");
+	sh("ip link set up0 xdpgeneric pinned " PINS "/prog/ov_uplink_xdp");
 	cr_assert_eq(upsert(&d[PLAN_ATTACH], &key, &row, &e), -EBUSY);
 	cr_assert(strstr(e.text, "up0") && strstr(e.text, "--xdp off"), "%s", e.text);
 	remove_it(&d[PLAN_ATTACH], &key, &row);
@@ -615,4 +615,144 @@ Test(kernel, detach_spares_a_foreign_device_in_our_group)
 	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
 	cr_assert_neq(if_nametoindex("up1"), 0);
 	cr_assert_eq(if_nametoindex(row.name), 0);
+}
+
+/* ---- another format ---- */
+
+/* A map and a program as an older build would have left them, with the same names. */
+static void make_older_pins(const char *dir)
+{
+	const struct bpf_insn pass[] = {
+		{ .code = 0xb7, .dst_reg = 0, .imm = -1 }, /* r0 = TC_ACT_UNSPEC */
+		{ .code = 0x95 },                          /* exit */
+	};
+	_cleanup_(closep) int map = bpf_map_create(BPF_MAP_TYPE_HASH, "peers", 4, 4, 16, NULL);
+	_cleanup_(closep) int prog = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "ov_uplink", "GPL", pass,
+						   ARRAY_SIZE(pass), NULL);
+	char path[128];
+
+	sh("mkdir -p %s/prog %s/link", dir, dir);
+	must(map, "map");
+	must(prog, "program");
+	snprintf(path, sizeof(path), "%s/peers", dir);
+	must(bpf_obj_pin(map, path), path);
+	snprintf(path, sizeof(path), "%s/prog/ov_uplink", dir);
+	must(bpf_obj_pin(prog, path), path);
+}
+
+static struct bpf_link_info link_info(const char *path)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+	_cleanup_(closep) int fd = bpf_obj_get(path);
+
+	must(fd, path);
+	must(bpf_obj_get_info_by_fd(fd, &info, &len), "link info");
+	return info;
+}
+
+static void forget_older(struct kernel *k)
+{
+	struct err e = { 0 };
+
+	cr_assert_eq(kernel_forget_older(k, &e), 0, "%s", e.text);
+}
+
+Test(kernel, takes_over_the_links_of_an_older_format_and_then_removes_it)
+{
+	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_TC_INGRESS };
+	struct plan_attach row = { PROGRAM_UPLINK, OV_XDP_OFF };
+	struct bpf_link_info before, now;
+	struct driver d[PLAN_TABLE_COUNT];
+	struct bpf_objects *o = NULL;
+	char old[128], new[128];
+	struct err e = { 0 };
+	struct kernel *k;
+	int prog, link;
+
+	make_older_pins(PIN_ROOT "/v1");
+	prog = bpf_obj_get(PIN_ROOT "/v1/prog/ov_uplink");
+	must(prog, "pinned program");
+	link = bpf_link_create(prog, (int)key.ifindex, 46 /* BPF_TCX_INGRESS */, NULL);
+	if (link < 0)
+		cr_skip("this kernel has no tcx");
+	snprintf(old, sizeof(old), PIN_ROOT "/v1/link/tc-%u", key.ifindex);
+	snprintf(new, sizeof(new), PINS "/link/tc-%u", key.ifindex);
+	must(bpf_obj_pin(link, old), old);
+	close(link);
+	close(prog);
+	before = link_info(old);
+
+	k = open_kernel(d);
+	o = kernel_bpf(k);
+	cr_assert_neq(access(old, F_OK), 0);
+	now = link_info(new);
+	cr_assert(now.id == before.id && now.prog_id == before.prog_id, "the old program goes on");
+	cr_assert_not(holds(&d[PLAN_ATTACH], &key, &row), "the plan must want to replace it");
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	now = link_info(new);
+	cr_assert_eq(now.id, before.id, "the same link, so that no packet met a gap");
+	cr_assert_eq(now.prog_id, program_id(bpf_program_fd(o, BPF_PROG_UPLINK)));
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	cr_assert_eq(access(PIN_ROOT "/v1/peers", F_OK), 0, "it goes last");
+	forget_older(k);
+	cr_assert_neq(access(PIN_ROOT "/v1", F_OK), 0);
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	forget_older(k);
+	kernel_close(k);
+	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
+	cr_assert_neq(access(PIN_ROOT, F_OK), 0);
+}
+
+Test(kernel, takes_over_the_filters_of_an_older_format_and_knows_its_own_qdisc)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex("up0"),
+		    .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = 0x6f76, .priority = 50);
+	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_TC_INGRESS };
+	struct plan_attach row = { PROGRAM_UPLINK, OV_XDP_OFF };
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k;
+	uint32_t before;
+
+	make_older_pins(PIN_ROOT "/v1");
+	filter.prog_fd = bpf_obj_get(PIN_ROOT "/v1/prog/ov_uplink");
+	must(filter.prog_fd, "pinned program");
+	must(bpf_tc_hook_create(&hook), "clsact");
+	must(bpf_tc_attach(&hook, &filter), "filter");
+	close(filter.prog_fd);
+	before = filter.prog_id;
+	sh("mkdir " PIN_ROOT "/v1/link/clsact-%u", key.ifindex);
+
+	k = open_kernel(d);
+	bpf_use_clsact(kernel_bpf(k));
+	cr_assert_not(holds(&d[PLAN_ATTACH], &key, &row));
+	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
+	filter = (struct bpf_tc_opts){ .sz = sizeof(filter), .handle = 0x6f76, .priority = 50 };
+	must(bpf_tc_query(&hook, &filter), "filter");
+	cr_assert_neq(filter.prog_id, before);
+	cr_assert_eq(filter.prog_id, program_id(bpf_program_fd(kernel_bpf(k), BPF_PROG_UPLINK)));
+	forget_older(k);
+	cr_assert_neq(access(PIN_ROOT "/v1", F_OK), 0);
+	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
+	remove_it(&d[PLAN_ATTACH], &key, &row);
+	cr_assert_not(sh_ok("tc qdisc show dev up0 | grep -q clsact"), "the mark came along");
+	kernel_close(k);
+}
+
+Test(kernel, touches_nothing_of_an_older_format_when_it_cannot_start_itself)
+{
+	struct bpf_objects *o = NULL;
+	struct err e = { 0 };
+	int fd;
+
+	make_older_pins(PIN_ROOT "/v1");
+	sh("mkdir -p " PIN_ROOT "/v1/link/clsact-7 " PINS);
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "peers", 4, 4, 16, NULL);
+	must(fd, "map");
+	must(bpf_obj_pin(fd, PINS "/peers"), "pin");
+	close(fd);
+	cr_assert_neq(bpf_open(&place, &o, &e), 0);
+	cr_assert_eq(access(PIN_ROOT "/v1/link/clsact-7", F_OK), 0);
+	cr_assert_eq(access(PIN_ROOT "/v1/prog/ov_uplink", F_OK), 0);
 }

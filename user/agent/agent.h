@@ -5,6 +5,7 @@
  *
  *   start.c      opens the rooms in order, joins or founds a cluster
  *   reconcile.c  state + facts -> plan -> apply, whenever something is dirty
+ *   flows.c      the data path's maps -> what is over -> removed; which nodes are away
  *   host.c       answers what the control API asks of the daemon
  *   health.c     this node's backends -> health checks -> their records
  */
@@ -16,6 +17,7 @@
 #include "apply/apply.h"
 #include "apply/facts.h"
 #include "apply/kernel.h"
+#include "apply/reap.h"
 #include "base/rng.h"
 #include "front/control.h"
 #include "gossip/gossip.h"
@@ -43,6 +45,18 @@ struct row_error {
 	struct err err;
 };
 
+/* The rounds through the data path's maps (flows.c). */
+struct flows_state {
+	struct reaper *reaper;
+	int packet_fd;
+	bool is_open;              /* packet_fd is */
+	bool in_round, again;      /* again: what changed wants another round at once */
+	bool is_failing, has_looked;
+	unsigned int pokes;        /* in this tick */
+	uint64_t round_at;         /* when the next round begins */
+	uint64_t warn_until;       /* some flow found no room */
+};
+
 struct agent {
 	const struct options *options;
 	int argc;
@@ -63,6 +77,7 @@ struct agent {
 
 	struct node self;          /* as announced */
 	struct facts facts;        /* as of the last reconcile */
+	struct id *away;           /* nodes that are: facts.away */
 	struct cluster ring;       /* as given to gossip */
 	struct bpf_place place;
 
@@ -86,6 +101,9 @@ struct agent {
 	bool fresh;                /* became a member in this start: a failed one must not leave it so */
 	struct err join_error;
 
+	bool older_forgotten;      /* nothing is left of an older format's pins */
+	struct flows_state flows;
+
 	struct control_facts status;
 	char xdp_why[160], driver_name[32];
 };
@@ -100,6 +118,19 @@ int agent_reconcile_init(struct agent *a, struct err *e);
 void agent_before_wait(void *arg);
 /* Takes the data plane down and forgets the state: after a leave, or when this node was removed. */
 int agent_tear_down(struct agent *a, struct err *e);
+
+/* flows.c */
+int agent_flows_init(struct agent *a, struct err *e);
+void agent_flows_fini(struct agent *a);
+/* Backends went or changed: a whole round follows. */
+void agent_flows_changed(struct agent *a);
+/* A bounded part of a round, if it is time for one. */
+void agent_flows_work(struct agent *a);
+/* Reads how full the flow table is, for status. */
+void agent_flows_look(struct agent *a);
+bool agent_flows_warning(struct agent *a, char *out, size_t size);
+/* Takes facts.away from gossip. True when it changed, so that the plan must be made again. */
+bool agent_away_update(struct agent *a);
 
 /* host.c */
 void agent_host(struct agent *a, struct control_host *ret_host);

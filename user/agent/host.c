@@ -38,6 +38,13 @@ static int host_read_counters(void *ctx, struct ov_counter ret_counter[OV_VERDIC
 	return r < 0 ? err_set(e, r, "cannot read the counters: %s", strerror(-r)) : 0;
 }
 
+static int host_read_lb(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e)
+{
+	struct agent *a = ctx;
+
+	return kernel_read_lb(a->kernel, ret_rows, ret_count, e);
+}
+
 static void host_when_applied(void *ctx, const struct id *endpoint,
 			      void (*done)(void *arg, const struct err *e), void *arg)
 {
@@ -75,6 +82,7 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.wall = host_wall,
 		.resolve_netns = host_resolve_netns,
 		.read_counters = host_read_counters,
+		.read_lb = host_read_lb,
 		.when_applied = host_when_applied,
 		.shut_down = host_shut_down,
 		.facts = &a->status,

@@ -184,6 +184,8 @@ static int run_once(struct agent *a, struct err *e)
 	apply_run(a->apply, &plan, true, on_row_error, a, &stats);
 	plan_fini(&plan);
 	a->status.plans_applied++;
+	if (stats.gone[PLAN_ENDPOINTS])
+		agent_flows_changed(a);
 	if (stats.added || stats.updated || stats.removed)
 		log_debug("applied: %u added, %u updated, %u removed, %u same, %u failed", stats.added,
 			  stats.updated, stats.removed, stats.same, stats.failed);
@@ -232,6 +234,18 @@ static void answer_waiters(struct agent *a, const struct err *run)
 	}
 }
 
+/* All holds, so nothing runs any more of what another format left. */
+static void forget_older(struct agent *a)
+{
+	struct err e = { 0 };
+
+	if (a->older_forgotten)
+		return;
+	a->older_forgotten = true; /* what cannot be removed now will not be later; --detach tries again */
+	if (kernel_forget_older(a->kernel, &e) < 0)
+		log_warn("%s", e.text);
+}
+
 /* Speaks of what failed, once for each sentence, and sets the time of the next try. */
 static void after_run(struct agent *a, const struct row_error *old, size_t old_count,
 		      const struct err *run)
@@ -242,6 +256,7 @@ static void after_run(struct agent *a, const struct row_error *old, size_t old_c
 	if (!a->error_count && !run->code) {
 		a->retry_at = UINT64_MAX;
 		a->retry_delay = RETRY_MIN_MS;
+		forget_older(a);
 		return;
 	}
 	a->retry_at = loop_now_ms(a->loop) + a->retry_delay;
@@ -363,6 +378,8 @@ static void update_status(struct agent *a)
 	if (a->uplink_error.code)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
 			 (int)sizeof(s->warning[0]) - 1, a->uplink_error.text);
+	if (agent_flows_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
+		s->warning_count++;
 	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
 			 (int)sizeof(s->warning[0]) - 1, a->error[i].err.text);
@@ -400,6 +417,8 @@ void agent_before_wait(void *arg)
 		a->dirty = true;
 		take_ring(a);
 	}
+	if (agent_away_update(a))
+		a->dirty = true;
 	if (a->facts_dirty)
 		sweep_vanished(a);
 	commit(a);
@@ -410,6 +429,8 @@ void agent_before_wait(void *arg)
 	}
 	if (a->dirty && !a->leave_at) {
 		reconcile(a);
+		if (a->flows.again)
+			agent_flows_work(a);
 		announce_self(a);
 		agent_health_update(a);
 	}
@@ -439,6 +460,8 @@ static void on_tick(void *arg)
 	}
 	if (now >= a->retry_at)
 		a->dirty = true;
+	agent_flows_work(a);
+	agent_flows_look(a);
 	if (now >= a->audit_at) {
 		apply_forget(a->apply);
 		a->dirty = a->facts_dirty = true;
@@ -463,6 +486,8 @@ int agent_reconcile_init(struct agent *a, struct err *e)
 	int r;
 
 	kernel_drivers(a->kernel, a->driver);
+	if ((r = agent_flows_init(a, e)) < 0)
+		return r;
 	r = apply_new(a->driver, &a->apply);
 	if (r >= 0)
 		r = loop_io_new(a->loop, facts_fd(a->facts_source), LOOP_IN, on_facts, a, &a->facts_io);

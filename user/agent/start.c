@@ -408,10 +408,12 @@ void agent_stop(struct agent *a)
 	gossip_free(a->gossip);
 	intent_free(a->intent);
 	apply_free(a->apply);
+	agent_flows_fini(a);
 	kernel_close(a->kernel);
 	loop_timer_free(a->tick);
 	loop_io_free(a->facts_io);
 	facts_close(a->facts_source);
+	free(a->away);
 	store_close(a->store);
 	if (a->forget_state)
 		remove_state(a);

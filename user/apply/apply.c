@@ -125,10 +125,12 @@ static void put_row(struct run *run, enum plan_table_id id, const uint8_t *old, 
 			push_row(next, old);
 		return;
 	}
-	if (old)
+	if (old) {
 		run->stats.updated++;
-	else
+		run->stats.gone[id]++;
+	} else {
 		run->stats.added++;
+	}
 	push_row(next, new);
 }
 
@@ -182,12 +184,12 @@ static void remove_rows(struct run *run, enum plan_table_id id)
 			j++;
 		if (j == want->count || row_cmp(want, j, seen, i)) {
 			r = d->remove(d->ctx, row, row + seen->key_size, &e);
-			if (r)
-				failed(run, id, row, r, &e);
-			else
+			if (!r) {
 				run->stats.removed++;
-			if (!r)
+				run->stats.gone[id]++;
 				continue;
+			}
+			failed(run, id, row, r, &e);
 		}
 		memmove(seen->rows + kept++ * row_size(seen), row, row_size(seen));
 	}

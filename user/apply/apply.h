@@ -30,6 +30,7 @@ struct driver {
 
 struct apply_stats {
 	unsigned int same, added, updated, removed, failed;
+	unsigned int gone[PLAN_TABLE_COUNT]; /* rows that are no more as they were, by table */
 };
 
 /* driver[] is indexed by enum plan_table_id and borrowed. 0 or -ENOMEM. */

@@ -27,7 +27,7 @@ void tunnel_driver(struct nl *nl, struct driver *ret_driver);
 /* PLAN_DEVICES; ctx is the struct nl. */
 void device_driver(struct nl *nl, struct driver *ret_driver);
 
-/* PLAN_CONFIG to PLAN_ENDPOINTS. */
+/* PLAN_CONFIG to PLAN_ENDPOINTS; maps of the data path are read in the same way. */
 struct map_ctx {
 	struct bpf_objects *bpf;
 	enum bpf_map_id map;
@@ -35,6 +35,8 @@ struct map_ctx {
 	bool is_array; /* no row can be absent: an entry of zeroes is none */
 };
 void map_driver(struct map_ctx *ctx, struct driver *ret_driver);
+/* All rows, sorted by key; rows of *ret_rows are owned by the caller. */
+int map_read(const struct map_ctx *m, struct plan_table *ret_rows, struct err *e);
 
 /* PLAN_ATTACH. */
 struct attach_ctx {

@@ -114,9 +114,8 @@ static int observe_batch(const struct map_ctx *m, int fd, struct plan_table *t, 
 	return r;
 }
 
-static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
+int map_read(const struct map_ctx *m, struct plan_table *ret_rows, struct err *e)
 {
-	const struct map_ctx *m = ctx;
 	struct plan_table t = { .key_size = m->key_size, .value_size = m->value_size };
 	int fd = bpf_map_fd(m->bpf, m->map), r;
 	size_t cap = 0;
@@ -135,8 +134,13 @@ static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 		return map_failed(m, "read", r, e);
 	}
 	rows_sort(&t);
-	*ret_actual = t;
+	*ret_rows = t;
 	return 0;
+}
+
+static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
+{
+	return map_read(ctx, ret_actual, e);
 }
 
 static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e)

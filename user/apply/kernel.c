@@ -12,7 +12,7 @@
 #include "drivers.h"
 #include "sys/nl.h"
 
-#define MAP_TABLES 5 /* PLAN_CONFIG to PLAN_ENDPOINTS */
+#define MAP_TABLES (PLAN_ENDPOINTS - PLAN_CONFIG + 1)
 
 struct kernel {
 	struct bpf_objects *bpf;
@@ -21,18 +21,20 @@ struct kernel {
 	struct attach_ctx attach;
 };
 
+#define ROWS(map, key, value) BPF_MAP_##map, sizeof(key), sizeof(value)
 static const struct {
-	enum plan_table_id table;
 	enum bpf_map_id map;
 	size_t key_size, value_size;
 	bool is_array;
-} maps[MAP_TABLES] = {
-	{ PLAN_CONFIG, BPF_MAP_config, 4, sizeof(struct ov_config), true },
-	{ PLAN_NETWORKS, BPF_MAP_networks, sizeof(struct ov_network_key), sizeof(struct ov_network), false },
-	{ PLAN_PEERS, BPF_MAP_peers, sizeof(struct ov_peer_key), sizeof(struct ov_peer), false },
-	{ PLAN_MAP_DEVICES, BPF_MAP_devices, sizeof(struct ov_device_key), sizeof(struct ov_device), false },
-	{ PLAN_ENDPOINTS, BPF_MAP_endpoints, sizeof(struct ov_endpoint_key), sizeof(struct ov_endpoint),
-	  false },
+} maps[MAP_TABLES] = { /* by table, from PLAN_CONFIG */
+	[PLAN_CONFIG - PLAN_CONFIG] = { ROWS(config, uint32_t, struct ov_config), true },
+	[PLAN_NETWORKS - PLAN_CONFIG] = { ROWS(networks, struct ov_network_key, struct ov_network) },
+	[PLAN_PEERS - PLAN_CONFIG] = { ROWS(peers, struct ov_peer_key, struct ov_peer) },
+	[PLAN_MAP_DEVICES - PLAN_CONFIG] = { ROWS(devices, struct ov_device_key, struct ov_device) },
+	[PLAN_BACKENDS - PLAN_CONFIG] = { ROWS(backends, struct ov_backend_key, struct ov_backend) },
+	[PLAN_CHOICES - PLAN_CONFIG] = { ROWS(choices, struct ov_choices_key, struct ov_choices) },
+	[PLAN_SERVICES - PLAN_CONFIG] = { ROWS(services, struct ov_service_key, struct ov_service) },
+	[PLAN_ENDPOINTS - PLAN_CONFIG] = { ROWS(endpoints, struct ov_endpoint_key, struct ov_endpoint) },
 };
 
 static void log_heard(void)
@@ -88,7 +90,7 @@ void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT]
 	device_driver(k->nl, &ret_driver[PLAN_DEVICES]);
 	attach_driver(&k->attach, &ret_driver[PLAN_ATTACH]);
 	for (int i = 0; i < MAP_TABLES; i++)
-		map_driver(&k->map[i], &ret_driver[maps[i].table]);
+		map_driver(&k->map[i], &ret_driver[PLAN_CONFIG + i]);
 }
 
 struct bpf_objects *kernel_bpf(struct kernel *k)
@@ -96,29 +98,72 @@ struct bpf_objects *kernel_bpf(struct kernel *k)
 	return k->bpf;
 }
 
-int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDICT_COUNT])
+/* Calls `add` with each CPU's value of each entry. */
+static int read_each_cpu(int fd, uint32_t entries, size_t size,
+			 void (*add)(void *total, uint32_t i, const void *value), void *total)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = bpf_map_fd(k->bpf, BPF_MAP_counters);
-	struct ov_counter total[OV_VERDICT_COUNT] = { 0 };
-	_cleanup_(freep) struct ov_counter *each = NULL;
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_(freep) uint8_t *each = NULL;
 
 	if (cpus < 0)
 		return cpus;
-	each = calloc((size_t)cpus, sizeof(*each)); /* 16 bytes: no rounding up to 8 */
+	each = calloc((size_t)cpus, size); /* 8 or 16 bytes: no rounding up to 8 */
 	if (!each)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < OV_VERDICT_COUNT; i++) {
+	for (uint32_t i = 0; i < entries; i++) {
 		int r = bpf_map_lookup_elem(fd, &i, each);
 
 		if (r)
 			return r;
-		for (int cpu = 0; cpu < cpus; cpu++) {
-			total[i].packets += each[cpu].packets;
-			total[i].bytes += each[cpu].bytes;
-		}
+		for (int cpu = 0; cpu < cpus; cpu++)
+			add(total, i, each + (size_t)cpu * size);
 	}
-	memcpy(ret_total, total, sizeof(total));
 	return 0;
+}
+
+static void add_verdict(void *total, uint32_t i, const void *value)
+{
+	struct ov_counter *sum = (struct ov_counter *)total + i;
+	const struct ov_counter *one = value;
+
+	sum->packets += one->packets;
+	sum->bytes += one->bytes;
+}
+
+int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDICT_COUNT])
+{
+	struct ov_counter total[OV_VERDICT_COUNT] = { 0 };
+	int r = read_each_cpu(bpf_map_fd(k->bpf, BPF_MAP_counters), OV_VERDICT_COUNT,
+			      sizeof(total[0]), add_verdict, total);
+
+	if (!r)
+		memcpy(ret_total, total, sizeof(total));
+	return r;
+}
+
+static void add_flow_counter(void *total, uint32_t i, const void *value)
+{
+	((uint64_t *)total)[i] += *(const uint64_t *)value;
+}
+
+int kernel_flow_usage(struct kernel *k, struct flow_usage *ret_usage)
+{
+	uint64_t total[OV_FLOW_COUNTER_COUNT] = { 0 };
+	int r = read_each_cpu(bpf_map_fd(k->bpf, BPF_MAP_flow_counters), OV_FLOW_COUNTER_COUNT,
+			      sizeof(total[0]), add_flow_counter, total);
+
+	if (r)
+		return r;
+	*ret_usage = (struct flow_usage){ .max = OV_FLOWS, .overflow = total[OV_FLOW_OVERFLOW] };
+	/* The CPUs count while they are read: for a moment more may have left than entered. */
+	if (total[OV_FLOW_ENTERED] > total[OV_FLOW_LEFT])
+		ret_usage->used = total[OV_FLOW_ENTERED] - total[OV_FLOW_LEFT];
+	return 0;
+}
+
+int kernel_forget_older(struct kernel *k, struct err *e)
+{
+	return bpf_forget_older(k->bpf, e);
 }
 
 static bool is_ours(const struct link_info *l)

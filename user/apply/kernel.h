@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apply/apply.h"
+#include "model/lb.h"
 #include "sys/bpf.h"
 
 struct kernel; /* owns the loaded programs, map fds and sockets the drivers use */
@@ -14,6 +15,22 @@ void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT]
 struct bpf_objects *kernel_bpf(struct kernel *k);
 /* What the data path counted, summed over the CPUs; indexed by enum ov_verdict. */
 int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDICT_COUNT]);
+/*
+ * What balances now: the backends of each VIP with the flows that this node has to
+ * them, sorted by (vni, vip, backend). *ret_rows is owned by the caller.
+ */
+int kernel_read_lb(struct kernel *k, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
+
+/* How full the table of established flows is. */
+struct flow_usage {
+	uint64_t used, max;
+	uint64_t overflow; /* flows that found it full, ever: they are kept where they may be evicted */
+};
+#define FLOW_WARN_PERCENT 80
+int kernel_flow_usage(struct kernel *k, struct flow_usage *ret_usage);
+
+/* After a run without errors: what an older format left is no longer in use. */
+int kernel_forget_older(struct kernel *k, struct err *e);
 
 /* `overlayd --detach`: removes links, filters, devices and pins that are ours. */
 int kernel_detach(const struct bpf_place *place, struct err *e);

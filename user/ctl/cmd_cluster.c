@@ -50,7 +50,7 @@ static void print_counts(struct ctl *c, const json_t *s)
 {
 	const json_t *peers = json_object_get(s, "Peers"), *ep = json_object_get(s, "Endpoints");
 	const json_t *store = json_object_get(s, "Store"), *g = json_object_get(s, "Gossip");
-	const json_t *joins = json_object_get(s, "Joins");
+	const json_t *joins = json_object_get(s, "Joins"), *flows = json_object_get(s, "Flows");
 
 #define N "%" JSON_INTEGER_FORMAT
 	field(c, "Peers", N " alive, " N " suspect, " N " dead, " N " unknown",
@@ -65,6 +65,8 @@ static void print_counts(struct ctl *c, const json_t *s)
 	      ctl_number(g, "refused_malformed"), ctl_number(g, "refused_record"));
 	field(c, "Joins", N " answered, " N " refused", ctl_number(joins, "Answered"),
 	      ctl_number(joins, "Refused"));
+	field(c, "Flows", N " of " N " to services, " N " found no room", ctl_number(flows, "Used"),
+	      ctl_number(flows, "Max"), ctl_number(flows, "Overflow"));
 	field(c, "Store", N " records, serial " N ", generation " N, ctl_number(store, "Records"),
 	      ctl_number(store, "Serial"), ctl_number(store, "Generation"));
 #undef N

@@ -66,6 +66,8 @@ struct control_facts {
 	uint64_t started_ms;      /* wall */
 	uint64_t plans_applied, rows_failed;
 	uint64_t joins_answered, joins_refused; /* by this node; refused: token, name, garbage */
+	uint64_t flows_used, flows_max; /* established flows to services from this node */
+	uint64_t flows_overflow;        /* that found no room, ever */
 	size_t warning_count;
 	char warning[8][320];     /* what a person should know now */
 };

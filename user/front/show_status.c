@@ -152,7 +152,7 @@ static json_t *text_or_empty(const char *text)
 	return json_text(text ? text : "");
 }
 
-json_t *show_status(const struct scene *s, const struct control_facts *f)
+static json_t *whole_status(const struct scene *s, const struct control_facts *f)
 {
 	const struct cluster *cluster = s->view->cluster;
 
@@ -177,6 +177,21 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 			 "Plans", "Applied", json_count(f->plans_applied),
 			 "RowsFailed", json_count(f->rows_failed),
 			 "Warnings", warnings(s, f));
+}
+
+json_t *show_status(const struct scene *s, const struct control_facts *f)
+{
+	json_t *flows = json_pack("{s:o, s:o, s:o}", "Used", json_count(f->flows_used),
+				  "Max", json_count(f->flows_max),
+				  "Overflow", json_count(f->flows_overflow));
+	json_t *all = whole_status(s, f);
+
+	if (all && !json_object_set_new(all, "Flows", flows))
+		return all;
+	if (!all)
+		json_decref(flows);
+	json_decref(all);
+	return NULL;
 }
 
 /* ---- drops ---- */

@@ -82,15 +82,70 @@ static void format_map_device(const uint8_t *row, struct buf *out)
 
 	put(out, "%u addr=%s vni=%u mac=%s mtu=%u", key.ifindex, addr_format(&d.addr, addr), d.vni,
 	    mac_format(d.mac, mac), d.mtu);
+	if (d.flags & OV_ENDPOINT_BACKEND)
+		put(out, " service=%s", addr_format(&d.service, addr));
+}
+
+static const char *incarnation_format(uint32_t incarnation, char out[9])
+{
+	return hex_format(&incarnation, sizeof(incarnation), out);
+}
+
+static void format_backend(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_backend_key, key, struct ov_backend, b);
+	char vip[ADDR_TEXT_MAX], addr[ADDR_TEXT_MAX], hex[9];
+
+	put(out, "%s vni=%u index=%u addr=%s incarnation=%s weight=%u",
+	    addr_format(&key.vip, vip), key.vni, key.index, addr_format(&b.addr, addr),
+	    incarnation_format(b.incarnation, hex), b.weight);
+}
+
+static void format_choices(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_choices_key, key, struct ov_choices, c);
+	char vip[ADDR_TEXT_MAX];
+
+	put(out, "%s vni=%u chunk=%u backends=", addr_format(&key.vip, vip), key.vni, key.chunk);
+	for (size_t i = 0; i < ARRAY_SIZE(c.backend); i++)
+		put(out, i ? ",%u" : "%u", c.backend[i]);
+}
+
+static void format_port(__be16 port, uint8_t protocol, struct buf *out)
+{
+	static const char *const names[] = { [IPPROTO_TCP] = "tcp", [IPPROTO_UDP] = "udp",
+					     [IPPROTO_SCTP] = "sctp" };
+	const char *name = protocol < ARRAY_SIZE(names) ? names[protocol] : NULL;
+
+	if (!port)
+		put(out, "any");
+	else
+		put(out, "%u/%s", ntohs(port), name ? name : "?");
+}
+
+static void format_service(const uint8_t *row, struct buf *out)
+{
+	static const char *const algorithms[] = { "maglev", "rr", "random", "least-conn" };
+	ROW(struct ov_service_key, key, struct ov_service, s);
+	char vip[ADDR_TEXT_MAX];
+
+	put(out, "%s vni=%u port=", addr_format(&key.vip, vip), key.vni);
+	format_port(key.port, key.protocol, out);
+	put(out, " target=%u algorithm=%s choices=%u backends=%u affinity=%u", ntohs(s.target_port),
+	    s.algorithm < ARRAY_SIZE(algorithms) ? algorithms[s.algorithm] : "?", s.choices,
+	    s.backends, s.affinity_s);
 }
 
 static void format_endpoint(const uint8_t *row, struct buf *out)
 {
 	ROW(struct ov_endpoint_key, key, struct ov_endpoint, e);
-	char addr[ADDR_TEXT_MAX], vtep[ADDR_TEXT_MAX], mac[MAC_TEXT_MAX];
+	char addr[ADDR_TEXT_MAX], vtep[ADDR_TEXT_MAX], mac[MAC_TEXT_MAX], hex[9];
 
 	put(out, "%s vni=%u vtep=%s ifindex=%u mac=%s flags=%u", addr_format(&key.addr, addr),
 	    key.vni, addr_format(&e.vtep, vtep), e.ifindex, mac_format(e.mac, mac), e.flags);
+	put(out, " incarnation=%s", incarnation_format(e.incarnation, hex));
+	if (e.flags & OV_ENDPOINT_BACKEND)
+		put(out, " service=%s", addr_format(&e.service, addr));
 }
 
 static void format_attach(const uint8_t *row, struct buf *out)
@@ -111,6 +166,8 @@ static void (*const format_row[PLAN_TABLE_COUNT])(const uint8_t *row, struct buf
 	[PLAN_TUNNEL] = format_tunnel,         [PLAN_DEVICES] = format_device,
 	[PLAN_CONFIG] = format_config,         [PLAN_NETWORKS] = format_network,
 	[PLAN_PEERS] = format_peer,            [PLAN_MAP_DEVICES] = format_map_device,
+	[PLAN_BACKENDS] = format_backend,      [PLAN_CHOICES] = format_choices,
+	[PLAN_SERVICES] = format_service,
 	[PLAN_ENDPOINTS] = format_endpoint,    [PLAN_ATTACH] = format_attach,
 };
 

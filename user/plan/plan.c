@@ -8,28 +8,18 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "build.h"
 #include "table.h"
 
 static const uint32_t only_key; /* of tables with one row */
 
-/* What one build reads and writes. */
-struct build {
-	const struct view *v;
-	const struct facts *f;
-	const struct id *self;
-	bool *is_peer; /* by index in v->node: has a row in PLAN_PEERS */
-	struct plan plan;
-};
-
 static void build_fini(struct build *b)
 {
 	free(b->is_peer);
+	free(b->balances);
+	free(b->balance);
+	free(b->backend);
 	plan_fini(&b->plan);
-}
-
-static struct plan_table *table(struct build *b, enum plan_table_id id)
-{
-	return &b->plan.table[id];
 }
 
 void plan_device_name(const struct id *endpoint, char out[16])
@@ -43,9 +33,9 @@ void plan_device_name(const struct id *endpoint, char out[16])
 _Static_assert(sizeof(OV_DEVICE_PREFIX) - 1 + OV_DEVICE_DIGITS <= IFNAME_MAX_LEN,
 	       "a device name fits IFNAMSIZ");
 
-/* Host side ifindex of an endpoint's device; 0 while it does not exist. */
-static uint32_t find_device(const struct facts *f, const struct id *endpoint)
+uint32_t build_device(const struct build *b, const struct id *endpoint)
 {
+	const struct facts *f = b->f;
 	size_t low = 0, high = f->device_count;
 
 	while (low < high) {
@@ -87,7 +77,7 @@ static void add_tunnel(struct build *b)
 {
 	struct plan_tunnel t = { .port = b->f->vxlan_port };
 
-	table_add(table(b, PLAN_TUNNEL), &only_key, &t);
+	table_add(build_table(b, PLAN_TUNNEL), &only_key, &t);
 }
 
 static void add_config(struct build *b)
@@ -101,7 +91,7 @@ static void add_config(struct build *b)
 	c.vxlan_port = htons(b->f->vxlan_port);
 	if (c.uplink_ifindex && c.tunnel_ifindex && !addr_is_zero(&c.vtep))
 		c.flags = OV_CONFIG_READY;
-	table_add(table(b, PLAN_CONFIG), &only_key, &c);
+	table_add(build_table(b, PLAN_CONFIG), &only_key, &c);
 }
 
 static void add_network(struct build *b, const struct network *n)
@@ -116,7 +106,7 @@ static void add_network(struct build *b, const struct network *n)
 	value.flags = (n->encrypted ? OV_NETWORK_ENCRYPTED : 0) |
 		      (n->internal ? OV_NETWORK_INTERNAL : 0);
 	value.prefix_len = n->subnet.len;
-	table_add(table(b, PLAN_NETWORKS), &key, &value);
+	table_add(build_table(b, PLAN_NETWORKS), &key, &value);
 }
 
 /* A node that cannot be reached, or that claims our own address, is no peer. */
@@ -132,13 +122,25 @@ static void add_peer(struct build *b, size_t index)
 		return;
 	memset(&value, 0, sizeof(value));
 	value.next_hop = route->next_hop;
-	table_add(table(b, PLAN_PEERS), &key, &value);
+	table_add(build_table(b, PLAN_PEERS), &key, &value);
 	b->is_peer[index] = true;
 }
 
-static bool is_local(const struct build *b, const struct view_endpoint *ep)
+bool build_is_local(const struct build *b, const struct view_endpoint *ve)
 {
-	return id_equal(&ep->ep->node, b->self);
+	return id_equal(&ve->ep->node, b->self);
+}
+
+const struct view_node *build_peer(const struct build *b, const struct view_endpoint *ve)
+{
+	const struct view_node *n = view_node_by_id(b->v, &ve->ep->node);
+
+	return n && b->is_peer[n - b->v->node] ? n : NULL;
+}
+
+bool build_has_claims(const struct view_endpoint *ve)
+{
+	return !ve->addr_lost && !ve->net->vni_lost && !addr_is_zero(&ve->ep->addr);
 }
 
 static void add_device(struct build *b, const struct view_endpoint *ve)
@@ -159,7 +161,7 @@ static void add_device(struct build *b, const struct view_endpoint *ve)
 	value.prefix_len = ve->net->net->subnet.len;
 	memcpy(value.mac, ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);
-	table_add(table(b, PLAN_DEVICES), &key, &value);
+	table_add(build_table(b, PLAN_DEVICES), &key, &value);
 }
 
 static void add_map_device(struct build *b, const struct view_endpoint *ve, uint32_t ifindex)
@@ -172,7 +174,8 @@ static void add_map_device(struct build *b, const struct view_endpoint *ve, uint
 	value.vni = ve->net->net->vni;
 	memcpy(value.mac, ve->ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);
-	table_add(table(b, PLAN_MAP_DEVICES), &key, &value);
+	value.flags = service_flags(b, ve, &value.service) & OV_ENDPOINT_BACKEND;
+	table_add(build_table(b, PLAN_MAP_DEVICES), &key, &value);
 }
 
 static void add_endpoint(struct build *b, const struct view_endpoint *ve, uint32_t ifindex,
@@ -184,8 +187,10 @@ static void add_endpoint(struct build *b, const struct view_endpoint *ve, uint32
 	memset(&value, 0, sizeof(value));
 	value.vtep = *vtep;
 	value.ifindex = ifindex;
+	value.incarnation = service_incarnation(&ve->ep->id);
 	memcpy(value.mac, ve->ep->mac, sizeof(value.mac));
-	table_add(table(b, PLAN_ENDPOINTS), &key, &value);
+	value.flags = service_flags(b, ve, &value.service);
+	table_add(build_table(b, PLAN_ENDPOINTS), &key, &value);
 }
 
 static void add_attach(struct build *b, uint32_t ifindex, enum plan_hook hook,
@@ -196,12 +201,12 @@ static void add_attach(struct build *b, uint32_t ifindex, enum plan_hook hook,
 				     .xdp_mode = hook == HOOK_XDP ? b->f->xdp_mode : 0 };
 
 	if (ifindex)
-		table_add(table(b, PLAN_ATTACH), &key, &value);
+		table_add(build_table(b, PLAN_ATTACH), &key, &value);
 }
 
 static void add_local(struct build *b, const struct view_endpoint *ve)
 {
-	uint32_t ifindex = find_device(b->f, &ve->ep->id);
+	uint32_t ifindex = build_device(b, &ve->ep->id);
 
 	add_device(b, ve);
 	if (!ifindex)
@@ -213,16 +218,10 @@ static void add_local(struct build *b, const struct view_endpoint *ve)
 
 static void add_remote(struct build *b, const struct view_endpoint *ve)
 {
-	const struct view_node *n = view_node_by_id(b->v, &ve->ep->node);
+	const struct view_node *n = build_peer(b, ve);
 
-	if (n && b->is_peer[n - b->v->node])
+	if (n)
 		add_endpoint(b, ve, 0, &n->node->addr);
-}
-
-/* An endpoint or network that lost its claim carries no traffic (view.h). */
-static bool has_claims(const struct view_endpoint *ve)
-{
-	return !ve->addr_lost && !ve->net->vni_lost && !addr_is_zero(&ve->ep->addr);
 }
 
 static int reserve(struct build *b)
@@ -232,7 +231,7 @@ static int reserve(struct build *b)
 	int err = 0;
 
 	for (size_t i = 0; i < v->endpoint_count; i++)
-		local += is_local(b, &v->endpoint[i]);
+		local += build_is_local(b, &v->endpoint[i]);
 	const size_t max[PLAN_TABLE_COUNT] = {
 		[PLAN_TUNNEL] = 1,
 		[PLAN_DEVICES] = local,
@@ -240,16 +239,18 @@ static int reserve(struct build *b)
 		[PLAN_NETWORKS] = v->network_count,
 		[PLAN_PEERS] = v->node_count,
 		[PLAN_MAP_DEVICES] = local,
-		[PLAN_ENDPOINTS] = v->endpoint_count,
+		[PLAN_ENDPOINTS] = v->endpoint_count + v->service_count,
 		[PLAN_ATTACH] = local + 3, /* uplink TC and XDP, tunnel */
 	};
 	for (int i = 0; i < PLAN_TABLE_COUNT && !err; i++)
 		err = table_reserve(&b->plan.table[i], max[i]);
 	b->is_peer = calloc(v->node_count + 1, sizeof(*b->is_peer));
+	if (!err)
+		err = services_init(b);
 	return b->is_peer ? err : -ENOMEM;
 }
 
-static void fill(struct build *b)
+static int fill(struct build *b)
 {
 	const struct view *v = b->v;
 
@@ -261,9 +262,9 @@ static void fill(struct build *b)
 	for (size_t i = 0; i < v->node_count; i++)
 		add_peer(b, i);
 	for (size_t i = 0; i < v->endpoint_count; i++) {
-		if (!has_claims(&v->endpoint[i]))
+		if (!build_has_claims(&v->endpoint[i]))
 			continue;
-		if (is_local(b, &v->endpoint[i]))
+		if (build_is_local(b, &v->endpoint[i]))
 			add_local(b, &v->endpoint[i]);
 		else
 			add_remote(b, &v->endpoint[i]);
@@ -272,6 +273,7 @@ static void fill(struct build *b)
 	add_attach(b, b->f->tunnel_ifindex, HOOK_TC_INGRESS, PROGRAM_TUNNEL);
 	if (b->f->xdp_mode != OV_XDP_OFF)
 		add_attach(b, b->f->uplink_ifindex, HOOK_XDP, PROGRAM_UPLINK_XDP);
+	return services_add(b);
 }
 
 int plan_build(const struct view *v, const struct facts *f, const struct id *self,
@@ -280,9 +282,8 @@ int plan_build(const struct view *v, const struct facts *f, const struct id *sel
 	_cleanup_(build_fini) struct build b = { .v = v, .f = f, .self = self };
 
 	tables_init(&b.plan);
-	if (reserve(&b))
+	if (reserve(&b) || fill(&b))
 		return -ENOMEM;
-	fill(&b);
 	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
 		table_sort(&b.plan.table[i]);
 	*ret_plan = b.plan;

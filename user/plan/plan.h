@@ -107,7 +107,7 @@ enum plan_table_id {
 
 struct plan_table {
 	size_t key_size, value_size; /* a row is key then value, no gap */
-	size_t count;
+	size_t count, room;          /* room: of a table being made */
 	uint8_t *rows;               /* sorted by memcmp of the key, keys unique */
 };
 

@@ -2,6 +2,7 @@
 #include "table.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,9 @@ static const struct {
 	[PLAN_PEERS] = { "peer", sizeof(struct ov_peer_key), sizeof(struct ov_peer) },
 	[PLAN_MAP_DEVICES] = { "map_device", sizeof(struct ov_device_key),
 			       sizeof(struct ov_device) },
+	[PLAN_BACKENDS] = { "backend", sizeof(struct ov_backend_key), sizeof(struct ov_backend) },
+	[PLAN_CHOICES] = { "choices", sizeof(struct ov_choices_key), sizeof(struct ov_choices) },
+	[PLAN_SERVICES] = { "service", sizeof(struct ov_service_key), sizeof(struct ov_service) },
 	[PLAN_ENDPOINTS] = { "endpoint", sizeof(struct ov_endpoint_key),
 			     sizeof(struct ov_endpoint) },
 	[PLAN_ATTACH] = { "attach", sizeof(struct plan_attach_key), sizeof(struct plan_attach) },
@@ -38,7 +42,25 @@ void tables_init(struct plan *p)
 int table_reserve(struct plan_table *t, size_t max)
 {
 	t->rows = calloc(max ? max : 1, t->key_size + t->value_size);
+	t->room = max;
 	return t->rows ? 0 : -ENOMEM;
+}
+
+int table_grow(struct plan_table *t, size_t more)
+{
+	size_t room = t->room ? t->room : 64;
+	uint8_t *rows;
+
+	while (room < t->count + more)
+		room *= 2;
+	if (room == t->room)
+		return 0;
+	rows = reallocarray(t->rows, room, t->key_size + t->value_size);
+	if (!rows)
+		return -ENOMEM;
+	t->rows = rows;
+	t->room = room;
+	return 0;
 }
 
 void table_add(struct plan_table *t, const void *key, const void *value)
@@ -54,10 +76,20 @@ static int row_cmp(const void *a, const void *b, void *size)
 	return memcmp(a, b, *(const size_t *)size);
 }
 
+static bool is_sorted(const struct plan_table *t)
+{
+	for (size_t i = 1; i < t->count; i++)
+		if (memcmp(plan_row(t, i - 1), plan_row(t, i), t->key_size) >= 0)
+			return false;
+	return true;
+}
+
 void table_sort(struct plan_table *t)
 {
 	size_t size = t->key_size + t->value_size, kept = 0;
 
+	if (is_sorted(t)) /* large tables are filled in order where that is easy */
+		return;
 	qsort_r(t->rows, t->count, size, row_cmp, &size);
 	for (size_t i = 0; i < t->count; i++) {
 		const uint8_t *row = plan_row(t, i);

@@ -8,6 +8,8 @@
 void tables_init(struct plan *p);
 /* Room for `max` rows in all. 0 or -ENOMEM. */
 int table_reserve(struct plan_table *t, size_t max);
+/* Room for `more` rows behind those that are there. 0 or -ENOMEM. */
+int table_grow(struct plan_table *t, size_t more);
 /* Appends a row; there must be room. key and value have the table's sizes. */
 void table_add(struct plan_table *t, const void *key, const void *value);
 /* By key; of rows with one key the first in byte order stays. */

@@ -3,8 +3,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -20,6 +18,7 @@
 #include "objects.h"
 
 #include "endpoint_tc.skel.h"
+#include "reap.skel.h"
 #include "tunnel_tc.skel.h"
 #include "uplink_tc.skel.h"
 #include "uplink_xdp.skel.h"
@@ -51,6 +50,11 @@ static int hear(enum libbpf_print_level level, const char *format, va_list ap)
 	}
 	memcpy(heard + have, line, len + 1);
 	return 0;
+}
+
+void bpf_listen(void)
+{
+	libbpf_set_print(hear);
 }
 
 const char *bpf_heard(void)
@@ -131,13 +135,9 @@ int bpf_check_capabilities(struct err *e)
 
 /* ---- objects, one a file in bpf/ ---- */
 
-#define OBJECTS(X)                                          \
-	X(endpoint_tc, BPF_PROG_ENDPOINT, "ov_endpoint")    \
-	X(uplink_tc, BPF_PROG_UPLINK, "ov_uplink")          \
-	X(tunnel_tc, BPF_PROG_TUNNEL, "ov_tunnel")          \
-	X(uplink_xdp, BPF_PROG_UPLINK_XDP, "ov_uplink_xdp")
+#define OBJECTS(X) X(endpoint_tc) X(uplink_tc) X(tunnel_tc) X(uplink_xdp) X(reap)
 
-#define X(file, id, program)                                       \
+#define X(file)                                                    \
 	static struct bpf_object *open_##file(void **ret_skel)     \
 	{                                                          \
 		struct file##_bpf *skel = file##_bpf__open();      \
@@ -151,14 +151,30 @@ int bpf_check_capabilities(struct err *e)
 OBJECTS(X)
 #undef X
 
+#define X(file) OBJECT_##file,
+enum object_id { OBJECTS(X) OBJECT_COUNT };
+#undef X
+
 static const struct object {
-	const char *name, *program;
+	const char *name;
 	struct bpf_object *(*open)(void **ret_skel);
 	void (*destroy)(void *skel);
-} objects[BPF_PROG_COUNT] = {
-#define X(file, id, program) [id] = { #file, program, open_##file, destroy_##file },
+} objects[OBJECT_COUNT] = {
+#define X(file) { #file, open_##file, destroy_##file },
 	OBJECTS(X)
 #undef X
+};
+
+static const struct {
+	const char *name;
+	enum object_id object;
+} programs[BPF_PROG_COUNT] = {
+	[BPF_PROG_ENDPOINT] = { "ov_endpoint", OBJECT_endpoint_tc },
+	[BPF_PROG_UPLINK] = { "ov_uplink", OBJECT_uplink_tc },
+	[BPF_PROG_TUNNEL] = { "ov_tunnel", OBJECT_tunnel_tc },
+	[BPF_PROG_UPLINK_XDP] = { "ov_uplink_xdp", OBJECT_uplink_xdp },
+	[BPF_PROG_REAP] = { "ov_reap", OBJECT_reap },
+	[BPF_PROG_REAP_STATS] = { "ov_reap_stats", OBJECT_reap },
 };
 
 static const char *const map_names[BPF_MAP_COUNT] = {
@@ -280,7 +296,7 @@ static int keep_program(struct bpf_objects *o, enum bpf_program_id id, int fresh
 	_cleanup_(closep) int pinned = -1, mine = -1;
 	struct identity new, old;
 	char path[PATH_MAX];
-	int r = pin_path(o, "prog/", objects[id].program, path);
+	int r = pin_path(o, "prog/", programs[id].name, path);
 
 	if (!r)
 		r = identify(o, fresh, &new);
@@ -303,10 +319,32 @@ static int keep_program(struct bpf_objects *o, enum bpf_program_id id, int fresh
 	return 0;
 }
 
-static int load_object(struct bpf_objects *o, enum bpf_program_id id, struct err *e)
+/* Pins all programs of a loaded object, or keeps those that are pinned. */
+static int keep_programs(struct bpf_objects *o, enum object_id object, struct bpf_object *obj,
+			 struct err *e)
+{
+	for (int id = 0; id < BPF_PROG_COUNT; id++) {
+		const char *name = programs[id].name;
+		struct bpf_program *program;
+		int r;
+
+		if (programs[id].object != object)
+			continue;
+		program = bpf_object__find_program_by_name(obj, name);
+		if (!program)
+			return err_set(e, -ENOENT, "the BPF object %s is not of this build: make clean "
+				       "and build again", objects[object].name);
+		r = keep_program(o, (enum bpf_program_id)id, bpf_program__fd(program));
+		if (r)
+			return err_set(e, r, "the program %s could not be pinned below %s: %s", name,
+				       o->dir, strerror(-r));
+	}
+	return 0;
+}
+
+static int load_object(struct bpf_objects *o, enum object_id id, struct err *e)
 {
 	const struct object *what = &objects[id];
-	struct bpf_program *program;
 	struct bpf_object *obj;
 	void *skel = NULL;
 	int r;
@@ -315,8 +353,7 @@ static int load_object(struct bpf_objects *o, enum bpf_program_id id, struct err
 	obj = what->open(&skel);
 	if (!obj)
 		return load_failed(-errno, what->name, e);
-	program = bpf_object__find_program_by_name(obj, what->program);
-	r = program ? pin_maps(o, obj) : -ENOENT;
+	r = pin_maps(o, obj);
 	if (r)
 		err_set(e, r, "the BPF object %s is not of this build: make clean and build again",
 			what->name);
@@ -325,13 +362,14 @@ static int load_object(struct bpf_objects *o, enum bpf_program_id id, struct err
 		if (r)
 			load_failed(r, what->name, e);
 	}
-	if (!r)
+	if (!r) {
 		r = keep_maps(o, obj);
+		if (r)
+			err_set(e, r, "the maps below %s could not be kept open: %s", o->dir,
+				strerror(-r));
+	}
 	if (!r)
-		r = keep_program(o, id, bpf_program__fd(program));
-	if (r)
-		err_set(e, r, "the program %s could not be pinned below %s: %s", what->program, o->dir,
-			strerror(-r));
+		r = keep_programs(o, id, obj, e);
 	what->destroy(skel);
 	return r;
 }
@@ -389,19 +427,25 @@ int bpf_open(const struct bpf_place *place, struct bpf_objects **ret_objects, st
 		o->map_fd[i] = -1;
 	for (int i = 0; i < BPF_PROG_COUNT; i++)
 		o->program_fd[i] = -1;
-	libbpf_set_print(hear);
+	bpf_listen();
 	r = nl_open(&o->nl);
 	if (r)
 		err_set(e, r, "no netlink socket: %s", strerror(-r));
 	if (!r)
 		r = make_place(o, place, &made, e);
-	for (int i = 0; !r && i < BPF_PROG_COUNT; i++)
-		r = load_object(o, (enum bpf_program_id)i, e);
+	for (int i = 0; !r && i < OBJECT_COUNT; i++)
+		r = load_object(o, (enum object_id)i, e);
 	if (r) {
 		if (made)
 			remove_made(o->dir, place->pin_dir);
 		bpf_close(o);
 		return r;
+	}
+	r = formats_take_links(o);
+	if (r) {
+		bpf_close(o);
+		return err_set(e, r, "the links of an older format could not be taken over below %s: %s",
+			       place->pin_dir, strerror(-r));
 	}
 	o->tcx = attach_has_tcx(o->program_fd[BPF_PROG_UPLINK]);
 	*ret_objects = o;
@@ -440,82 +484,9 @@ void bpf_use_clsact(struct bpf_objects *o)
 	o->tcx = false;
 }
 
-/* ---- removing all ---- */
-
-/* "v1", "v2"...: every format this or another build may have left. */
-static bool is_format_dir(const char *name)
+int bpf_run(const struct bpf_objects *o, enum bpf_program_id id, void *ctx, size_t size)
 {
-	if (name[0] != 'v' || !name[1])
-		return false;
-	for (const char *p = name + 1; *p; p++)
-		if (!isdigit((unsigned char)*p))
-			return false;
-	return true;
-}
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = ctx, .ctx_size_in = (uint32_t)size);
 
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
-static int remove_formats(struct nl *nl, const char *pins)
-{
-	_cleanup_(closedirp) DIR *dir = opendir(pins);
-	struct dirent *d;
-	int first = 0;
-
-	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
-	while ((d = readdir(dir))) {
-		char path[PATH_MAX];
-		int r;
-
-		if (!is_format_dir(d->d_name))
-			continue;
-		if (snprintf(path, sizeof(path), "%s/%s", pins, d->d_name) >= (int)sizeof(path))
-			return -ENAMETOOLONG;
-		r = attach_remove_links(nl, path);
-		first = first ? first : r;
-		r = bpffs_remove_tree(path);
-		first = first ? first : r;
-	}
-	return first;
-}
-
-/* Removes the pin directory and its parents below root as far as they are empty. */
-static void remove_empty(const char *root, char *path)
-{
-	while (strlen(path) > strlen(root) && !rmdir(path))
-		*strrchr(path, '/') = '\0';
-}
-
-int bpf_detach_all(const struct bpf_place *place, struct err *e)
-{
-	_cleanup_(nl_closep) struct nl *nl = NULL;
-	char root[PATH_MAX], pins[PATH_MAX];
-	int r = bpf_check_capabilities(e), r2;
-
-	if (!r)
-		r = bpffs_check_relative(place->pin_dir, e);
-	if (r)
-		return r;
-	libbpf_set_print(hear);
-	r = nl_open(&nl);
-	if (r)
-		return err_set(e, r, "no netlink socket: %s", strerror(-r));
-	r = attach_remove_filters(nl);
-	r2 = bpffs_find(place->bpffs, false, root, e);
-	if (r2 == -ENOENT)
-		return r ? err_set(e, r, "filters could not be removed: %s", strerror(-r)) : 0;
-	if (r2)
-		return r2;
-	if (snprintf(pins, sizeof(pins), "%s/%s", root, place->pin_dir) >= (int)sizeof(pins))
-		return err_set(e, -ENAMETOOLONG, "the pin directory's path is too long: %s", place->pin_dir);
-	r2 = remove_formats(nl, pins);
-	r = r ? r : r2;
-	if (r)
-		return err_set(e, r, "not everything below %s could be removed: %s", pins, strerror(-r));
-	remove_empty(root, pins);
-	return 0;
+	return bpf_prog_test_run_opts(o->program_fd[id], &opts);
 }

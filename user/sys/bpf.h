@@ -4,13 +4,16 @@
  * hooks they hang on. No policy: what goes into the maps and where programs are
  * attached is decided in plan/.
  *
- *   BPFFS/PIN_DIR/v1/<map>             maps, by the names of maps/schema.h
- *   BPFFS/PIN_DIR/v1/prog/<program>    programs
- *   BPFFS/PIN_DIR/v1/link/<hook>-<ifindex>  links (tcx, XDP)
+ *   BPFFS/PIN_DIR/v2/<map>             maps, by the names of maps/schema.h
+ *   BPFFS/PIN_DIR/v2/prog/<program>    programs
+ *   BPFFS/PIN_DIR/v2/link/<hook>-<ifindex>  links (tcx, XDP)
  *
  * A restarted daemon finds everything there. A program is the same when its tag
  * (the kernel's hash of its instructions) is; then it stays. Otherwise links are
- * updated in place, and clsact filters replaced by one netlink request.
+ * updated in place, and clsact filters replaced by one netlink request. What runs
+ * of an older format goes on while this one's maps are filled: its links become
+ * ours, bpf_attach puts this build's programs on them, bpf_forget_older removes
+ * the rest.
  */
 #pragma once
 
@@ -38,6 +41,8 @@ enum bpf_program_id {
 	BPF_PROG_UPLINK,     /* tc ingress of the uplink */
 	BPF_PROG_TUNNEL,     /* tc ingress of the tunnel device */
 	BPF_PROG_UPLINK_XDP, /* XDP on the uplink */
+	BPF_PROG_REAP,       /* run by bpf_run, as is the next: attached nowhere */
+	BPF_PROG_REAP_STATS,
 	BPF_PROG_COUNT,
 };
 
@@ -80,6 +85,12 @@ struct bpf_attachment {
 /* *ret_list is owned by the caller. Sorted by (ifindex, hook). Also removes pins of dead links. */
 int bpf_attachments(struct bpf_objects *o, struct bpf_attachment **ret_list, size_t *ret_count,
 		    struct err *e);
+
+/* Runs a syscall program over ctx, which it may change. 0 or a negative errno. */
+int bpf_run(const struct bpf_objects *o, enum bpf_program_id id, void *ctx, size_t size);
+
+/* Removes what older formats left below the pin directory, once nothing runs of it. */
+int bpf_forget_older(struct bpf_objects *o, struct err *e);
 
 /* Removes every filter, link and pin of ours below place, of every format version. */
 int bpf_detach_all(const struct bpf_place *place, struct err *e);

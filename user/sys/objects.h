@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What bpf.c and attach.c share: the handle behind struct bpf_objects. */
+/* What bpf.c, attach.c and formats.c share: the handle behind struct bpf_objects. */
 #pragma once
 
 #include <limits.h>
@@ -9,7 +9,7 @@
 struct nl;
 
 struct bpf_objects {
-	char dir[PATH_MAX]; /* BPFFS/PIN_DIR/v1 */
+	char dir[PATH_MAX]; /* BPFFS/PIN_DIR/v2 */
 	bool tcx;
 	int map_fd[BPF_MAP_COUNT];
 	int program_fd[BPF_PROG_COUNT];
@@ -19,6 +19,10 @@ struct bpf_objects {
 
 #define BPF_PROGRAM_PREFIX "ov_" /* of all our programs' names, in every build */
 
+/* Lets bpf_heard have what libbpf says. */
+void bpf_listen(void);
+/* Pinned links and marks of older formats become ours; what runs on them goes on. 0 or an errno. */
+int formats_take_links(struct bpf_objects *o);
 /* True when the kernel knows tcx links. Tries with a device that cannot exist: nothing is left behind. */
 bool attach_has_tcx(int program_fd);
 /* Removes links pinned in DIR/link and what its clsact marks stand for. */

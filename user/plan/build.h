@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What one plan_build reads and writes. Private to plan/. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "plan.h"
+
+/* A service that balances in the kernel, and its backends in b->backend. */
+struct balance {
+	const struct view_service *vs;
+	size_t first, count;
+};
+
+struct build {
+	const struct view *v;
+	const struct facts *f;
+	const struct id *self;
+	bool *is_peer; /* by index in v->node: has a row in PLAN_PEERS */
+	bool *balances; /* by index in v->service: it has rows in PLAN_SERVICES */
+	size_t balance_count;
+	struct balance *balance;
+	const struct view_endpoint **backend; /* of one service together, sorted by id */
+	struct plan plan;
+};
+
+static inline struct plan_table *build_table(struct build *b, enum plan_table_id id)
+{
+	return &b->plan.table[id];
+}
+
+bool build_is_local(const struct build *b, const struct view_endpoint *ve);
+/* Host side ifindex of an endpoint's device; 0 while it does not exist. */
+uint32_t build_device(const struct build *b, const struct id *endpoint);
+/* The node of a remote endpoint if it is a peer; else NULL. */
+const struct view_node *build_peer(const struct build *b, const struct view_endpoint *ve);
+/* An endpoint or network that lost its claim carries no traffic (view.h). */
+bool build_has_claims(const struct view_endpoint *ve);
+
+/* ---- plan_service.c ---- */
+
+/* Says which services balance in the kernel, before anything else is asked. 0 or -ENOMEM. */
+int services_init(struct build *b);
+/* OV_ENDPOINT_* of an endpoint, and the VIP whose backend it is (or zero). */
+uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
+		       struct ov_addr *ret_vip);
+uint32_t service_incarnation(const struct id *id);
+/* Rows of services, choices and backends, and the VIPs' own. Peers must be there. 0 or -ENOMEM. */
+int services_add(struct build *b);
