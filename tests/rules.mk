@@ -10,10 +10,12 @@ FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz
 
 # What unit tests look at besides the libraries: overlayctl and the daemon's options.
 TEST_MORE_unit := $(filter-out %/main.o,$(CTL_OBJ)) $(filter $(B)/user/agent/config%.o,$(AGENT_OBJ))
+# A second opinion on DNS messages.
+TEST_LIBS_unit := -lldns
 
 define test_level
 $(B)/tests/test_$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tests/$(1)/*.c)) $(TEST_LIB_OBJ) $(TEST_MORE_$(1)) $(B)/libovsys.a $(B)/libovcore.a
-	$$(call say,LINK,$$@)mkdir -p $$(@D) && $$(LINK) -o $$@ $$(GROUP) -lcriterion $$(LDLIBS) $$(LDLIBS_CTL)
+	$$(call say,LINK,$$@)mkdir -p $$(@D) && $$(LINK) -o $$@ $$(GROUP) -lcriterion $(TEST_LIBS_$(1)) $$(LDLIBS) $$(LDLIBS_CTL)
 endef
 $(foreach l,$(TEST_LEVELS),$(eval $(call test_level,$(l))))
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)
