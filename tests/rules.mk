@@ -21,7 +21,8 @@ $(foreach l,$(TEST_LEVELS),$(eval $(call test_level,$(l))))
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)
 
 # What a hostile container can do, for tests/netns.
-$(B)/tests/raw: tests/netns/raw.c
+NETNS_BINS := $(B)/tests/raw $(B)/tests/ask
+$(NETNS_BINS): $(B)/tests/%: tests/netns/%.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -o $@ $<
 
 # libFuzzer needs clang throughout: what parses is compiled again, once, with coverage.
@@ -35,6 +36,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
 -include tests/bench/rules.mk
 
 tests: $(TEST_BINS)
+netns-tools: $(NETNS_BINS)
 fuzz: $(FUZZ_BINS)
 
 test: deps
@@ -43,4 +45,4 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory all
 	tests/bench/run
 
-.PHONY: tests fuzz test bench
+.PHONY: tests netns-tools fuzz test bench

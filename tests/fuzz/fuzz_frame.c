@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Frames of a stream: the first byte says in which pieces the rest arrives. */
+/* Frames of a stream: the first byte says of which kind, and in which pieces the rest arrives. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	f.secret = data[0] & 1;
+	f.narrow = data[0] & 0x80;
 	piece = (size_t)(data[0] >> 1) + 1;
 	data++;
 	size--;
@@ -33,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		at += (size_t)used;
 	}
-	if (f.body.len > MAX || (f.body.len && memcmp(f.body.data, data + 4, f.body.len)))
+	if (f.body.len > MAX || (f.body.len && memcmp(f.body.data, data + (f.narrow ? 2 : 4), f.body.len)))
 		abort();
 	frame_fini(&f);
 	return 0;

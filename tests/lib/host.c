@@ -145,3 +145,35 @@ const char *host_refused_attach(struct host *h, const struct attach_ask *ask, in
 	cr_assert_eq(store_serial(h->store), before, "a refusal wrote something");
 	return h->e.text;
 }
+
+static struct outcome serve(struct host *h, const struct service_ask *ask)
+{
+	struct outcome o = { 0 };
+
+	intent_service_create(h->intent, ask, 0, h->wall, note, &o);
+	cr_assert_eq(o.times, 1);
+	cr_assert_eq(o.e.code != 0, id_is_zero(&o.id));
+	return o;
+}
+
+struct id host_served(struct host *h, const struct service_ask *ask)
+{
+	struct outcome o = serve(h, ask);
+	struct record_key key = key_of_id(RECORD_SERVICE, &o.id);
+	struct record r;
+
+	cr_assert_eq(o.e.code, 0, "%s", o.e.text);
+	cr_assert_eq(store_get(h->store, &key, &r), 0, "done was called before the commit");
+	return o.id;
+}
+
+const char *host_refused_service(struct host *h, const struct service_ask *ask, int code)
+{
+	uint64_t before = store_serial(h->store);
+	struct outcome o = serve(h, ask);
+
+	h->e = o.e;
+	cr_assert_eq(h->e.code, code, "%d: %s", h->e.code, h->e.text);
+	cr_assert_eq(store_serial(h->store), before, "a refusal wrote something");
+	return h->e.text;
+}

@@ -57,6 +57,10 @@ struct endpoint_detail host_detail(const struct host *h, const struct id *endpoi
 const char *host_refused_create(struct host *h, const struct network_ask *ask, int code);
 const char *host_refused_attach(struct host *h, const struct attach_ask *ask, int code);
 
+/* Services, in the same way. */
+struct id host_served(struct host *h, const struct service_ask *ask);
+const char *host_refused_service(struct host *h, const struct service_ask *ask, int code);
+
 #define assert_says(sentence, expected)                                                   \
 	do {                                                                              \
 		const char *said_ = (sentence);                                           \

@@ -7,6 +7,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/topo.sh"
 RAW=$BUILD/tests/raw
 [ -x "$RAW" ] || RAW=$TOPO_TOP/build/tests/raw
+ASK=$BUILD/tests/ask
+[ -x "$ASK" ] || ASK=$TOPO_TOP/build/tests/ask
 trap topo_fini EXIT
 
 check() { # NAME COMMAND...

@@ -168,6 +168,22 @@ static struct attempt *attach(struct fleet *f, size_t i, const char *net, const 
 	return a;
 }
 
+/* A service with a VIP: one more attempt, for an address like the others'. */
+static struct attempt *serve(struct fleet *f, size_t i, const char *net, const char *vip)
+{
+	struct attempt *a = &f->attempt[f->count];
+	char name[16];
+	struct service_ask ask = { .network = net, .vip = vip, .name = name };
+
+	snprintf(name, sizeof(name), "s%zu", f->count);
+	cr_assert_lt(f->count, ATTACHES_MAX);
+	f->count++;
+	a->node = i;
+	intent_service_create(f->intent[i], &ask, cluster_now(f->c), cluster_wall(f->c, i), note, a);
+	cluster_settle(f->c, i);
+	return a;
+}
+
 static size_t count_attached(const struct fleet *f)
 {
 	size_t count = 0;
@@ -193,7 +209,21 @@ static const struct endpoint *endpoint(struct fleet *f, const struct attempt *a)
 	return ve->ep;
 }
 
-/* Every node's own endpoints and own blocks together: nothing twice. */
+/* A service is told of by whoever made it, while that one knows it as living. */
+static void count_vips(struct fleet *f, const char *name, uint8_t *given)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct attempt *a = &f->attempt[i];
+		const struct view *v = view(f, a->node);
+		const struct view_network *vn = view_network_find(v, name);
+		const struct view_service *vs = view_service_by_id(v, &a->id);
+
+		if (vs && vs->net == vn)
+			given[addr_distance(&vn->net->subnet.addr, &vs->svc->vip)]++;
+	}
+}
+
+/* Every node's own endpoints and own blocks, and all VIPs together: nothing twice. */
 static void check_nothing_twice(struct fleet *f, const char *name, size_t size)
 {
 	_cleanup_(freep) uint8_t *given = calloc(size, 1), *owned = calloc(size, 1);
@@ -214,6 +244,7 @@ static void check_nothing_twice(struct fleet *f, const char *name, size_t size)
 			owned[k] += owner && id_equal(owner, me);
 		}
 	}
+	count_vips(f, name, given);
 	for (size_t k = 0; k < size; k++) {
 		cr_assert_leq(given[k], 1, ".%zu was given %d times", k, given[k]);
 		cr_assert_leq(owned[k], 1, ".%zu has %d owners", k, owned[k]);
@@ -236,6 +267,8 @@ static void check_complete(struct fleet *f, const char *name, size_t size)
 			     (unsigned long)sum, size);
 		for (size_t k = 0; k < view(f, i)->endpoint_count; k++)
 			cr_assert_not(view(f, i)->endpoint[k].addr_lost);
+		for (size_t k = 0; k < view(f, i)->service_count; k++)
+			cr_assert_not(view(f, i)->service[k].vip_lost);
 	}
 }
 
@@ -317,6 +350,136 @@ Test(ipam_sim, network_made_on_each_side_of_a_split_works_on_both)
 	cr_assert_eq(view(f, 3)->endpoint_count, 4);
 	for (size_t i = 0; i < 2; i++)
 		cr_assert_not(view(f, 3)->network[i].vni_lost);
+}
+
+/* ---- services ---- */
+
+Test(ipam_sim, both_sides_of_a_split_make_services_and_no_vip_is_an_endpoints_address)
+{
+	FLEET(f, 4, 21);
+
+	create(f, 0, "net", "10.1.0.0/24");
+	run_until_equal(f);
+	cluster_split(f->c, 2);
+	for (int round = 0; round < 6; round++) {
+		for (size_t i = 0; i < 4; i++) {
+			serve(f, i, "net", NULL);
+			attach(f, i, "net", NULL);
+			serve(f, i, "net", NULL);
+		}
+		run(f, 2000);
+		check_nothing_twice(f, "net", 256);
+	}
+	check_all_answered(f);
+	cr_assert_eq(count_attached(f), 72, "each side has addresses of its own");
+	cluster_heal_all(f->c);
+	run_until_equal(f);
+	check_complete(f, "net", 256);
+	cr_assert_eq(view(f, 3)->service_count, 48);
+	cr_assert_eq(view(f, 3)->endpoint_count, 24);
+}
+
+Test(ipam_sim, a_node_without_addresses_asks_for_a_vip)
+{
+	FLEET(f, 3, 22);
+	struct attempt *one, *wanted;
+	char text[ADDR_TEXT_MAX];
+
+	f->ahead = false;
+	create(f, 0, "net", "10.1.0.0/29");
+	run_until_equal(f);
+	cr_assert_eq(owned(f, 2, "net"), 0);
+	one = serve(f, 2, "net", NULL);
+	cr_assert_eq(one->times, 0, "it waits for the owner's answer");
+	run(f, 3000);
+	cr_assert_eq(one->times, 1);
+	cr_assert_not(id_is_zero(&one->id), "%s", one->e.text);
+	wanted = serve(f, 1, "net", "10.1.0.2");
+	run(f, 3000);
+	cr_assert_eq(wanted->times, 1);
+	cr_assert_str_eq(addr_format(&view_service_by_id(view(f, 1), &wanted->id)->svc->vip, text),
+			 "10.1.0.2");
+	run_until_equal(f);
+	check_complete(f, "net", 8);
+}
+
+Test(ipam_sim, a_vip_that_another_node_gave_is_refused_naming_its_service)
+{
+	FLEET(f, 2, 23);
+	struct attempt *first, *second;
+
+	create(f, 0, "net", "10.1.0.0/24");
+	run_until_equal(f);
+	first = serve(f, 0, "net", "10.1.0.9");
+	second = attach(f, 1, "net", "10.1.0.9"); /* before it can have heard of the service */
+	run(f, 3000);
+	cr_assert_not(id_is_zero(&first->id), "%s", first->e.text);
+	cr_assert_eq(second->times, 1);
+	cr_assert_not_null(strstr(second->e.text, "is the VIP of service s0"), "%s",
+			   second->e.text);
+	check_complete(f, "net", 256);
+}
+
+Test(ipam_sim, services_and_endpoints_fill_a_subnet_to_the_last_address_and_use_it_again)
+{
+	FLEET(f, 3, 24);
+	struct attempt *again;
+	char id[ID_TEXT_MAX];
+	size_t at, got;
+
+	create(f, 0, "net", "10.1.0.0/26");
+	run_until_equal(f);
+	for (int i = 0; i < 61; i++) {
+		if (i % 2)
+			serve(f, (size_t)i % 3, "net", NULL);
+		else
+			attach(f, (size_t)i % 3, "net", NULL);
+		run(f, 1000);
+		check_nothing_twice(f, "net", 64);
+	}
+	got = count_attached(f);
+	cr_assert_eq(got, 61, "%zu of 61: %s", got, f->attempt[60].e.text);
+	cr_assert(id_is_zero(&serve(f, 1, "net", NULL)->id));
+	run(f, 12000);
+	check_all_answered(f);
+	at = 1; /* a service, made on node 1, removed elsewhere */
+	cr_assert_eq(intent_service_rm(f->intent[2], id_format(&f->attempt[at].id, id),
+				       cluster_wall(f->c, 2), NULL), 0);
+	cluster_settle(f->c, 2);
+	run(f, IPAM_HOLD_MS + 2000);
+	again = attach(f, 0, "net", NULL);
+	run(f, 12000);
+	cr_assert_not(id_is_zero(&again->id), "%s", again->e.text);
+	run_until_equal(f);
+	check_complete(f, "net", 64);
+}
+
+Test(ipam_sim, a_service_removed_on_one_side_and_changed_on_the_other_stays_removed)
+{
+	FLEET(f, 4, 25);
+	struct service_ask change = { .name = "s0", .algorithm = "rr" };
+	struct attempt *service, *taker;
+	struct id id;
+
+	create(f, 0, "net", "10.1.0.0/24");
+	run_until_equal(f);
+	service = serve(f, 0, "net", "10.1.0.9");
+	run_until_equal(f);
+	cluster_split(f->c, 2);
+	cr_assert_eq(intent_service_rm(f->intent[0], "s0", cluster_wall(f->c, 0), NULL), 0);
+	cluster_settle(f->c, 0);
+	run(f, 2000);
+	cr_assert_eq(intent_service_update(f->intent[3], &change, cluster_wall(f->c, 3), &id, NULL),
+		     0);
+	cluster_settle(f->c, 3);
+	taker = attach(f, 0, "net", "10.1.0.9");
+	run(f, 2000);
+	cr_assert_not(id_is_zero(&taker->id), "%s", taker->e.text);
+	cluster_heal_all(f->c);
+	run_until_equal(f);
+	for (size_t i = 0; i < 4; i++)
+		cr_assert_null(view_service_by_id(view(f, i), &service->id));
+	check_complete(f, "net", 256);
 }
 
 /* ---- who comes late ---- */

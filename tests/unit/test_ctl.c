@@ -108,6 +108,133 @@ Test(ctl, attach_gathers_lists_and_labels)
 	cr_assert_str_eq(out, "abc\n");
 }
 
+Test(ctl, attach_as_a_backend)
+{
+	answer(201, "{\"ID\":\"abc\"}");
+	cr_assert_eq(CTL("endpoint", "attach", "--network", "app", "--netns", "c1", "--service", "web",
+			 "--weight", "5"), 0);
+	assert_asked("POST /v1/endpoints {\"Network\":\"app\",\"Netns\":\"c1\",\"Service\":\"web\","
+		     "\"Weight\":\"5\"}\n");
+}
+
+/* ---- services ---- */
+
+Test(ctl, service_create_gathers_its_options_and_prints_the_id_alone)
+{
+	answer(201, "{\"ID\":\"0123456789abcdef0123456789abcdef\",\"Spec\":{}}");
+	cr_assert_eq(CTL("service", "create", "--name", "web", "--network", "app", "--endpoint-mode",
+			 "vip", "--lb", "rr", "--affinity", "client-ip=60", "--prefer", "local", "--vip",
+			 "10.0.0.9", "--port", "80:8080", "--port", "53/udp", "--health", "tcp:80",
+			 "--health-interval", "3"), 0);
+	cr_assert_str_eq(out, "0123456789abcdef0123456789abcdef\n");
+	assert_asked("POST /v1/services {\"Name\":\"web\",\"Network\":\"app\",\"EndpointMode\":\"vip\","
+		     "\"Algorithm\":\"rr\",\"Affinity\":\"client-ip=60\",\"Prefer\":\"local\","
+		     "\"VIP\":\"10.0.0.9\",\"Ports\":[\"80:8080\",\"53/udp\"],\"Health\":\"tcp:80\","
+		     "\"HealthInterval\":\"3\"}\n");
+}
+
+Test(ctl, what_services_cannot_do_is_sent_for_the_daemon_to_refuse)
+{
+	answer(400, "{\"Error\":\"no routing mesh\"}");
+	cr_assert_eq(CTL("service", "create", "--name", "web", "--network", "app", "--opt", "dsr",
+			 "--publish", "published=80,target=80"), 1);
+	assert_asked("POST /v1/services {\"Name\":\"web\",\"Network\":\"app\",\"Options\":{\"dsr\":\"\"},"
+		     "\"Publish\":[\"published=80,target=80\"]}\n");
+	cr_assert_str_eq(complaint, "overlayctl: no routing mesh\n");
+}
+
+Test(ctl, service_create_needs_a_name_and_a_network)
+{
+	answer(201, "{}");
+	cr_assert_eq(CTL("service", "create", "--network", "app"), 2);
+	assert_says(complaint, "--name");
+	cr_assert_eq(CTL("service", "create", "--name", "web"), 2);
+	assert_says(complaint, "--network");
+	cr_assert_eq(CTL("service", "create", "--name", "web", "--network", "app", "more"), 2);
+	assert_asked("");
+}
+
+Test(ctl, services_are_listed_like_dockers)
+{
+	answer(200, "[{\"ID\":\"0123456789abcdef0123456789abcdef\",\"Name\":\"web\",\"Network\":\"app\","
+		    "\"Mode\":\"vip\",\"Replicas\":\"2/3\",\"VIP\":\"10.0.0.9\",\"Ports\":\"80/tcp\"}]");
+	cr_assert_eq(CTL("service", "ls"), 0);
+	assert_asked("GET /v1/services\n");
+	assert_says(out, "ID             NAME   NETWORK   MODE   REPLICAS   VIP        PORTS\n");
+	assert_says(out, "0123456789ab   web    app       vip    2/3        10.0.0.9   80/tcp\n");
+}
+
+Test(ctl, service_inspect_prints_an_array_and_rm_the_names)
+{
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("service", "inspect", "web", "a/b"), 0);
+	assert_asked("GET /v1/services/web\nGET /v1/services/a%2Fb\n");
+	cr_assert_eq(out[0], '[');
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("service", "rm", "web", "db"), 0);
+	assert_asked("DELETE /v1/services/web\nDELETE /v1/services/db\n");
+	cr_assert_str_eq(out, "web\ndb\n");
+}
+
+Test(ctl, service_update_sends_what_is_to_change)
+{
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("service", "update", "web", "--lb", "rr", "--port", "-80", "--port=+81"), 0);
+	assert_asked("PATCH /v1/services/web {\"Algorithm\":\"rr\",\"Ports\":[\"-80\",\"+81\"]}\n");
+	cr_assert_str_eq(out, "web\n");
+	answer(200, "{}");
+	cr_assert_eq(CTL("service", "update", "web"), 2);
+	assert_says(complaint, "what to change");
+	cr_assert_eq(CTL("service", "update", "web", "--vip", "10.0.0.1"), 2);
+	assert_asked("");
+}
+
+Test(ctl, backends_join_leave_and_are_drained)
+{
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("service", "join", "web", "c1", "--weight", "3"), 0);
+	assert_asked("PATCH /v1/endpoints/c1 {\"Weight\":\"3\",\"Service\":\"web\"}\n");
+	cr_assert_str_eq(out, "c1\n");
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("service", "leave", "c1"), 0);
+	assert_asked("PATCH /v1/endpoints/c1 {\"Service\":\"\"}\n");
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("service", "drain", "c1"), 0);
+	assert_asked("PATCH /v1/endpoints/c1 {\"Drain\":true}\n");
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("service", "undrain", "c1", "--json"), 0);
+	assert_asked("PATCH /v1/endpoints/c1 {\"Drain\":false}\n");
+	cr_assert_str_eq(out, "{\n    \"ID\": \"x\"\n}\n");
+	answer(200, "{}");
+	cr_assert_eq(CTL("service", "join", "web"), 2);
+	assert_asked("");
+}
+
+Test(ctl, a_refused_drain_is_said)
+{
+	answer(409, "{\"Error\":\"endpoint c1 lives on node h2\"}");
+	cr_assert_eq(CTL("service", "drain", "c1"), 1);
+	cr_assert_str_eq(complaint, "overlayctl: endpoint c1 lives on node h2\n");
+	cr_assert_str_eq(out, "");
+}
+
+Test(ctl, what_balances_is_a_table_like_ipvsadms)
+{
+	answer(200, "[{\"VIP\":\"10.0.0.9\",\"Service\":\"web\",\"Network\":\"app\","
+		    "\"Algorithm\":\"rr\",\"Backend\":\"10.0.0.2\",\"Name\":\"c1\",\"Weight\":1,"
+		    "\"Active\":3,\"Total\":40}]");
+	cr_assert_eq(CTL("lb", "ls", "--service", "a b"), 0);
+	assert_asked("GET /v1/lb?service=a%20b\n");
+	assert_says(out, "VIP        SERVICE   NETWORK   ALGORITHM   BACKEND    NAME   WEIGHT   ACTIVE   "
+			 "TOTAL\n");
+	assert_says(out, "10.0.0.9   web       app       rr          10.0.0.2   c1          1        3   "
+			 "   40\n");
+	answer(200, "[]");
+	cr_assert_eq(CTL("lb", "ls", "--json"), 0);
+	assert_asked("GET /v1/lb\n");
+	cr_assert_str_eq(out, "[]\n");
+}
+
 Test(ctl, a_relative_namespace_path_is_made_absolute)
 {
 	char cwd[512], want[1024];

@@ -460,6 +460,27 @@ Test(model, a_refused_name_is_quoted_with_what_to_do)
 
 /* ---- tokens ---- */
 
+Test(model, words_survive_being_read_back)
+{
+	uint8_t value;
+
+	for (uint8_t i = 0; i < OV_LB_COUNT; i++) {
+		value = 99;
+		cr_assert_eq(lb_parse(lb_to_str(i), &value), 0);
+		cr_assert_eq(value, i);
+	}
+	cr_assert_eq(lb_parse("wrr", &value), -EINVAL);
+	cr_assert_str_eq(lb_to_str(OV_LB_COUNT), "unknown");
+	cr_assert_eq(protocol_parse("sctp and more", 4, &value), 0);
+	cr_assert_eq(value, IPPROTO_SCTP);
+	cr_assert_eq(protocol_parse("tcp", 2, &value), -EINVAL);
+	cr_assert_str_eq(protocol_to_str(IPPROTO_UDP), "udp");
+	cr_assert_str_eq(protocol_to_str(1), "unknown");
+	cr_assert_str_eq(service_mode_to_str(SERVICE_DNSRR), "dnsrr");
+	cr_assert_str_eq(endpoint_health_to_str(ENDPOINT_UNHEALTHY), "unhealthy");
+	cr_assert_str_eq(endpoint_health_to_str(3), "unknown");
+}
+
 Test(model, tokens_survive_text_and_others_are_refused)
 {
 	uint8_t secret[TOKEN_SECRET_LEN] = { 1, 2, 3 }, back[TOKEN_SECRET_LEN] = { 0 };

@@ -516,6 +516,8 @@ Test(store, removal_of_a_service_is_final_whatever_was_edited_elsewhere)
 	cr_assert(same_hashes(remover, editor));
 	cr_assert_eq(write_service(editor, &pod_one, "shop", false, NOW + 2000, &e), -ESTALE);
 	cr_assert(strstr(e.text, "service shop was removed"), "%s", e.text);
+	put_network(editor, &app_net, "net", false, NOW + 3000);
+	cr_assert_eq(network(editor, &app_net)->stamp.hi, NOW + 3000, "the clock goes on as before");
 }
 
 Test(store, edits_of_one_moment_end_the_same_everywhere)

@@ -5,6 +5,7 @@
  *
  *   start.c      opens the rooms in order, joins or founds a cluster
  *   reconcile.c  state + facts -> plan -> apply, whenever something is dirty
+ *   names.c      state -> names and places of DNS, after each reconcile
  *   flows.c      the data path's maps -> what is over -> removed; which nodes are away
  *   host.c       answers what the control API asks of the daemon
  *   health.c     this node's backends -> health checks -> their records
@@ -23,6 +24,7 @@
 #include "gossip/gossip.h"
 #include "intent/intent.h"
 #include "loop/loop.h"
+#include "serve/dnsd.h"
 #include "serve/gossipd.h"
 #include "serve/healthd.h"
 #include "serve/http.h"
@@ -71,6 +73,7 @@ struct agent {
 	struct http *http;
 	struct healthd *healthd;
 	struct facts_source *facts_source;
+	struct dnsd *dnsd;
 	struct kernel *kernel;
 	struct apply *apply;
 	struct driver driver[PLAN_TABLE_COUNT];
@@ -91,6 +94,12 @@ struct agent {
 	struct loop_timer *tick;   /* retries, audits, housekeeping */
 	uint64_t audit_at, purge_at, leave_at;
 	struct waiter *waiters;
+
+	uint64_t names_serial;     /* of the store, when DNS was last told; UINT64_MAX: never */
+	uint64_t names_retry_at;   /* when places that failed are tried again; UINT64_MAX: none did */
+	struct id *names_away;     /* the nodes that were away then */
+	size_t names_away_count;
+	struct err names_error;    /* why a place has no DNS; code 0: all have */
 
 	size_t error_count;
 	struct row_error error[AGENT_ERRORS_MAX];
@@ -118,6 +127,12 @@ int agent_reconcile_init(struct agent *a, struct err *e);
 void agent_before_wait(void *arg);
 /* Takes the data plane down and forgets the state: after a leave, or when this node was removed. */
 int agent_tear_down(struct agent *a, struct err *e);
+
+/* names.c */
+int agent_names_init(struct agent *a, struct err *e);
+void agent_names_fini(struct agent *a);
+/* Tells DNS what changed since it was told, and tries again what failed. */
+void agent_names_update(struct agent *a);
 
 /* flows.c */
 int agent_flows_init(struct agent *a, struct err *e);

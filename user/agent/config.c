@@ -174,6 +174,11 @@ static int set_pin_dir(struct options *o, const char *text, struct err *e)
 	return set_path(o->pin_dir, text, e);
 }
 
+static int set_resolv_conf(struct options *o, const char *text, struct err *e)
+{
+	return set_path(o->resolv_conf, text, e);
+}
+
 static int set_xdp(struct options *o, const char *text, struct err *e)
 {
 	static const char *const names[] = { "auto", "native", "generic", "off" };
@@ -230,6 +235,7 @@ static int set_log_level(struct options *o, const char *text, struct err *e)
 	X(run_dir, "run-dir", KEY_BOTH, set_run_dir)                                               \
 	X(bpffs, "bpffs", KEY_BOTH, set_bpffs)                                                     \
 	X(pin_dir, "pin-dir", KEY_BOTH, set_pin_dir)                                               \
+	X(resolv_conf, "resolv-conf", KEY_BOTH, set_resolv_conf)                                   \
 	X(xdp, "xdp", KEY_BOTH, set_xdp)                                                           \
 	X(store, "store", KEY_BOTH, set_store)                                                     \
 	X(metrics, "metrics", KEY_BOTH, set_metrics)                                               \
@@ -293,6 +299,7 @@ void options_init(struct options *o)
 		.run_dir = "/run/overlayd",
 		.bpffs = "/sys/fs/bpf",
 		.pin_dir = "overlayd",
+		.resolv_conf = "/etc/resolv.conf",
 		.xdp = OPTION_XDP_AUTO,
 		.log_level = LOG_LEVEL_INFO,
 	};
@@ -314,6 +321,7 @@ void options_override(struct options *o, const struct options *over)
 	TAKE(run_dir, run_dir);
 	TAKE(bpffs, bpffs);
 	TAKE(pin_dir, pin_dir);
+	TAKE(resolv_conf, resolv_conf);
 	TAKE(xdp, xdp);
 	TAKE(log_level, log_level);
 	TAKE(config, config);
@@ -476,6 +484,7 @@ const char *options_help(void)
 	       "  --run-dir DIR         /run/overlayd\n"
 	       "  --bpffs DIR           /sys/fs/bpf\n"
 	       "  --pin-dir DIR         overlayd; below BPFFS\n"
+	       "  --resolv-conf FILE    /etc/resolv.conf; who is asked for names outside the cluster\n"
 	       "  --xdp MODE            auto, native, generic or off\n"
 	       "  --store gossip        where the cluster's state lives\n"
 	       "  --config FILE         the same keys, one a line: key = value\n"

@@ -40,6 +40,7 @@ struct options {
 	char run_dir[OPTIONS_PATH_MAX + 1];
 	char bpffs[OPTIONS_PATH_MAX + 1];
 	char pin_dir[OPTIONS_PATH_MAX + 1];   /* relative to bpffs */
+	char resolv_conf[OPTIONS_PATH_MAX + 1]; /* the host's */
 	enum option_xdp xdp;
 	enum log_level log_level;
 	char config[OPTIONS_PATH_MAX + 1];    /* given by --config */

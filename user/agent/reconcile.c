@@ -378,6 +378,9 @@ static void update_status(struct agent *a)
 	if (a->uplink_error.code)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
 			 (int)sizeof(s->warning[0]) - 1, a->uplink_error.text);
+	if (a->names_error.code)
+		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
+			 (int)sizeof(s->warning[0]) - 1, a->names_error.text);
 	if (agent_flows_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
 		s->warning_count++;
 	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)
@@ -434,6 +437,8 @@ void agent_before_wait(void *arg)
 		announce_self(a);
 		agent_health_update(a);
 	}
+	if (!a->leave_at)
+		agent_names_update(a);
 	update_status(a);
 }
 

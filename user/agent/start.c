@@ -297,7 +297,7 @@ static int open_rooms(struct agent *a, struct err *e)
 		return err_set(e, r, "cannot start: %s", strerror(-r));
 	if ((r = become_member(a, e)) < 0)
 		return r;
-	if ((r = open_gossip(a, e)) < 0)
+	if ((r = open_gossip(a, e)) < 0 || (r = agent_names_init(a, e)) < 0)
 		return r;
 	intent_free(TAKE_PTR(a->intent));
 	r = intent_new(a->store, a->gossip, &a->rng, &a->intent);
@@ -404,6 +404,7 @@ void agent_stop(struct agent *a)
 	http_free(a->http);
 	healthd_free(a->healthd);
 	control_free(a->control);
+	agent_names_fini(a);
 	gossipd_free(a->gossipd);
 	gossip_free(a->gossip);
 	intent_free(a->intent);

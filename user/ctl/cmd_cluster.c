@@ -57,6 +57,7 @@ static void print_counts(struct ctl *c, const json_t *s)
 	      ctl_number(peers, "Alive"), ctl_number(peers, "Suspect"), ctl_number(peers, "Dead"),
 	      ctl_number(peers, "Unknown"));
 	field(c, "Networks", N, ctl_number(s, "Networks"));
+	field(c, "Services", N, ctl_number(s, "Services"));
 	field(c, "Endpoints", N " here, " N " in the cluster", ctl_number(ep, "Local"),
 	      ctl_number(ep, "Total"));
 	field(c, "Gossip", "%s; refused: " N " by key, " N " by version, " N " malformed, " N " records",

@@ -7,7 +7,10 @@
  * DNS_UPSTREAM_TIMEOUT_MS moves it to the next, NXDOMAIN is an answer. A
  * truncated answer is asked again by TCP. Equal questions of several askers are
  * asked once. Record types are not looked into: answers pass as they came, with
- * the asker's id and its spelling of the name.
+ * the asker's id and its spelling of the name, cut (TC) to the size it takes.
+ *
+ * Only questions without EDNS options are shared and kept: a cookie or a client's
+ * subnet makes an answer one asker's own.
  */
 #pragma once
 
@@ -18,6 +21,7 @@
 #define DNS_UPSTREAM_TIMEOUT_MS 4000
 #define DNS_FLIGHT_MAX 1024         /* questions under way; more are answered SERVFAIL */
 #define DNS_FLIGHT_PER_ASKER 128    /* of these, of one namespace; more are answered SERVFAIL */
+#define DNS_FORWARD_QUERY_MAX DNS_UDP_MAX /* longer questions are answered SERVFAIL */
 #define DNS_CACHE_MAX 4096          /* answers kept; the least recently used goes */
 #define DNS_CACHE_TTL_MAX 3600      /* seconds */
 #define DNS_NEGATIVE_TTL_MAX 300    /* RFC 2308: from the SOA, at most this */
@@ -31,9 +35,12 @@ struct dns_upstream {
 
 int dns_forward_new(const struct rng *rng, struct dns_forward **ret_forward);
 void dns_forward_free(struct dns_forward *f); /* questions under way are forgotten */
-/* Replaces the upstreams; questions under way are asked again of the new ones. */
+/*
+ * Replaces the upstreams (no change: nothing happens); questions under way are asked
+ * again of the new ones. 127.0.0.11 is left out: that would be asking ourselves.
+ */
 void dns_forward_set_upstreams(struct dns_forward *f, const struct dns_upstream *upstream,
-			       size_t count);
+			       size_t count, uint64_t now);
 
 /*
  * Asks. `asker` groups questions for DNS_FLIGHT_PER_ASKER, `cookie` comes back
@@ -53,15 +60,22 @@ uint64_t dns_forward_deadline(const struct dns_forward *f);
 struct dns_forward_output {
 	enum { DNS_OUT_ANSWER, DNS_OUT_UDP, DNS_OUT_TCP, DNS_OUT_CANCEL } type;
 	uint64_t cookie;            /* ANSWER */
-	uint64_t exchange;          /* UDP, TCP: hand back to dns_forward_reply; CANCEL: close it */
+	uint64_t exchange;          /* UDP, TCP: hand back to dns_forward_reply; CANCEL: it is over */
 	struct dns_upstream to;     /* UDP, TCP */
 	const uint8_t *data;        /* valid until the next dns_forward_* call */
 	size_t len;
 };
-/* Drain after every call above. An exchange has a socket of its own, hence a random source port. */
+/*
+ * Drain after every call above. An exchange has a socket of its own, hence a random
+ * source port, from its UDP or TCP to its CANCEL, which always comes.
+ */
 bool dns_forward_next_output(struct dns_forward *f, struct dns_forward_output *ret_output);
 
 struct dns_forward_counters {
-	uint64_t asked, from_cache, joined, sent, answered, timed_out, over_limit, refused_reply;
+	uint64_t asked, from_cache;
+	uint64_t joined;        /* to an equal question under way */
+	uint64_t sent, answered, timed_out;
+	uint64_t over_limit;    /* a limit above was met, or memory was out */
+	uint64_t refused_reply; /* not an answer to what was asked, or too late */
 };
 const struct dns_forward_counters *dns_forward_counters(const struct dns_forward *f);

@@ -5,15 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t head_size(const struct frame *f)
+{
+	return f->narrow ? 2 : sizeof(f->head);
+}
+
 bool frame_is_complete(const struct frame *f)
 {
-	return f->head_len == sizeof(f->head) && f->body.len == f->len;
+	return f->head_len == head_size(f) && f->body.len == f->len;
 }
 
 static int start_body(struct frame *f)
 {
-	f->len = (uint32_t)f->head[0] << 24 | (uint32_t)f->head[1] << 16 |
-		 (uint32_t)f->head[2] << 8 | f->head[3];
+	f->len = 0;
+	for (size_t i = 0; i < head_size(f); i++)
+		f->len = f->len << 8 | f->head[i];
 	if (f->len > f->max)
 		return -EMSGSIZE;
 	if (!f->secret || !f->len)
@@ -28,14 +34,14 @@ static int start_body(struct frame *f)
 /* Takes what is missing of the head. Returns bytes used or a negative errno. */
 static ssize_t feed_head(struct frame *f, const uint8_t *p, size_t len)
 {
-	size_t want = sizeof(f->head) - f->head_len, n = len < want ? len : want;
+	size_t want = head_size(f) - f->head_len, n = len < want ? len : want;
 	int r = 0;
 
 	if (!n)
 		return 0;
 	memcpy(f->head + f->head_len, p, n);
 	f->head_len += (uint8_t)n;
-	if (f->head_len == sizeof(f->head))
+	if (f->head_len == head_size(f))
 		r = start_body(f);
 	return r < 0 ? r : (ssize_t)n;
 }
@@ -46,7 +52,7 @@ ssize_t frame_feed(struct frame *f, const void *data, size_t len)
 	ssize_t used = feed_head(f, p, len);
 	size_t n;
 
-	if (used < 0 || f->head_len < sizeof(f->head))
+	if (used < 0 || f->head_len < head_size(f))
 		return used;
 	n = f->len - f->body.len;
 	if (n > len - (size_t)used)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages on a stream: u32 length (big-endian) and that many bytes. The reader
- * takes bytes as they come, in any pieces, and holds no more than arrived.
+ * Messages on a stream: u32 length (big-endian; u16 where DNS is spoken, RFC 1035
+ * 4.2.2) and that many bytes. The reader takes bytes as they come, in any pieces,
+ * and holds no more than arrived.
  */
 #pragma once
 
@@ -11,9 +12,10 @@
 
 struct frame {
 	uint32_t max;     /* longer ones are refused */
+	bool narrow;      /* the length is a u16 */
 	bool secret;      /* one allocation, so that no copy is left behind by growing */
 	uint8_t head[4];
-	uint8_t head_len; /* bytes of head that are here */
+	uint8_t head_len; /* bytes of head that are here, 4 or 2 in all */
 	uint32_t len;     /* as announced, once head is complete */
 	struct buf body;
 };

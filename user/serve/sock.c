@@ -137,6 +137,17 @@ int sock_connect(const struct sockname *to, const struct ov_addr *from)
 	return TAKE_FD(fd);
 }
 
+int sock_connect_datagram(const struct sockname *to)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sockname_to_sockaddr(to, &ss);
+	_cleanup_(closep) int fd = new_socket(to, SOCK_DGRAM);
+
+	if (fd < 0)
+		return fd;
+	return connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : TAKE_FD(fd);
+}
+
 int sock_error(int fd)
 {
 	int error = 0;

@@ -22,5 +22,7 @@ const char *sockname_format(const struct sockname *name, char out[SOCKNAME_TEXT_
 int sock_bind(const struct sockname *name, int type, struct err *e);
 /* Begins to connect, from `from` (NULL: the kernel's choice). The fd or a negative errno. */
 int sock_connect(const struct sockname *to, const struct ov_addr *from);
+/* A datagram socket from a random port, which hears only `to`. The fd or a negative errno. */
+int sock_connect_datagram(const struct sockname *to);
 /* How a begun connect ended: 0 or a negative errno. */
 int sock_error(int fd);

@@ -139,6 +139,8 @@ static bool may_write(const struct record *r, const struct item *it)
 		return id_equal(&r->writer, &it->endpoint.node);
 	case RECORD_BLOCK:
 		return r->stamp.hi && !r->stamp.lo && !id_is_zero(&it->block.owner);
+	case RECORD_SERVICE:
+		return r->tombstone || r->stamp.hi < STAMP_FINAL;
 	case RECORD_CLUSTER:
 		return !r->tombstone;
 	default:

@@ -10,7 +10,7 @@ bool forgotten_has(const struct store *s, const struct record *r)
 	const struct forgotten *f;
 
 	HASH_FIND(hh, s->forgotten, &r->key, sizeof(r->key), f);
-	return f && (record_removal_is_final(r->key.kind) || stamp_cmp(&r->stamp, &f->stamp) <= 0);
+	return f && stamp_cmp(&r->stamp, &f->stamp) <= 0;
 }
 
 void forgotten_free(struct store *s, struct forgotten *f)

@@ -54,13 +54,12 @@ static int next_clock(struct store *s, uint64_t now_ms, struct stamp *ret_stamp)
 int stamp_next(struct store *s, const struct record_key *key, const struct stamp *known,
 	       bool tombstone, uint64_t now_ms, struct stamp *ret_stamp)
 {
+	if (tombstone && record_removal_is_final(key->kind)) {
+		*ret_stamp = (struct stamp){ STAMP_FINAL, 0 };
+		return 0;
+	}
 	switch (key->kind) {
 	case RECORD_NODE:
-		if (tombstone) {
-			*ret_stamp = (struct stamp){ STAMP_FINAL, 0 };
-			return 0;
-		}
-		return next_owned(s, known, ret_stamp);
 	case RECORD_ENDPOINT:
 		return next_owned(s, known, ret_stamp);
 	case RECORD_BLOCK:
@@ -75,6 +74,8 @@ int stamp_next(struct store *s, const struct record_key *key, const struct stamp
 
 void stamp_witness(struct store *s, const struct record *r)
 {
+	if (r->tombstone && record_removal_is_final(r->key.kind))
+		return; /* no time, but the end */
 	if (kind_is_shared(r->key.kind)) {
 		if (stamp_cmp(&r->stamp, &s->clock) > 0)
 			s->clock = r->stamp;

@@ -23,7 +23,7 @@
 #define STORE_RECORDS_MAX 1000000
 /* Stamps stay below this, so that a greater one can always be made. */
 #define STAMP_LIMIT (1ull << 62)
-/* hi of every NODE tombstone: nothing its owner may write is greater. */
+/* hi of every NODE and SERVICE tombstone: nothing that anybody may write is greater. */
 #define STAMP_FINAL (STAMP_LIMIT - 1)
 
 struct version {
