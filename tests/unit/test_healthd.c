@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "serve/health_rule.h"
 #include "serve/healthd_limits.h"
 #include "serve/sock.h"
 #include "sys/netns.h"
@@ -24,7 +25,7 @@
 #define GUARD_MS 30000 /* a test that hangs ends here; none waits for it */
 #define PORT 80
 #define CLIENTS_MAX 128
-#define REPORTS_MAX 64
+#define REPORTS_MAX 1024
 
 /* An interval of 10 is 100 ms here; what answers at all has all of it to do so. */
 static const struct healthd_limits brisk = {
@@ -54,7 +55,7 @@ struct world {
 	int listener;
 	struct loop_io *accept_io;
 	const char *answer; /* NULL: it never says a word */
-	bool bytewise, stop_at_accept;
+	bool bytewise, stop_at_accept, hangs_up;
 	struct client client[CLIENTS_MAX];
 	size_t client_count, open, most_open;
 	/* What healthd said. */
@@ -103,6 +104,10 @@ static void on_accept(void *arg, unsigned int events)
 	(void)events;
 	if (fd < 0)
 		return;
+	if (w->hangs_up) {
+		close(fd);
+		return;
+	}
 	cr_assert_lt(w->client_count, CLIENTS_MAX);
 	w->client_count++;
 	*c = (struct client){ .w = w, .fd = fd };
@@ -412,6 +417,34 @@ Test(healthd, no_more_than_so_many_are_under_way_and_all_get_their_turn)
 	/* Twice as many may be seen: the two next ones connect before two hang-ups are noticed. */
 	cr_assert_leq(w.most_open, 4, "%zu were open", w.most_open);
 	cr_assert_gt(healthd_counters(w.healthd)->waited, 0);
+	world_fini(&w);
+}
+
+Test(healthd, a_thousand_backends_are_all_found_healthy)
+{
+	static struct health_target t[1000];
+	static bool healthy[ARRAY_SIZE(t)];
+	struct world w;
+
+	world_init(&w, &HEALTHD_LIMITS);
+	serve(&w, NULL);
+	w.hangs_up = true;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		t[i] = target(&w, 1);
+		t[i].endpoint = (struct id){ { [0] = (uint8_t)(i >> 8), [1] = (uint8_t)i, [3] = 1 } };
+		t[i].addr = addr_from_v4(0x7f010000u + (uint32_t)i);
+		t[i].interval_s = HEALTH_INTERVAL_MAX_S; /* none comes twice */
+	}
+	set_targets(&w, t, ARRAY_SIZE(t));
+	run(&w, ARRAY_SIZE(t));
+	for (size_t i = 0; i < w.report_count; i++) {
+		const struct id *id = &w.report[i].endpoint;
+
+		cr_assert_eq(w.report[i].health, ENDPOINT_HEALTHY);
+		healthy[id->b[0] << 8 | id->b[1]] = true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		cr_assert(healthy[i], "backend %zu", i);
 	world_fini(&w);
 }
 
