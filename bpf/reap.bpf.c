@@ -46,7 +46,8 @@ static __always_inline int has_client(const struct ov_flow_key *key)
 	return e && e->ifindex;
 }
 
-static __always_inline void forget_flow(const struct ov_flow_key *key, const struct ov_addr *backend)
+static __always_inline void forget_flow(const struct ov_flow_key *key,
+					const struct ov_addr *backend)
 {
 	struct ov_backend_stats_key who = { .vip = key->vip, .backend = *backend,
 					    .vni = vni_of(key) };
