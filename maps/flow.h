@@ -135,7 +135,8 @@ struct ov_reap_stats {
 	__u32 result;                    /* out: OV_REAP_NONE, _KEPT or _EXPIRED (removed) */
 };
 
-#define OV_ORPHAN_IDLE 60 /* seconds without a packet after which a flow without backend or client is removed */
+/* Seconds without a packet after which a flow without its backend or client is removed. */
+#define OV_ORPHAN_IDLE 60
 
 _Static_assert(sizeof(struct ov_flow_key) == 40, "ov_flow_key is ABI");
 _Static_assert(sizeof(struct ov_flow) == 32, "ov_flow is ABI");

@@ -290,11 +290,9 @@ static int reserve(struct build *b, struct sequence *ret_room)
 
 	for (size_t i = 0; i < b->balance_count; i++)
 		backends += b->balance[i].count;
-	err = table_reserve(build_table(b, PLAN_BACKENDS), backends);
+	err = table_grow(build_table(b, PLAN_BACKENDS), backends);
 	if (!err)
-		err = table_reserve(build_table(b, PLAN_CHOICES), 0);
-	if (!err)
-		err = table_reserve(build_table(b, PLAN_SERVICES), b->balance_count * SERVICE_PORT_MAX);
+		err = table_grow(build_table(b, PLAN_SERVICES), b->balance_count * SERVICE_PORT_MAX);
 	ret_room->weighted = calloc(WEIGHTED_MAX, sizeof(*ret_room->weighted));
 	ret_room->place = calloc(MAGLEV_MAX, sizeof(*ret_room->place));
 	return err || !ret_room->weighted || !ret_room->place ? -ENOMEM : 0;
