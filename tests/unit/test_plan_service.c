@@ -122,15 +122,7 @@ Test(plan_service, of_a_service_as_text)
 	declare(it, 53, 53, IPPROTO_UDP);
 	expect_lines(&w, host_a(&h), "map_device backend choices service endpoint attach",
 		"map_device 7 addr=10.10.0.2 vni=4096 mac=02:42:0a:0a:00:02 mtu=1450 "
-		"service=10.10.0.100\n"
-		TWO_BACKENDS
-		"choices 10.10.0.100 vni=4096 chunk=0 backends=0,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-		"0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-		"0,0,0,0,0,0,0,0\n"
-		"service 10.10.0.100 vni=4096 port=53/udp target=0 algorithm=rr choices=2 backends=2 "
-		"affinity=600\n"
-		"service 10.10.0.100 vni=4096 port=80/tcp target=8080 algorithm=rr choices=2 "
-		"backends=2 affinity=600\n"
+		"incarnation=eeee001e service=10.10.0.100\n"
 		"endpoint 10.10.0.2 vni=4096 vtep=192.0.2.1 ifindex=7 mac=02:42:0a:0a:00:02 flags=2 "
 		"incarnation=eeee001e service=10.10.0.100\n"
 		"endpoint 10.10.0.3 vni=4096 vtep=192.0.2.2 ifindex=0 mac=02:42:0a:0a:00:03 flags=2 "
@@ -139,6 +131,14 @@ Test(plan_service, of_a_service_as_text)
 		"incarnation=eeee0020\n"
 		"endpoint 10.10.0.100 vni=4096 vtep=:: ifindex=0 mac=02:42:0a:0a:00:64 flags=17 "
 		"incarnation=eeee0000\n"
+		TWO_BACKENDS
+		"choices 10.10.0.100 vni=4096 chunk=0 backends=0,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+		"0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+		"0,0,0,0,0,0,0,0\n"
+		"service 10.10.0.100 vni=4096 port=53/udp target=0 algorithm=rr choices=2 backends=2 "
+		"affinity=600\n"
+		"service 10.10.0.100 vni=4096 port=80/tcp target=8080 algorithm=rr choices=2 "
+		"backends=2 affinity=600\n"
 		"attach 2 hook=tc_ingress program=uplink mode=off\n"
 		"attach 3 hook=tc_ingress program=tunnel mode=off\n"
 		"attach 7 hook=tc_ingress program=endpoint mode=off\n");
@@ -205,8 +205,6 @@ Test(plan_service, sends_nothing_new_to_who_is_drained_or_away)
 	h.away[0] = world_id(2);
 	h.f.away.count = 1;
 	expect_lines(&w, &h.f, "backend choices service endpoint",
-		"service 10.10.0.100 vni=4096 port=any target=0 algorithm=rr choices=0 backends=0 "
-		"affinity=0\n"
 		"endpoint 10.10.0.2 vni=4096 vtep=192.0.2.1 ifindex=7 mac=02:42:0a:0a:00:02 flags=6 "
 		"incarnation=eeee001e service=10.10.0.100\n"
 		"endpoint 10.10.0.3 vni=4096 vtep=192.0.2.2 ifindex=0 mac=02:42:0a:0a:00:03 flags=14 "
@@ -214,7 +212,9 @@ Test(plan_service, sends_nothing_new_to_who_is_drained_or_away)
 		"endpoint 10.10.0.4 vni=4096 vtep=192.0.2.2 ifindex=0 mac=02:42:0a:0a:00:04 flags=0 "
 		"incarnation=eeee0020\n"
 		"endpoint 10.10.0.100 vni=4096 vtep=:: ifindex=0 mac=02:42:0a:0a:00:64 flags=1 "
-		"incarnation=eeee0000\n");
+		"incarnation=eeee0000\n"
+		"service 10.10.0.100 vni=4096 port=any target=0 algorithm=rr choices=0 backends=0 "
+		"affinity=0\n");
 }
 
 Test(plan_service, that_checks_health_wants_it_shown)
@@ -279,7 +279,8 @@ Test(plan_service, of_a_removed_service_leaves_plain_endpoints)
 
 	shop(&w)->tombstone = true;
 	expect_lines(&w, host_a(&h), "backend choices service map_device",
-		"map_device 7 addr=10.10.0.2 vni=4096 mac=02:42:0a:0a:00:02 mtu=1450\n");
+		"map_device 7 addr=10.10.0.2 vni=4096 mac=02:42:0a:0a:00:02 mtu=1450 "
+		"incarnation=eeee001e\n");
 }
 
 Test(plan_service, with_too_many_backends_counts_those_it_leaves_out)

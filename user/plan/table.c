@@ -41,6 +41,7 @@ void tables_init(struct plan *p)
 
 int table_reserve(struct plan_table *t, size_t max)
 {
+	free(t->rows);
 	t->rows = calloc(max ? max : 1, t->key_size + t->value_size);
 	t->room = max;
 	return t->rows ? 0 : -ENOMEM;

@@ -6,7 +6,7 @@
 
 /* Sizes of all tables, and no rows. */
 void tables_init(struct plan *p);
-/* Room for `max` rows in all. 0 or -ENOMEM. */
+/* Room for `max` rows in all, and no row yet. 0 or -ENOMEM. */
 int table_reserve(struct plan_table *t, size_t max);
 /* Room for `more` rows behind those that are there. 0 or -ENOMEM. */
 int table_grow(struct plan_table *t, size_t more);
