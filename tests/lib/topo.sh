@@ -11,6 +11,7 @@
 #   ctl N ARG...              overlayctl of host N
 #   at X COMMAND...           runs COMMAND inside namespace X (hN, a container, fab)
 #   spawn X COMMAND...        the same in the background; its pid is $SPAWN
+#   named X COMMAND...        as `at`, with names resolved by 127.0.0.11
 #   topo_fini                 ends every daemon by its pid and removes all of it
 #
 #            fab: bridge br0
@@ -51,6 +52,16 @@ at() {
 	local space=$1
 	shift
 	nsenter --net="/run/netns/$TOPO-$space" "$@"
+}
+
+# A container's /etc/resolv.conf is its runtime's to write; here a mount namespace stands in.
+named() {
+	local space=$1
+	shift
+	echo 'nameserver 127.0.0.11' >"$WORK/resolv.container"
+	# shellcheck disable=SC2016 # for the inner shell
+	at "$space" unshare --mount sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' \
+		"$WORK/resolv.container" "$@"
 }
 
 # spawn X COMMAND...: in the background inside X; its pid is $SPAWN, ended by topo_fini.
