@@ -9,7 +9,10 @@ RAW=$BUILD/tests/raw
 [ -x "$RAW" ] || RAW=$TOPO_TOP/build/tests/raw
 ASK=$BUILD/tests/ask
 [ -x "$ASK" ] || ASK=$TOPO_TOP/build/tests/ask
+LOAD=$BUILD/tests/load
+[ -x "$LOAD" ] || LOAD=$TOPO_TOP/build/tests/load
 trap topo_fini EXIT
+declare -A VIP=() SERVER=()
 
 check() { # NAME COMMAND...
 	local name=$1
@@ -73,4 +76,41 @@ network() { # HOSTS NAME ARG...: created on host 1, known on all of them
 	for ((n = 2; n <= hosts; n++)); do
 		await 15 ctl "$n" network inspect "$name" >/dev/null || die "h$n never heard of $name"
 	done
+}
+
+# ---- services ----
+
+service() { # HOSTS NAME ARG...: created on host 1, known on all of them; its VIP is in ${VIP[NAME]}
+	local hosts=$1 name=$2 n
+	shift 2
+	ctl 1 service create --name "$name" "$@" >/dev/null || die "service create $name failed"
+	for ((n = 2; n <= hosts; n++)); do
+		await 15 ctl "$n" service inspect "$name" >/dev/null || die "h$n never heard of $name"
+	done
+	VIP[$name]=$(ctl 1 --json service inspect "$name" | jq -r '.[0].Endpoint.VirtualIPs[0].Addr // "" | split("/")[0]')
+}
+lb() { # HOST SERVICE JQ-FILTER: of the rows of `lb ls`
+	ctl "$1" --json lb ls --service "$2" | jq -r "$3"
+}
+takes() { # HOST SERVICE BACKEND...: these, and no other, take new flows of that host
+	local host=$1 svc=$2
+	shift 2
+	same "$(lb "$host" "$svc" '[.[] | select(.Old | not).Name] | sort | join(" ")' | xargs)" \
+		"$(printf '%s\n' "$@" | sort | xargs)"
+}
+takes_everywhere() { # HOSTS SERVICE BACKEND...
+	local hosts=$1 n
+	shift
+	for ((n = 1; n <= hosts; n++)); do takes "$n" "$@" || return; done
+}
+serves() { # CONTAINER PORT: somebody listens there
+	at "$1" ss -Hltn "sport = :$2" | grep -q .
+}
+serve() { # CONTAINER PORT [ARG...]: `load serve` under the container's name; its pid in ${SERVER[CONTAINER:PORT]}
+	spawn "$1" "$LOAD" serve "$@" 2>>"$WORK/serve.log"
+	SERVER[$1:$2]=$SPAWN
+	await 5 serves "$1" "$2" || die "no server in $1"
+}
+counted() { # KEY FILE: what `load` printed for it
+	awk -v k="$1" '$0 ~ "^" k " [0-9]+$" { n = $NF } END { print n + 0 }' "$2"
 }

@@ -6,6 +6,7 @@
  *   raw send IFACE text=T [n=1] [smac= dmac= sip= dip= sport= dport=] [type=0x0800]
  *                  [cut=BYTES] [vni=N ismac= idmac= isip= idip=]
  *   raw arp  IFACE op=1|2 smac= dmac= sip= dip=
+ *   raw syn  IFACE n=N smac= dmac= sip= dip= dport=      from as many ports and more
  *   raw hear IFACE SECONDS T      exit 0 when a frame holding T comes in, 1 when none does
  *
  * With vni= the frame carries a VXLAN packet (RFC 7348) around an inner frame.
@@ -154,6 +155,39 @@ static void build_arp(char **o)
 	put_ip(option(o, "dip", ""));
 }
 
+static void put_syn(const char *sip, const char *dip)
+{
+	size_t ip = len;
+	uint16_t sum;
+
+	put("\x45\x00\x00\x28\x00\x00\x40\x00\x40\x06\x00\x00", 12);
+	put_ip(sip);
+	put_ip(dip);
+	sum = checksum(frame + ip, 20);
+	frame[ip + 10] = (uint8_t)(sum >> 8);
+	frame[ip + 11] = (uint8_t)sum;
+	put("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 12);
+	put("\x50\x02\xff\xff\x00\x00\x00\x00", 8);
+}
+
+/* The source port and its share of the checksum are all that differs. */
+static void vary_syn(uint8_t *tcp, uint32_t pseudo, unsigned int sport, unsigned int dport)
+{
+	uint32_t sum = pseudo;
+
+	tcp[0] = (uint8_t)(sport >> 8);
+	tcp[1] = (uint8_t)sport;
+	tcp[2] = (uint8_t)(dport >> 8);
+	tcp[3] = (uint8_t)dport;
+	tcp[16] = tcp[17] = 0;
+	sum += (uint16_t)~checksum(tcp, 20);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~sum;
+	tcp[16] = (uint8_t)(sum >> 8);
+	tcp[17] = (uint8_t)sum;
+}
+
 static int packet_socket(const char *ifname, unsigned int protocol)
 {
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons((uint16_t)protocol) };
@@ -176,6 +210,29 @@ static int transmit(const char *ifname, char **o)
 	for (unsigned int i = 0; i < n; i++)
 		if (send(fd, frame, len, 0) < 0)
 			fail("send");
+	return 0;
+}
+
+#define PORT_FIRST 1024
+
+/* Every port of ours to dport, then every one to the next, and so on. */
+static int flood(const char *ifname, char **o)
+{
+	unsigned int n = number(option(o, "n", "1")), dport = number(option(o, "dport", "80"));
+	int fd = packet_socket(ifname, 0);
+	uint32_t pseudo;
+
+	put_ether(option(o, "dmac", ""), option(o, "smac", ""), ETH_P_IP);
+	put_syn(option(o, "sip", ""), option(o, "dip", ""));
+	pseudo = (uint16_t)~checksum(frame + ETH_HLEN + 12, 8) + 6u + 20u;
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int ports = 65536 - PORT_FIRST;
+
+		vary_syn(frame + ETH_HLEN + 20, pseudo, PORT_FIRST + i % ports, dport + i / ports);
+		while (send(fd, frame, len, 0) < 0)
+			if (errno != ENOBUFS)
+				fail("send");
+	}
 	return 0;
 }
 
@@ -217,8 +274,10 @@ int main(int argc, char **argv)
 		build_arp(argv + 3);
 		return transmit(argv[2], argv + 3);
 	}
+	if (argc >= 3 && !strcmp(argv[1], "syn"))
+		return flood(argv[2], argv + 3);
 	if (argc == 5 && !strcmp(argv[1], "hear"))
 		return hear(argv[2], atof(argv[3]), argv[4]);
-	fputs("usage: raw send|arp IFACE KEY=VALUE... | raw hear IFACE SECONDS TEXT\n", stderr);
+	fputs("usage: raw send|arp|syn IFACE KEY=VALUE... | raw hear IFACE SECONDS TEXT\n", stderr);
 	return 2;
 }
