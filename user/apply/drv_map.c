@@ -13,11 +13,14 @@
 #include "drivers.h"
 
 #define ENOTSUPP 524 /* the kernel's own: this map has no such operation */
+#define VALUE_MAX 512 /* bytes of the largest value of maps/ */
 #define BATCH_ROWS 4096 /* must hold the fullest hash bucket; grown when it does not */
+
+_Static_assert(sizeof(struct ov_choices) <= VALUE_MAX, "no value is larger");
 
 static const uint8_t *zeroes(size_t size)
 {
-	static const uint8_t zero[256];
+	static const uint8_t zero[VALUE_MAX];
 
 	return size <= sizeof(zero) ? zero : NULL;
 }
@@ -33,7 +36,7 @@ static int map_failed(const struct map_ctx *m, const char *what, int r, struct e
 
 static int observe_array(const struct map_ctx *m, int fd, struct plan_table *t, size_t *cap)
 {
-	uint8_t value[256] = { 0 };
+	uint8_t value[VALUE_MAX] = { 0 };
 	uint32_t key = 0;
 	int r = bpf_map_lookup_elem(fd, &key, value);
 
@@ -44,7 +47,7 @@ static int observe_array(const struct map_ctx *m, int fd, struct plan_table *t, 
 
 static int observe_one_by_one(const struct map_ctx *m, int fd, struct plan_table *t, size_t *cap)
 {
-	uint8_t key[64], next[64], value[256];
+	uint8_t key[64], next[64], value[VALUE_MAX];
 	int r = bpf_map_get_next_key(fd, NULL, next);
 
 	while (!r) {
