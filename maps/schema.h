@@ -6,7 +6,9 @@
  * by apply/ alone and only read by programs; a DATAPATH map the other way round.
  * HASH maps are not preallocated, so `entries` is a bound and costs only a bucket
  * of 16 bytes; TABLE (a preallocated HASH) and LRU_HASH take all memory at once.
- * All maps together stay below 100 MiB when they are empty.
+ * All maps together stay below 100 MiB when they are empty, `flows` and `brief`
+ * full or not (tests/unit/test_kernel_maps.c asks the kernel). README.md says what
+ * rows of the HASH maps add.
  */
 #pragma once
 
@@ -30,7 +32,7 @@
 	X(devices, HASH, struct ov_device_key, struct ov_device, 65536, CONTROL)        \
 	X(services, HASH, struct ov_service_key, struct ov_service, 65536, CONTROL)     \
 	X(backends, HASH, struct ov_backend_key, struct ov_backend, 131072, CONTROL)    \
-	X(choices, HASH, struct ov_choices_key, struct ov_choices, 262144, CONTROL)     \
+	X(choices, HASH, struct ov_choices_key, struct ov_choices, 131072, CONTROL)     \
 	X(counters, PERCPU_ARRAY, __u32, struct ov_counter, OV_VERDICT_COUNT, DATAPATH) \
 	X(flows, TABLE, struct ov_flow_key, struct ov_flow, OV_FLOWS, DATAPATH)         \
 	X(brief, LRU_HASH, struct ov_flow_key, struct ov_flow, OV_BRIEF, DATAPATH)      \

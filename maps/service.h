@@ -3,7 +3,7 @@
  * What a new flow to a service's VIP is sent to. Three maps, read once a flow:
  *
  *   services  (VIP, port) -> algorithm, how many backends, how long the sequence
- *   choices   (VIP, chunk) -> 64 places of that sequence, each a backend's index
+ *   choices   (VIP, chunk) -> 256 places of that sequence, each a backend's index
  *   backends  (VIP, index) -> who that is
  *
  * The sequence ("choices") is a Maglev table (Eisenbud et al., NSDI 2016) for
@@ -54,7 +54,11 @@ struct ov_backend {
 	__u16 pad;
 };
 
-#define OV_CHOICES_PER_CHUNK 64
+/*
+ * Few large rows: what it takes to write a service is mostly a cost per row. A
+ * Maglev table of 2 backends (251 places) is one.
+ */
+#define OV_CHOICES_PER_CHUNK 256
 
 struct ov_choices_key {
 	struct ov_addr vip;
@@ -70,4 +74,4 @@ _Static_assert(sizeof(struct ov_service) == 16, "ov_service is ABI");
 _Static_assert(sizeof(struct ov_backend_key) == 24, "ov_backend_key is ABI");
 _Static_assert(sizeof(struct ov_backend) == 24, "ov_backend is ABI");
 _Static_assert(sizeof(struct ov_choices_key) == 24, "ov_choices_key is ABI");
-_Static_assert(sizeof(struct ov_choices) == 128, "ov_choices is ABI");
+_Static_assert(sizeof(struct ov_choices) == 512, "ov_choices is ABI");

@@ -69,35 +69,16 @@ dns_p99() { # SERVER NAMES: microseconds
 		awk '{ v[NR] = $1 } END { printf "%.0f", v[int(NR * 0.99 + 0.5)] }'
 }
 
-dns_row() { # LABEL FUNCTION NAMES
-	local round server order=(dnsmasq overlayd)
-	for ((round = 1; round <= ROUNDS; round++)); do
-		for server in "${order[@]}"; do
-			progress "$1, round $round of $ROUNDS, $server"
-			echo "$server $("$2" "$server" "$3")"
-		done
-		order=("${order[1]}" "${order[0]}")
-	done | sort -k1,1 -k2,2n | awk -v label="$1" '
-		{ v[$1, ++n[$1]] = $2 + 0 }
-		function med(s) { return n[s] % 2 ? v[s, (n[s] + 1) / 2] : (v[s, n[s] / 2] + v[s, n[s] / 2 + 1]) / 2 }
-		function text(x) { return sprintf(x < 1000 ? "%.2f" : "%.0f", x) }
-		function cell(s) { return text(med(s)) " [" text(v[s, 1]) ".." text(v[s, n[s]]) "]" }
-		END { printf "%-44s %-24s %-24s %8.2f %4d\n", label, cell("dnsmasq"), cell("overlayd"),
-			med("overlayd") / med("dnsmasq"), n["overlayd"] }'
-	progress ""
-}
-
 part_dns() {
 	"$TOPO_TOP/tools/install-deps" --bench
 	[ -x "$BUILD/overlayd" ] || die "$BUILD/overlayd is missing: run \"make\" first"
 	dns_init
-	printf '%-44s %-24s %-24s %8s %4s\n' "DNS in a container, median [min..max]" dnsmasq overlayd \
-		"ratio" n
-	dns_row "cluster's names by UDP, k/s" dns_rate own
-	dns_row "  99th percentile, us (lower is better)" dns_p99 own
-	dns_row "others' names, kept, by UDP, k/s" dns_rate kept
-	dns_row "  99th percentile, us (lower is better)" dns_p99 kept
-	dns_row "cluster's names by TCP, k/s" dns_rate_tcp own
+	pair_head "DNS in a container" dnsmasq overlayd
+	pair_row "cluster's names by UDP, k/s" dns_rate dnsmasq overlayd own
+	pair_row "  99th percentile, us (lower is better)" dns_p99 dnsmasq overlayd own
+	pair_row "others' names, kept, by UDP, k/s" dns_rate dnsmasq overlayd kept
+	pair_row "  99th percentile, us (lower is better)" dns_p99 dnsmasq overlayd kept
+	pair_row "cluster's names by TCP, k/s" dns_rate_tcp dnsmasq overlayd own
 	echo
 	paths_fini
 }

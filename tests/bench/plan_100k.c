@@ -6,18 +6,19 @@
  * or whether some table must become incremental; and what so many records weigh in
  * memory, in a real store.
  *
- *   plan_100k [ENDPOINTS [NODES [ROUNDS [SERVICES]]]]      default 100000 200 5 10000
+ *   plan_100k [ENDPOINTS [NODES [ROUNDS [SERVICES [BPFFS]]]]]     default 100000 200 5 10000
  *
  * Every endpoint is a backend of a service with a Maglev table. The kernel is a
- * count here; run by root, all rows of BPF maps are also written to maps of the
- * kernel (nobody else's: they are not pinned), a row a call as the drivers do.
+ * count here. With BPFFS, a directory where a bpffs is or can be mounted, all rows of
+ * maps are also written to the kernel's, from nothing, by the daemon's own drivers
+ * (devices and programs remain a count), and read back as a restarted daemon does.
  */
-#include <bpf/bpf.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <unistd.h>
 #include <sys/resource.h>
 
-#include "apply/apply.h"
+#include "apply/kernel.h"
 #include "base/rng.h"
 #include "plan/plan.h"
 #include "store/store.h"
@@ -31,6 +32,8 @@ struct cluster_state {
 	struct store *store;
 	const struct item **item; /* nodes, networks, services, endpoints, in this order */
 	size_t body_bytes, store_bytes;
+	const char *bpffs;     /* NULL: the kernel's maps are left alone */
+	uint64_t map_bytes[2]; /* empty, filled */
 	struct facts facts;
 	struct fact_device *device;
 	struct fact_route *route;
@@ -264,34 +267,10 @@ static void on_error(void *arg, enum plan_table_id table, const uint8_t *key, co
 	tool_die("a row of %s failed: %s", plan_table_to_str(table), e->text);
 }
 
-/* ---- the kernel's maps ---- */
-
-/* Maps like ours, written and gone again. 0 when this user may not. */
-static uint64_t write_maps(const struct plan *p)
-{
-	uint64_t took = 0;
-
-	for (int id = PLAN_CONFIG; id < PLAN_ATTACH; id++) {
-		LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-		const struct plan_table *t = &p->table[id];
-		int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "bench", (uint32_t)t->key_size,
-					(uint32_t)t->value_size, 524288, &opts);
-		uint64_t start = now_ns();
-
-		if (fd < 0)
-			return 0;
-		for (size_t i = 0; i < t->count; i++)
-			if (bpf_map_update_elem(fd, plan_row(t, i), plan_row(t, i) + t->key_size, 0))
-				tool_die("the kernel took no row %zu of %s", i, plan_table_to_str(id));
-		took += now_ns() - start;
-		close(fd);
-	}
-	return took;
-}
-
 /* ---- figures ---- */
 
-enum step { STEP_VIEW, STEP_PLAN, STEP_FIRST, STEP_SAME, STEP_ONE, STEP_DRAIN, STEP_MAPS, STEP_COUNT };
+enum step { STEP_VIEW, STEP_PLAN, STEP_FIRST, STEP_SAME, STEP_ONE, STEP_DRAIN, STEP_MAPS,
+	    STEP_ALL, STEP_ADOPT, STEP_COUNT };
 
 static const char *const step_text[STEP_COUNT] = {
 	[STEP_VIEW] = "view_build", [STEP_PLAN] = "plan_build",
@@ -299,6 +278,8 @@ static const char *const step_text[STEP_COUNT] = {
 	[STEP_ONE] = "one endpoint moves: view, plan and apply",
 	[STEP_DRAIN] = "one backend is drained: the same",
 	[STEP_MAPS] = "all rows into the kernel's maps",
+	[STEP_ALL] = "from records to full maps: view, plan, rows",
+	[STEP_ADOPT] = "a restarted daemon reads them: nothing to do",
 };
 
 static void must(const char *what, int r)
@@ -386,6 +367,96 @@ static uint64_t drain_one(struct cluster_state *c, struct apply *a)
 	return at[2] - at[0] + took;
 }
 
+/* ---- the kernel's maps ---- */
+
+static uint64_t map_bytes(int fd)
+{
+	unsigned long long bytes = 0;
+	char path[64], line[128];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+static uint64_t maps_bytes(struct kernel *k)
+{
+	uint64_t sum = 0;
+
+	for (int id = 0; id < BPF_MAP_COUNT; id++)
+		sum += map_bytes(bpf_map_fd(kernel_bpf(k), (enum bpf_map_id)id));
+	return sum;
+}
+
+/* Drivers of the real maps; what is no map stays a count. */
+static struct apply *open_maps(struct kernel *k, const struct driver counting[PLAN_TABLE_COUNT])
+{
+	struct driver driver[PLAN_TABLE_COUNT];
+	struct apply *a;
+
+	kernel_drivers(k, driver);
+	for (int id = 0; id < PLAN_TABLE_COUNT; id++)
+		if (id < PLAN_CONFIG || id > PLAN_SERVICES)
+			driver[id] = counting[id];
+	must("apply_new", apply_new(driver, &a));
+	return a;
+}
+
+static void expect_same(const struct plan *p, const struct apply_stats *s)
+{
+	size_t rows = 0;
+
+	for (int id = PLAN_CONFIG; id <= PLAN_SERVICES; id++)
+		rows += p->table[id].count;
+	if (s->same != rows || s->updated || s->removed)
+		tool_die("of %zu map rows %u were read back; %u were to be updated, %u to be removed",
+			 rows, s->same, s->updated, s->removed);
+}
+
+/* *ret_bytes: what the maps take, before and after. */
+static void fill_maps(struct cluster_state *c, const struct driver counting[PLAN_TABLE_COUNT],
+		      struct samples step[STEP_COUNT], uint64_t ret_bytes[2])
+{
+	struct bpf_place place = { .bpffs = c->bpffs, .pin_dir = "bench-plan" };
+	uint64_t at[3], took;
+	struct err e = { 0 };
+	struct kernel *k;
+	struct view v;
+	struct plan p;
+
+	if (kernel_open(&place, &k, &e))
+		tool_die("%s", e.text);
+	ret_bytes[0] = maps_bytes(k);
+
+	struct apply *a = open_maps(k, counting);
+
+	plan_make(c, &v, &p, at);
+	apply_timed(a, &p, &took);
+	samples_add(&step[STEP_MAPS], took);
+	samples_add(&step[STEP_ALL], at[2] - at[0] + took);
+	ret_bytes[1] = maps_bytes(k);
+	apply_free(a);
+	a = open_maps(k, counting);
+
+	struct apply_stats s = apply_timed(a, &p, &took);
+
+	expect_same(&p, &s);
+	samples_add(&step[STEP_ADOPT], took);
+	apply_free(a);
+	plan_fini(&p);
+	view_fini(&v);
+	kernel_close(k);
+	if (bpf_detach_all(&place, &e) < 0)
+		tool_die("%s", e.text);
+}
+
 static size_t round_run(struct cluster_state *c, struct samples step[STEP_COUNT])
 {
 	struct driver driver[PLAN_TABLE_COUNT];
@@ -400,8 +471,9 @@ static size_t round_run(struct cluster_state *c, struct samples step[STEP_COUNT]
 	samples_add(&step[STEP_PLAN], at[2] - at[1]);
 	for (int i = 0; i < PLAN_TABLE_COUNT; i++) {
 		sizes[i] = (struct sizes){ p.table[i].key_size, p.table[i].value_size };
-		driver[i] = (struct driver){ plan_table_to_str(i), count_observe, count_upsert,
-					     count_remove, &sizes[i] };
+		driver[i] = (struct driver){ .name = plan_table_to_str(i), .observe = count_observe,
+					     .upsert = count_upsert, .remove = count_remove,
+					     .ctx = &sizes[i] };
 	}
 	must("apply_new", apply_new(driver, &a));
 
@@ -418,10 +490,11 @@ static size_t round_run(struct cluster_state *c, struct samples step[STEP_COUNT]
 			 rows, first.added, again.same, again.added, again.updated, again.removed);
 	samples_add(&step[STEP_ONE], move_one(c, a));
 	samples_add(&step[STEP_DRAIN], drain_one(c, a));
-	samples_add(&step[STEP_MAPS], write_maps(&p));
 	apply_free(a);
 	plan_fini(&p);
 	view_fini(&v);
+	if (c->bpffs)
+		fill_maps(c, driver, step, c->map_bytes);
 	return rows;
 }
 
@@ -448,6 +521,7 @@ int main(int argc, char **argv)
 
 	cluster_make(&c, arg_number(argc, argv, 1, 100000, 1), arg_number(argc, argv, 2, 200, 3),
 		     arg_number(argc, argv, 4, 10000, 0));
+	c.bpffs = argc > 5 ? argv[5] : NULL;
 	for (int i = 0; i < STEP_COUNT; i++)
 		samples_init(&step[i], rounds);
 	for (size_t i = 0; i < rounds; i++)
@@ -458,6 +532,8 @@ int main(int argc, char **argv)
 	       c.facts.device_count);
 	for (int i = 0; i < STEP_COUNT; i++) {
 		samples_sort(&step[i]);
+		if (!step[i].count)
+			continue;
 		printf("  %-42s %9.2f ms  [%.2f..%.2f] n=%zu\n", step_text[i],
 		       samples_at(&step[i], 500) / 1e6, samples_at(&step[i], 0) / 1e6,
 		       samples_at(&step[i], 1000) / 1e6, step[i].count);
@@ -467,6 +543,9 @@ int main(int argc, char **argv)
 	       "the store with its view", c.store_bytes >> 20, c.store_bytes / c.item_count,
 	       c.body_bytes / c.item_count);
 	printf("  %-42s %9ld MB\n", "peak memory, plan and all", usage.ru_maxrss / 1024);
+	if (c.map_bytes[1])
+		printf("  %-42s %9" PRIu64 " MB, %" PRIu64 " MB of them while empty\n",
+		       "the kernel's maps", c.map_bytes[1] >> 20, c.map_bytes[0] >> 20);
 	cluster_free(&c);
 	return 0;
 }

@@ -3,7 +3,7 @@
 # product, so they are compiled in one step and do not wait for its programs.
 
 BENCH_TRAFFIC := $(B)/bench/tcp_rr $(B)/bench/udp_rate
-BENCH_PRODUCT := $(B)/bench/prog_run $(B)/bench/plan_100k
+BENCH_PRODUCT := $(B)/bench/prog_run $(B)/bench/lb_run $(B)/bench/plan_100k
 
 $(BENCH_TRAFFIC): $(B)/bench/%: tests/bench/%.c tests/bench/tool.h
 	$(call say,CC,$@)mkdir -p $(@D) && $(COMPILE) -MF $@.d -pie -o $@ $<
@@ -11,6 +11,10 @@ $(BENCH_TRAFFIC): $(B)/bench/%: tests/bench/%.c tests/bench/tool.h
 $(BENCH_PRODUCT): $(B)/bench/%: $(B)/tests/bench/%.o $(B)/libovsys.a $(B)/libovcore.a
 	$(call say,LINK,$@)mkdir -p $(@D) && $(LINK) -o $@ $(GROUP) $(LDLIBS)
 
+$(B)/bench/lb_wrap.bpf.o: tests/bench/lb_wrap.bpf.c tests/bench/lb_wrap.h
+	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/tests/bench/lb_run.o: CPPFLAGS += -DLB_WRAP_OBJECT='"$(abspath $(B))/bench/lb_wrap.bpf.o"'
+
 bench-traffic: $(BENCH_TRAFFIC)
-bench-tools: $(BENCH_TRAFFIC) $(BENCH_PRODUCT)
+bench-tools: $(BENCH_TRAFFIC) $(BENCH_PRODUCT) $(B)/bench/lb_wrap.bpf.o
 .PHONY: bench-traffic bench-tools

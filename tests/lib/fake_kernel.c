@@ -35,7 +35,13 @@ void fake_kernel_fail(struct fake_kernel *k, unsigned int nth)
 {
 	k->op_count = 0;
 	k->changes = 0;
+	k->calls = 0;
 	k->fail_at = nth;
+}
+
+void fake_kernel_batch(struct fake_kernel *k, size_t many)
+{
+	k->many = many;
 }
 
 static void note(struct fake_ctx *c, enum fake_op_kind kind, const uint8_t *key)
@@ -83,7 +89,7 @@ static bool fails(struct fake_kernel *k)
 	return ++k->changes == k->fail_at;
 }
 
-static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e)
+static int put(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e)
 {
 	struct fake_ctx *c = ctx;
 	struct plan_table *t = &c->kernel->held[c->id];
@@ -106,7 +112,7 @@ static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exis
 	return 0;
 }
 
-static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struct err *e)
+static int take(void *ctx, const uint8_t *key, const uint8_t *value, struct err *e)
 {
 	struct fake_ctx *c = ctx;
 	struct plan_table *t = &c->kernel->held[c->id];
@@ -123,6 +129,42 @@ static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struc
 	return 0;
 }
 
+static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e)
+{
+	((struct fake_ctx *)ctx)->kernel->calls++;
+	return put(ctx, key, value, exists, e);
+}
+
+static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struct err *e)
+{
+	((struct fake_ctx *)ctx)->kernel->calls++;
+	return take(ctx, key, value, e);
+}
+
+static size_t upsert_many(void *ctx, const struct apply_row *rows, size_t count)
+{
+	struct fake_kernel *k = ((struct fake_ctx *)ctx)->kernel;
+	size_t done = 0;
+
+	k->calls++;
+	while (done < count && done < k->many &&
+	       !put(ctx, rows[done].key, rows[done].value, rows[done].exists, &(struct err){ 0 }))
+		done++;
+	return done;
+}
+
+static size_t remove_many(void *ctx, const struct apply_row *rows, size_t count)
+{
+	struct fake_kernel *k = ((struct fake_ctx *)ctx)->kernel;
+	size_t done = 0;
+
+	k->calls++;
+	while (done < count && done < k->many &&
+	       !take(ctx, rows[done].key, rows[done].value, &(struct err){ 0 }))
+		done++;
+	return done;
+}
+
 void fake_kernel_drivers(struct fake_kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT])
 {
 	for (int i = 0; i < PLAN_TABLE_COUNT; i++) {
@@ -131,6 +173,8 @@ void fake_kernel_drivers(struct fake_kernel *k, struct driver ret_driver[PLAN_TA
 			.observe = observe,
 			.upsert = upsert,
 			.remove = remove_row,
+			.upsert_many = k->many ? upsert_many : NULL,
+			.remove_many = k->many ? remove_many : NULL,
 			.ctx = &k->ctx[i],
 		};
 	}

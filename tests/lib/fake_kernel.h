@@ -35,12 +35,16 @@ struct fake_kernel {
 	unsigned int changes;  /* upserts and removals tried, since fake_kernel_fail */
 	unsigned int fail_at;  /* which of them fails, counted from 1; 0: none */
 	bool fail_observe[PLAN_TABLE_COUNT];
+	size_t many;           /* rows it does a call when offered several; 0: one by one only */
+	unsigned int calls;    /* upserts and removals, of one row or many */
 };
 
 /* Key and value sizes as in `like`. */
 void fake_kernel_init(struct fake_kernel *k, const struct plan *like);
 void fake_kernel_fini(struct fake_kernel *k);
 void fake_kernel_drivers(struct fake_kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT]);
+/* Before fake_kernel_drivers: drivers do up to `many` rows a call. */
+void fake_kernel_batch(struct fake_kernel *k, size_t many);
 /* Forgets the log and lets the nth change from now fail. */
 void fake_kernel_fail(struct fake_kernel *k, unsigned int nth);
 bool fake_kernel_holds(const struct fake_kernel *k, const struct plan *p);

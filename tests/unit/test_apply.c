@@ -18,6 +18,7 @@ struct rig {
 	struct apply_stats stats;
 	unsigned int errors;
 	bool table_error;
+	uint32_t last_key; /* of the row that failed last */
 };
 
 static void set_plan(struct rig *r, uint8_t first, uint8_t count, uint8_t value)
@@ -41,6 +42,8 @@ static void on_error(void *arg, enum plan_table_id table, const uint8_t *key, co
 
 	(void)table;
 	r->errors++;
+	if (key)
+		memcpy(&r->last_key, key, sizeof(r->last_key));
 	r->table_error |= !key;
 	cr_assert_neq(e->code, 0);
 	cr_assert_neq(e->text[0], '\0');
@@ -289,4 +292,143 @@ Test(apply, refuses_a_plan_whose_rows_have_another_size)
 	cr_assert_eq(run(r, true), -EPROTO);
 	cr_assert(r->table_error);
 	free_rig(r);
+}
+
+/* ---- drivers that do many rows a call ---- */
+
+#define MANY_ROWS 40 /* a table; with as many again in its place below FAKE_ROWS_MAX */
+
+struct wide {
+	uint8_t bytes[MANY_ROWS * 2][8];
+	struct rig *r;
+};
+
+/* Every other table is empty, so that operations can be counted. */
+static void set_wide(struct wide *w, uint8_t first, uint8_t count, uint8_t value)
+{
+	memset(w->bytes, 0, sizeof(w->bytes));
+	for (uint8_t i = 0; i < count; i++) {
+		w->bytes[i][0] = first + i;
+		w->bytes[i][4] = value;
+	}
+	set_plan(w->r, 1, 0, 0);
+	w->r->plan.table[PLAN_PEERS].rows = w->bytes[0];
+	w->r->plan.table[PLAN_PEERS].count = count;
+}
+
+static struct wide *new_wide(size_t many)
+{
+	struct wide *w = calloc(1, sizeof(*w));
+
+	cr_assert(w);
+	w->r = new_rig();
+	apply_free(w->r->apply);
+	fake_kernel_batch(&w->r->kernel, many);
+	start(w->r);
+	set_wide(w, 1, MANY_ROWS, 7);
+	return w;
+}
+
+static void free_wide(struct wide *w)
+{
+	free_rig(w->r);
+	free(w);
+}
+
+Test(apply, offers_all_rows_of_a_table_at_once)
+{
+	struct wide *w = new_wide(MANY_ROWS);
+	struct rig *r = w->r;
+
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->kernel.calls, 1);
+	cr_assert_eq(r->stats.added, MANY_ROWS);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	fake_kernel_fail(&r->kernel, 0);
+	set_wide(w, 1, MANY_ROWS / 2, 7);
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->kernel.calls, 1);
+	cr_assert_eq(r->stats.removed, MANY_ROWS / 2);
+	cr_assert_eq(r->stats.gone[PLAN_PEERS], MANY_ROWS / 2);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	free_wide(w);
+}
+
+Test(apply, goes_on_where_a_driver_stopped)
+{
+	for (size_t many = 1; many < MANY_ROWS; many += 6) {
+		struct wide *w = new_wide(many);
+		struct rig *r = w->r;
+
+		cr_assert_eq(run(r, true), 0);
+		cr_assert_eq(r->stats.added, MANY_ROWS);
+		cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+		for (unsigned int i = 0, key = 1; i < r->kernel.op_count; i++)
+			if (r->kernel.op[i].kind != FAKE_OBSERVE)
+				cr_assert_eq(r->kernel.op[i].key, key++, "in the plan's order");
+		free_wide(w);
+	}
+}
+
+Test(apply, names_the_row_that_fails_among_many_and_loses_no_other)
+{
+	for (uint8_t bad = 1; bad <= MANY_ROWS; bad++) {
+		struct wide *w = new_wide(MANY_ROWS);
+		struct rig *r = w->r;
+
+		r->kernel.foreign[PLAN_PEERS][bad] = true;
+		cr_assert_eq(run(r, true), -EEXIST);
+		cr_assert_eq(r->errors, 1);
+		cr_assert_eq(r->last_key, bad);
+		cr_assert_eq(r->stats.failed, 1);
+		cr_assert_eq(r->stats.added, MANY_ROWS - 1);
+		cr_assert_eq(r->kernel.held[PLAN_PEERS].count, MANY_ROWS - 1);
+		r->kernel.foreign[PLAN_PEERS][bad] = false;
+		cr_assert_eq(run(r, true), 0);
+		cr_assert_eq(r->stats.added, 1);
+		cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+		free_wide(w);
+	}
+}
+
+Test(apply, tries_a_row_that_failed_among_many_once_more_by_itself)
+{
+	for (unsigned int n = 1; n <= MANY_ROWS + 10; n++) {
+		struct wide *w = new_wide(16);
+		struct rig *r = w->r;
+
+		cr_assert_eq(run(r, true), 0);
+		set_wide(w, 11, MANY_ROWS, 8); /* 30 updates, 10 additions, 10 removals */
+		fake_kernel_fail(&r->kernel, n);
+
+		/* Those done by themselves anyhow, after 16 that went well, have no second chance. */
+		int err = run(r, true);
+
+		cr_assert_eq(r->stats.added + r->stats.updated + r->stats.removed + r->stats.failed,
+			     MANY_ROWS + 10);
+		cr_assert_eq(r->stats.failed, err ? 1 : 0);
+		cr_assert_eq(fake_kernel_holds(&r->kernel, &r->plan), !err);
+		cr_assert_eq(run(r, true), 0);
+		cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+		free_wide(w);
+	}
+}
+
+Test(apply, removes_rows_between_those_that_stay)
+{
+	struct wide *w = new_wide(MANY_ROWS);
+	struct rig *r = w->r;
+
+	cr_assert_eq(run(r, true), 0);
+	for (uint8_t i = 0; i < MANY_ROWS / 4; i++) /* keeps every fourth */
+		memcpy(w->bytes[i], w->bytes[i * 4], sizeof(w->bytes[i]));
+	r->plan.table[PLAN_PEERS].count = MANY_ROWS / 4;
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->stats.removed, MANY_ROWS - MANY_ROWS / 4);
+	cr_assert_eq(r->stats.same, MANY_ROWS / 4);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->stats.same, MANY_ROWS / 4);
+	cr_assert_eq(r->stats.removed + r->stats.added, 0);
+	free_wide(w);
 }

@@ -22,6 +22,9 @@ struct run {
 	struct apply_stats stats;
 	bool stale[PLAN_TABLE_COUNT]; /* something failed: what was seen is no longer sure */
 	int first;
+	enum { PUT, REMOVE } doing;
+	size_t todo_count;
+	struct apply_row todo[APPLY_MANY]; /* of one table, in its order */
 };
 
 int apply_new(const struct driver driver[PLAN_TABLE_COUNT], struct apply **ret_apply)
@@ -105,33 +108,74 @@ static void push_row(struct plan_table *t, const uint8_t *row)
 	memcpy(t->rows + t->count++ * row_size(t), row, row_size(t));
 }
 
-/* Brings one row that is wanted into the kernel; `old` is what is there or NULL. */
-static void put_row(struct run *run, enum plan_table_id id, const uint8_t *old, const uint8_t *new,
-		    struct plan_table *next)
+static void count_done(struct run *run, enum plan_table_id id, const struct apply_row *row)
+{
+	if (!row->exists) {
+		run->stats.added++;
+		return;
+	}
+	run->stats.gone[id]++;
+	if (run->doing == REMOVE)
+		run->stats.removed++;
+	else
+		run->stats.updated++;
+}
+
+static void do_one(struct run *run, enum plan_table_id id, const struct apply_row *row)
 {
 	struct driver *d = &run->a->driver[id];
 	struct err e = { 0 };
 	int r;
 
-	if (old && !memcmp(old, new, row_size(next))) {
-		run->stats.same++;
-		push_row(next, new);
-		return;
+	if (run->doing == REMOVE)
+		r = d->remove(d->ctx, row->key, row->value, &e);
+	else
+		r = d->upsert(d->ctx, row->key, row->value, row->exists, &e);
+	if (r)
+		failed(run, id, row->key, r, &e);
+	else
+		count_done(run, id, row);
+}
+
+static void do_all(struct run *run, enum plan_table_id id)
+{
+	struct driver *d = &run->a->driver[id];
+	size_t (*many)(void *, const struct apply_row *, size_t) =
+		run->doing == REMOVE ? d->remove_many : d->upsert_many;
+
+	for (size_t i = 0; i < run->todo_count; i++) {
+		size_t left = run->todo_count - i;
+		size_t done = many && left > 1 ? many(d->ctx, run->todo + i, left) : 0;
+
+		for (; done; done--)
+			count_done(run, id, &run->todo[i++]);
+		if (i < run->todo_count)
+			do_one(run, id, &run->todo[i]);
 	}
-	r = d->upsert(d->ctx, new, new + next->key_size, old != NULL, &e);
-	if (r) {
-		failed(run, id, new, r, &e);
-		if (old)
-			push_row(next, old);
-		return;
-	}
-	if (old) {
-		run->stats.updated++;
-		run->stats.gone[id]++;
-	} else {
-		run->stats.added++;
-	}
+	run->todo_count = 0;
+}
+
+static void do_later(struct run *run, enum plan_table_id id, const uint8_t *row, bool exists)
+{
+	size_t key_size = run->plan->table[id].key_size;
+
+	run->todo[run->todo_count++] = (struct apply_row){ row, row + key_size, exists };
+	if (run->todo_count == APPLY_MANY)
+		do_all(run, id);
+}
+
+/*
+ * One row that is wanted; `old` is what is there or NULL. It counts as seen from now on:
+ * if it fails, its table is looked at again before that matters.
+ */
+static void put_row(struct run *run, enum plan_table_id id, const uint8_t *old, const uint8_t *new,
+		    struct plan_table *next)
+{
 	push_row(next, new);
+	if (old && !memcmp(old, new, row_size(next)))
+		run->stats.same++;
+	else
+		do_later(run, id, new, old != NULL);
 }
 
 /* Order of the two rows at hand; a table at its end comes after everything. */
@@ -163,6 +207,7 @@ static int put_rows(struct run *run, enum plan_table_id id)
 			i += !c;
 		}
 	}
+	do_all(run, id);
 	free(seen->rows);
 	*seen = next;
 	return 0;
@@ -172,27 +217,21 @@ static void remove_rows(struct run *run, enum plan_table_id id)
 {
 	const struct plan_table *want = &run->plan->table[id];
 	struct plan_table *seen = &run->a->seen[id];
-	struct driver *d = &run->a->driver[id];
 	size_t kept = 0, j = 0;
 
 	for (size_t i = 0; i < seen->count; i++) {
 		uint8_t *row = seen->rows + i * row_size(seen);
-		struct err e = { 0 };
-		int r = 0;
 
 		while (j < want->count && row_cmp(want, j, seen, i) < 0)
 			j++;
 		if (j == want->count || row_cmp(want, j, seen, i)) {
-			r = d->remove(d->ctx, row, row + seen->key_size, &e);
-			if (!r) {
-				run->stats.removed++;
-				run->stats.gone[id]++;
-				continue;
-			}
-			failed(run, id, row, r, &e);
+			do_later(run, id, row, true);
+			continue;
 		}
+		do_all(run, id); /* before the row takes the place of one of them */
 		memmove(seen->rows + kept++ * row_size(seen), row, row_size(seen));
 	}
+	do_all(run, id);
 	seen->count = kept;
 }
 
@@ -210,6 +249,7 @@ int apply_run(struct apply *a, const struct plan *p, bool may_remove,
 		if (usable[i])
 			r = put_rows(&run, (enum plan_table_id)i);
 	}
+	run.doing = REMOVE;
 	for (int i = PLAN_TABLE_COUNT - 1; i >= 0 && !r && may_remove; i--)
 		if (usable[i])
 			remove_rows(&run, (enum plan_table_id)i);

@@ -15,18 +15,32 @@
 
 struct apply;
 
+struct apply_row {
+	const uint8_t *key, *value;
+	bool exists; /* with another value; to be removed: always */
+};
+
 /*
  * One driver a kernel object kind: it sees single rows, never both sides.
  * `observe` reads back what the kernel holds of ours (foreign objects are not
  * reported) into rows sorted like the plan's. All return 0 or a negative errno.
+ *
+ * Where one call can do many rows, `upsert_many` and `remove_many` (or NULL) do as
+ * many of them as they can, from the first on, and return how many that were. The
+ * next row is then done by itself, which says what is wrong with it, and those
+ * after it are offered again.
  */
 struct driver {
 	const char *name;
 	int (*observe)(void *ctx, struct plan_table *ret_actual, struct err *e);
 	int (*upsert)(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e);
 	int (*remove)(void *ctx, const uint8_t *key, const uint8_t *value, struct err *e);
+	size_t (*upsert_many)(void *ctx, const struct apply_row *rows, size_t count);
+	size_t (*remove_many)(void *ctx, const struct apply_row *rows, size_t count);
 	void *ctx;
 };
+
+#define APPLY_MANY 1024 /* rows offered at once, at most */
 
 struct apply_stats {
 	unsigned int same, added, updated, removed, failed;

@@ -33,6 +33,7 @@ struct map_ctx {
 	enum bpf_map_id map;
 	size_t key_size, value_size;
 	bool is_array; /* no row can be absent: an entry of zeroes is none */
+	bool no_batch; /* this kernel writes and removes one by one */
 };
 void map_driver(struct map_ctx *ctx, struct driver *ret_driver);
 /* All rows, sorted by key; rows of *ret_rows are owned by the caller. */

@@ -12,11 +12,15 @@
 #include "base/cleanup.h"
 #include "drivers.h"
 
+#define ENOTSUPP 524 /* the kernel's own: this map has no such operation */
+#define VALUE_MAX 512 /* bytes of the largest value of maps/ */
 #define BATCH_ROWS 4096 /* must hold the fullest hash bucket; grown when it does not */
+
+_Static_assert(sizeof(struct ov_choices) <= VALUE_MAX, "no value is larger");
 
 static const uint8_t *zeroes(size_t size)
 {
-	static const uint8_t zero[256];
+	static const uint8_t zero[VALUE_MAX];
 
 	return size <= sizeof(zero) ? zero : NULL;
 }
@@ -32,7 +36,7 @@ static int map_failed(const struct map_ctx *m, const char *what, int r, struct e
 
 static int observe_array(const struct map_ctx *m, int fd, struct plan_table *t, size_t *cap)
 {
-	uint8_t value[256] = { 0 };
+	uint8_t value[VALUE_MAX] = { 0 };
 	uint32_t key = 0;
 	int r = bpf_map_lookup_elem(fd, &key, value);
 
@@ -43,7 +47,7 @@ static int observe_array(const struct map_ctx *m, int fd, struct plan_table *t, 
 
 static int observe_one_by_one(const struct map_ctx *m, int fd, struct plan_table *t, size_t *cap)
 {
-	uint8_t key[64], next[64], value[256];
+	uint8_t key[64], next[64], value[VALUE_MAX];
 	int r = bpf_map_get_next_key(fd, NULL, next);
 
 	while (!r) {
@@ -165,6 +169,49 @@ static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struc
 	return r && r != -ENOENT ? map_failed(m, "changed", r, e) : 0;
 }
 
+/* ---- many rows a call ---- */
+
+/*
+ * BPF_MAP_UPDATE_BATCH and BPF_MAP_DELETE_BATCH take keys and values apart, stop at the
+ * first row that fails and tell how many they had done.
+ */
+static size_t do_batch(struct map_ctx *m, const struct apply_row *rows, uint32_t count,
+		       bool remove)
+{
+	_cleanup_(freep) uint8_t *keys = malloc(count * m->key_size);
+	_cleanup_(freep) uint8_t *values = malloc(count * m->value_size);
+	int fd = bpf_map_fd(m->bpf, m->map), r;
+	uint32_t done = count;
+
+	if (!keys || !values)
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		memcpy(keys + i * m->key_size, rows[i].key, m->key_size);
+		memcpy(values + i * m->value_size, rows[i].value, m->value_size);
+	}
+	r = remove ? bpf_map_delete_batch(fd, keys, &done, NULL) :
+		     bpf_map_update_batch(fd, keys, values, &done, NULL);
+	if (r && done == count) { /* not even begun */
+		m->no_batch |= r == -EINVAL || r == -ENOTSUPP;
+		return 0;
+	}
+	return done;
+}
+
+static size_t upsert_many(void *ctx, const struct apply_row *rows, size_t count)
+{
+	struct map_ctx *m = ctx;
+
+	return m->no_batch ? 0 : do_batch(m, rows, (uint32_t)count, false);
+}
+
+static size_t remove_many(void *ctx, const struct apply_row *rows, size_t count)
+{
+	struct map_ctx *m = ctx;
+
+	return m->no_batch || m->is_array ? 0 : do_batch(m, rows, (uint32_t)count, true);
+}
+
 void map_driver(struct map_ctx *ctx, struct driver *ret_driver)
 {
 	*ret_driver = (struct driver){
@@ -172,6 +219,8 @@ void map_driver(struct map_ctx *ctx, struct driver *ret_driver)
 		.observe = observe,
 		.upsert = upsert,
 		.remove = remove_row,
+		.upsert_many = upsert_many,
+		.remove_many = remove_many,
 		.ctx = ctx,
 	};
 }

@@ -105,11 +105,15 @@ static void format_backend(const uint8_t *row, struct buf *out)
 static void format_choices(const uint8_t *row, struct buf *out)
 {
 	ROW(struct ov_choices_key, key, struct ov_choices, c);
+	size_t zeroes = ARRAY_SIZE(c.backend); /* from here on */
 	char vip[ADDR_TEXT_MAX];
 
+	while (zeroes && !c.backend[zeroes - 1])
+		zeroes--;
 	put(out, "%s vni=%u chunk=%u backends=", addr_format(&key.vip, vip), key.vni, key.chunk);
-	for (size_t i = 0; i < ARRAY_SIZE(c.backend); i++)
-		put(out, i ? ",%u" : "%u", c.backend[i]);
+	for (size_t i = 0; i < zeroes; i++)
+		put(out, "%u,", c.backend[i]);
+	put(out, "0...");
 }
 
 static void format_port(__be16 port, uint8_t protocol, struct buf *out)

@@ -4,7 +4,7 @@
  * its own):
  *
  *   services   a row a declared port, or one for all
- *   choices    the sequence by which new flows are dealt, 64 places a row
+ *   choices    the sequence by which new flows are dealt, 256 places a row
  *   backends   who takes new flows and can be reached from here, by index
  *   endpoints  the VIP itself; and each backend's row says whose it is
  *
