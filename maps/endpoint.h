@@ -13,8 +13,8 @@
 /* Flags of both maps' values. */
 #define OV_ENDPOINT_VIP     1u /* a service's address: nobody lives here, see `services` */
 #define OV_ENDPOINT_BACKEND 2u /* of the VIP service whose address is in `service` */
-#define OV_ENDPOINT_CLOSED  4u /* takes no new flow (drained, unhealthy, away); old ones go on */
-#define OV_ENDPOINT_AWAY    8u /* its node is thought dead: flows that can move do */
+#define OV_ENDPOINT_CLOSED  4u /* takes no new flow, also no SYN sent again; old ones go on */
+#define OV_ENDPOINT_AWAY    8u /* its node is thought dead: UDP moves, TCP waits */
 #define OV_ENDPOINT_PORTS  16u /* with VIP: only the ports that `services` names */
 
 struct ov_endpoint_key {

@@ -34,6 +34,7 @@ struct ov_flow_key {
 #define OV_FLOW_FIN_CLIENT  2u
 #define OV_FLOW_FIN_BACKEND 4u
 #define OV_FLOW_CLOSED      8u  /* both have finished, or one has reset */
+#define OV_FLOW_NO_ROOM    16u  /* belongs into `flows`, but that was full */
 
 struct ov_flow {
 	struct ov_addr backend;
@@ -112,7 +113,7 @@ enum ov_flow_counter {
 	OV_FLOW_BORN,        /* flows begun */
 	OV_FLOW_ENTERED,     /* put into `flows` */
 	OV_FLOW_LEFT,        /* taken out of `flows`: closed, expired, backend gone */
-	OV_FLOW_OVERFLOW,    /* `flows` was full: kept in `brief` instead */
+	OV_FLOW_OVERFLOW,    /* `flows` was full: kept in `brief` instead (a flow counts once) */
 	OV_FLOW_MOVED,       /* began anew at another backend, because the first was gone */
 	OV_FLOW_COUNTER_COUNT,
 };

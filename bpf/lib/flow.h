@@ -136,13 +136,16 @@ static __noinline int flow_establish(struct ov_flow_key *k, struct ov_flow *in_b
 	if (!k || !in_brief)
 		return 0;
 	copy = *in_brief;
+	copy.flags &= ~OV_FLOW_NO_ROOM;
 
 	long err = bpf_map_update_elem(&flows, k, &copy, BPF_NOEXIST);
 
 	if (err == -ERR_EEXIST) /* another CPU was faster */
 		return 0;
 	if (err) {
-		flow_count(OV_FLOW_OVERFLOW);
+		if (!(in_brief->flags & OV_FLOW_NO_ROOM)) /* a flow is counted once */
+			flow_count(OV_FLOW_OVERFLOW);
+		flow_mark(in_brief, OV_FLOW_NO_ROOM);
 		return 0;
 	}
 	bpf_map_delete_elem(&brief, k);
@@ -195,6 +198,7 @@ static __always_inline void flow_advance(struct ov_flow_key *k, struct found *at
 					 int is_client, __u32 now)
 {
 	struct ov_flow *f = at->flow;
+	int is_waiting = (f->flags & OV_FLOW_NO_ROOM) && f->seen == now; /* asks once a tick */
 
 	flow_touch(f, now);
 	if (!is_client)
@@ -210,7 +214,7 @@ static __always_inline void flow_advance(struct ov_flow_key *k, struct found *at
 			flow_close(k, f);
 		return;
 	}
-	if (at->is_brief && is_client && !(event & L4_OPENS) &&
+	if (at->is_brief && is_client && !is_waiting && !(event & L4_OPENS) &&
 	    (f->flags & (OV_FLOW_REPLIED | OV_FLOW_CLOSED)) == OV_FLOW_REPLIED)
 		flow_establish(k, f);
 }

@@ -44,6 +44,14 @@ static __always_inline void fragment_remember(__u32 vni, const struct iphdr *ip,
 	bpf_map_update_elem(&fragments, &k, &f, BPF_ANY);
 }
 
+static __always_inline void fragment_forget(__u32 vni, const struct iphdr *ip)
+{
+	struct ov_fragment_key k;
+
+	fragment_key_fill(&k, vni, ip);
+	bpf_map_delete_elem(&fragments, &k);
+}
+
 static __always_inline const struct ov_fragment *fragment_find(__u32 vni, const struct iphdr *ip)
 {
 	struct ov_fragment_key k;

@@ -138,8 +138,9 @@ static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 	switch (svc->algorithm) {
 	case OV_LB_RR:
 		s = service_stats_get(&w->key.vip, w->vni);
-		return s ? backend_by_place(w, __sync_fetch_and_add(&s->turn, 1) % svc->choices) :
-			   NULL;
+		if (s)
+			return backend_by_place(w, __sync_fetch_and_add(&s->turn, 1) % svc->choices);
+		/* fallthrough: no room to count turns is no reason to refuse */
 	case OV_LB_RANDOM:
 		return backend_by_place(w, bpf_get_prandom_u32() % svc->choices);
 	default:

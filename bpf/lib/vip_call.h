@@ -108,7 +108,15 @@ static __always_inline int call_begin(struct call *call, const struct ov_service
 }
 
 /* Results of call_continue beside 0 (goes on to *t) and a negative verdict. */
-enum { CALL_NEW = 1, CALL_REFUSE };
+enum { CALL_NEW = 1, CALL_MOVES, CALL_REFUSE };
+
+/* Whether a packet of a flow to that backend, which is alive, had better begin anew. */
+static __always_inline int call_can_leave(const struct ov_endpoint *backend, int opens, int is_udp)
+{
+	if (opens) /* nothing has come of it yet, and a new flow would not get that backend */
+		return backend->flags & (OV_ENDPOINT_CLOSED | OV_ENDPOINT_AWAY);
+	return is_udp && (backend->flags & OV_ENDPOINT_AWAY);
+}
 
 /* A packet of a flow we know. */
 static __always_inline int call_continue(struct call *call, struct found *at, struct target *t)
@@ -122,19 +130,21 @@ static __always_inline int call_continue(struct call *call, struct found *at, st
 		flow_forget(&call->wish->key, at);
 		return opens || is_udp ? CALL_NEW : CALL_REFUSE;
 	}
-	if (opens && (f->flags & OV_FLOW_CLOSED)) /* the port is used again */
+	/* The port is used again: a client that has finished opens nothing but another connection. */
+	if (opens && (f->flags & (OV_FLOW_CLOSED | OV_FLOW_FIN_CLIENT))) {
+		flow_forget(&call->wish->key, at);
 		return CALL_NEW;
+	}
 	if (f->vip_port != call->l4.dport)
 		return -OV_DROP_FLOW_CLASH;
 
 	t->ep = backend_lookup(call->dev->vni, &f->backend);
 	if (!backend_is_alive(t->ep, f->incarnation, &call->wish->key.vip) ||
-	    (is_udp && (t->ep->flags & OV_ENDPOINT_AWAY))) {
+	    call_can_leave(t->ep, opens, is_udp)) {
 		if (!opens && !is_udp)
 			return CALL_REFUSE;
-		flow_count(OV_FLOW_MOVED);
 		flow_forget(&call->wish->key, at);
-		return CALL_NEW;
+		return CALL_MOVES;
 	}
 	t->to.addr = addr_v4(&f->backend);
 	flow_advance(&call->wish->key, at, call->l4.event, 1, now);
@@ -163,11 +173,18 @@ static __always_inline int call_route(struct call *call, struct target *t)
 		result = call_continue(call, &at, t);
 	else if (call->l4.protocol != IPPROTO_UDP && !(call->l4.event & L4_OPENS))
 		return CALL_REFUSE;
-	if (result != CALL_NEW)
+	if (result != CALL_NEW && result != CALL_MOVES)
 		return result;
 	if (!svc)
 		svc = call_service(call);
-	return svc ? call_begin(call, svc, t) : -OV_DROP_NO_BACKEND;
+	if (!svc)
+		return -OV_DROP_NO_BACKEND;
+
+	int verdict = call_begin(call, svc, t);
+
+	if (verdict == 0 && result == CALL_MOVES)
+		flow_count(OV_FLOW_MOVED);
+	return verdict;
 }
 
 /* ---- a backend that was given itself ---- */
@@ -183,7 +200,9 @@ static __noinline int hairpin_find(struct call *call, struct found *at)
 		return -1;
 	call_fill_key(call, call->l4.dport, call->l4.sport);
 	*at = flow_find(&call->wish->key);
-	if (!at->flow || !addr_equals_v4(&at->flow->backend, call->client))
+	if (!at->flow || !addr_equals_v4(&at->flow->backend, call->client) ||
+	    at->flow->incarnation != call->dev->incarnation ||
+	    flow_is_expired(at->flow, call->l4.protocol, flow_now()))
 		return -1;
 	/* A new call from the very port it serves is no answer. */
 	return call->l4.event & L4_OPENS ? -1 : 0;

@@ -24,8 +24,14 @@ static __always_inline int reply_find(struct ov_flow_key *k, const struct reply 
 	    at->flow->incarnation != r->incarnation ||
 	    flow_is_expired(at->flow, k->protocol, flow_now()))
 		return -1;
-	/* Answers the opening of a connection past the VIP, from the same port as one that ended. */
-	return (event & L4_ANSWER) && (at->flow->flags & OV_FLOW_CLOSED) ? -1 : 0;
+	if (!(event & L4_ANSWER) || !(at->flow->flags & OV_FLOW_CLOSED))
+		return 0;
+	/*
+	 * Answers the opening of a connection past the VIP, from the same port as one that
+	 * ended; the rest of it must not be taken for the old one either.
+	 */
+	bpf_map_delete_elem(&brief, k);
+	return -1;
 }
 
 static __always_inline int reply_error(struct __sk_buff *skb, struct iphdr *ip, struct quoted *q,
@@ -65,8 +71,11 @@ static __always_inline int reply_l4(struct __sk_buff *skb, struct cursor *c, str
 	if (l4_parse(c, ip, &l4) < 0)
 		return 0; /* no reply of ours; the receiver will judge it */
 	flow_key_fill(&k, r->vni, client, addr_v4(&r->vip), l4.protocol, l4.dport, l4.sport);
-	if (reply_find(&k, r, ip->saddr, l4.event, &at))
+	if (reply_find(&k, r, ip->saddr, l4.event, &at)) {
+		if (is_first) /* an older datagram's fragments had the same id */
+			fragment_forget(r->vni, ip);
 		return 0;
+	}
 
 	struct end from = { ip->saddr, l4.sport };
 	struct end to = { addr_v4(&r->vip), at.flow->vip_port };

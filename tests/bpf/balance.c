@@ -78,6 +78,16 @@ void balance_rebirth(struct env *env, const struct actor *a, uint32_t incarnatio
 	put(env, MAP_endpoints, &key, &value);
 }
 
+void balance_device_rebirth(struct env *env, const struct actor *a, uint32_t incarnation)
+{
+	uint32_t ifindex = env_ifindex(a);
+	struct ov_device value;
+
+	cr_assert_eq(bpf_map_lookup_elem(env->map[MAP_devices], &ifindex, &value), 0);
+	value.incarnation = incarnation;
+	put(env, MAP_devices, &ifindex, &value);
+}
+
 void balance_put(struct env *env, const struct balance *b)
 {
 	struct ov_endpoint_key vip = { .addr = addr_from_v4(VIP_IP), .vni = BLUE };
@@ -236,4 +246,52 @@ struct segment segment_read(struct pkt *p, int ipv4)
 		s.ack = ntohl(tcp->ack_seq);
 	}
 	return s;
+}
+
+struct pkt segment_fragment(const struct segment *s, uint16_t id, uint16_t frag_off)
+{
+	struct pkt p = segment_pkt(s);
+	struct pkt_ipv4 *ip = pkt_find(&p, PKT_IPV4, 0);
+
+	ip->id = htons(id);
+	ip->frag_off = htons(frag_off);
+	pkt_ipv4_checksum(ip);
+	return p;
+}
+
+struct outcome balance_send(struct env *env, const struct actor *from, const struct segment *s)
+{
+	struct pkt p = segment_pkt(s);
+
+	return env_send(env, from, &p);
+}
+
+struct outcome balance_call(struct env *env, const struct actor *client, uint8_t protocol,
+			    uint16_t sport, uint16_t dport, uint8_t flags)
+{
+	struct segment s = call_of(client, protocol, sport, dport);
+
+	s.flags = flags;
+	return balance_send(env, client, &s);
+}
+
+struct outcome balance_answer(struct env *env, const struct actor *backend,
+			      const struct actor *client, uint8_t protocol, uint16_t sport,
+			      uint16_t dport, uint8_t flags)
+{
+	struct segment s = answer_of(backend, client, protocol, sport, dport);
+
+	s.flags = flags;
+	return balance_send(env, backend, &s);
+}
+
+void balance_establish(struct env *env, uint16_t port)
+{
+	struct outcome o = balance_call(env, &blue_one, IPPROTO_TCP, port, 80, TCP_SYN);
+
+	expect_verdict(o, OV_FWD_LOCAL);
+	o = balance_answer(env, &blue_two, &blue_one, IPPROTO_TCP, 80, port, TCP_SYN | TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
+	o = balance_call(env, &blue_one, IPPROTO_TCP, port, 80, TCP_ACK);
+	expect_verdict(o, OV_FWD_LOCAL);
 }

@@ -23,6 +23,8 @@ void balance_put(struct env *env, const struct balance *b);
 void balance_flag(struct env *env, const struct actor *a, uint32_t flags);
 /* Somebody else has its address now, as a backend of the same service. */
 void balance_rebirth(struct env *env, const struct actor *a, uint32_t incarnation);
+/* The same for the device it has here. */
+void balance_device_rebirth(struct env *env, const struct actor *a, uint32_t incarnation);
 
 /* The flow of blue's client to the VIP; false when there is none. */
 bool balance_flow(struct env *env, enum env_map map, const struct actor *client, uint8_t protocol,
@@ -51,6 +53,17 @@ struct pkt segment_pkt(const struct segment *s);
 struct segment call_of(const struct actor *client, uint8_t protocol, uint16_t sport, uint16_t dport);
 struct segment answer_of(const struct actor *backend, const struct actor *client, uint8_t protocol,
 			 uint16_t sport, uint16_t dport);
+struct pkt segment_fragment(const struct segment *s, uint16_t id, uint16_t frag_off);
+
+struct outcome balance_send(struct env *env, const struct actor *from, const struct segment *s);
+/* The same of call_of and answer_of, with those flags. */
+struct outcome balance_call(struct env *env, const struct actor *client, uint8_t protocol,
+			    uint16_t sport, uint16_t dport, uint8_t flags);
+struct outcome balance_answer(struct env *env, const struct actor *backend,
+			      const struct actor *client, uint8_t protocol, uint16_t sport,
+			      uint16_t dport, uint8_t flags);
+/* A TCP connection from blue_one's port to blue_two behind the VIP's port 80. */
+void balance_establish(struct env *env, uint16_t port);
 
 /* What came out, read back. Asserts right checksums. */
 struct segment segment_read(struct pkt *p, int ipv4);

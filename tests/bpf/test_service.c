@@ -25,31 +25,6 @@ static const struct balance only_far = { .count = 1, .backend = { &blue_far } };
 static const struct balance three = { .algorithm = OV_LB_RR, .count = 3,
 				      .backend = { &blue_two, &blue_far, &blue_third } };
 
-static struct outcome send_segment(const struct actor *from, const struct segment *s)
-{
-	struct pkt p = segment_pkt(s);
-
-	return env_send(&env, from, &p);
-}
-
-static struct outcome call_with(const struct actor *client, uint8_t protocol, uint16_t sport,
-				uint16_t dport, uint8_t flags)
-{
-	struct segment s = call_of(client, protocol, sport, dport);
-
-	s.flags = flags;
-	return send_segment(client, &s);
-}
-
-static struct outcome answer_with(const struct actor *backend, const struct actor *client,
-				  uint8_t protocol, uint16_t sport, uint16_t dport, uint8_t flags)
-{
-	struct segment s = answer_of(backend, client, protocol, sport, dport);
-
-	s.flags = flags;
-	return send_segment(backend, &s);
-}
-
 static void expect_ends(struct outcome *o, int ipv4, uint32_t src, uint16_t sport, uint32_t dst,
 			uint16_t dport)
 {
@@ -61,28 +36,16 @@ static void expect_ends(struct outcome *o, int ipv4, uint32_t src, uint16_t spor
 	cr_assert_eq(s.dport, dport, "destination port %u, not %u", s.dport, dport);
 }
 
-/* An established TCP connection of blue_one's port to blue_two behind the VIP. */
-static void establish(uint16_t port)
-{
-	struct outcome o = call_with(&blue_one, IPPROTO_TCP, port, 80, TCP_SYN);
-
-	expect_verdict(o, OV_FWD_LOCAL);
-	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, port, TCP_SYN | TCP_ACK);
-	expect_verdict(o, OV_FWD_LOCAL);
-	o = call_with(&blue_one, IPPROTO_TCP, port, 80, TCP_ACK);
-	expect_verdict(o, OV_FWD_LOCAL);
-}
-
 static void check_call_and_answer(uint8_t protocol, uint8_t opens, uint8_t answers)
 {
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	o = call_with(&blue_one, protocol, 4000, 80, opens);
+	o = balance_call(&env, &blue_one, protocol, 4000, 80, opens);
 	expect_verdict(o, OV_FWD_LOCAL);
 	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
 	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_dest, blue_two.mac, 6);
-	o = answer_with(&blue_two, &blue_one, protocol, 80, 4000, answers);
+	o = balance_answer(&env, &blue_two, &blue_one, protocol, 80, 4000, answers);
 	expect_verdict(o, OV_FWD_LOCAL);
 	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
 	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_source, vip_mac, 6);
@@ -125,7 +88,7 @@ Test(service, the_whole_way_to_another_host_and_back)
 
 	become(NODE_A, &only_far);
 	s.flags = TCP_SYN;
-	o = send_segment(&blue_one, &s);
+	o = balance_send(&env, &blue_one, &s);
 	expect_verdict(o, OV_FWD_ENCAP);
 	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 80);
 
@@ -137,7 +100,7 @@ Test(service, the_whole_way_to_another_host_and_back)
 
 	s = answer_of(&blue_far, &blue_one, IPPROTO_TCP, 80, 4000);
 	s.flags = TCP_SYN | TCP_ACK;
-	o = send_segment(&blue_far, &s);
+	o = balance_send(&env, &blue_far, &s);
 	expect_verdict(o, OV_FWD_ENCAP); /* as it is: only the client's node knows of the VIP */
 	expect_ends(&o, 1, blue_far.ip, 80, blue_one.ip, 4000);
 
@@ -159,7 +122,7 @@ Test(service, packets_of_every_size_and_option_keep_right_checksums)
 
 		s.flags = TCP_SYN;
 		s.payload = n;
-		o = send_segment(&blue_one, &s);
+		o = balance_send(&env, &blue_one, &s);
 		expect_verdict(o, OV_FWD_LOCAL);
 		expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
 	}
@@ -203,10 +166,10 @@ Test(service, a_declared_port_is_translated_both_ways)
 	for (int i = 0; i < 2; i++) {
 		uint8_t protocol = i ? IPPROTO_UDP : IPPROTO_TCP;
 
-		o = call_with(&blue_one, protocol, 4000, 80, TCP_SYN);
+		o = balance_call(&env, &blue_one, protocol, 4000, 80, TCP_SYN);
 		expect_verdict(o, OV_FWD_LOCAL);
 		expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 8080);
-		o = answer_with(&blue_two, &blue_one, protocol, 8080, 4000, TCP_SYN | TCP_ACK);
+		o = balance_answer(&env, &blue_two, &blue_one, protocol, 8080, 4000, TCP_SYN | TCP_ACK);
 		expect_verdict(o, OV_FWD_LOCAL);
 		expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
 	}
@@ -240,7 +203,7 @@ Test(service, an_undeclared_port_is_refused_as_a_host_would)
 	s.flags = TCP_SYN;
 	s.seq = 0xfffffff0;
 	s.payload = 300;
-	o = send_segment(&blue_one, &s);
+	o = balance_send(&env, &blue_one, &s);
 	expect_reset(&o, 81, 4000, 0, 0xfffffff0 + 301u, TCP_RST | TCP_ACK);
 }
 
@@ -266,7 +229,7 @@ Test(service, udp_to_an_undeclared_port_is_answered_unreachable)
 
 	b.port = 80;
 	balance_put(&env, &b);
-	o = call_with(&blue_one, IPPROTO_UDP, 4000, 81, 0);
+	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 81, 0);
 	expect_unreachable(&o);
 }
 
@@ -276,11 +239,11 @@ Test(service, without_a_backend_callers_are_told_at_once)
 	struct outcome o;
 
 	balance_put(&env, &none);
-	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
 	expect_unreachable(&o);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
 	expect_reset(&o, 80, 4000, 0, 21, TCP_RST | TCP_ACK);
-	o = call_with(&blue_one, IPPROTO_SCTP, 4000, 80, 1);
+	o = balance_call(&env, &blue_one, IPPROTO_SCTP, 4000, 80, 1);
 	expect_unreachable(&o);
 }
 
@@ -293,10 +256,10 @@ Test(service, a_segment_of_no_known_connection_is_reset_with_its_own_numbers)
 	s.flags = TCP_ACK;
 	s.seq = 1000;
 	s.ack = 7777;
-	o = send_segment(&blue_one, &s);
+	o = balance_send(&env, &blue_one, &s);
 	expect_reset(&o, 80, 4000, 7777, 0, TCP_RST);
 	s.flags = TCP_RST;
-	o = send_segment(&blue_one, &s);
+	o = balance_send(&env, &blue_one, &s);
 	expect_verdict(o, OV_DROP_NO_FLOW); /* never a reset for a reset */
 }
 
@@ -353,7 +316,7 @@ Test(service, the_vip_of_another_network_is_unknown)
 
 	balance_put(&env, &only_two);
 	s.flags = TCP_SYN;
-	o = send_segment(&red_one, &s);
+	o = balance_send(&env, &red_one, &s);
 	expect_verdict(o, OV_DROP_UNKNOWN_DST);
 }
 
@@ -381,7 +344,7 @@ Test(service, nobody_speaks_for_the_vip_from_outside)
 
 static uint32_t backend_of(uint8_t protocol, uint16_t sport)
 {
-	struct outcome o = call_with(&blue_one, protocol, sport, 80, TCP_SYN);
+	struct outcome o = balance_call(&env, &blue_one, protocol, sport, 80, TCP_SYN);
 
 	return segment_read(&o.out, o.verdict == OV_FWD_ENCAP).dst;
 }
@@ -448,7 +411,7 @@ Test(service, least_conn_prefers_who_has_fewest_connections)
 
 	balance_put(&env, &b);
 	for (uint16_t i = 0; i < 3; i++)
-		establish(4000 + i);
+		balance_establish(&env, 4000 + i);
 	cr_assert_eq(balance_stats(&env, &blue_two).active, 3);
 	b.count = 2;
 	balance_put(&env, &b);
@@ -486,14 +449,17 @@ Test(service, affinity_ends_with_a_backend_that_takes_no_new_flows)
 {
 	struct balance b = three, rest = { .algorithm = OV_LB_RR, .affinity_s = 100, .count = 2,
 					   .backend = { &blue_far, &blue_third } };
+	struct outcome o;
 
 	b.affinity_s = 100;
 	balance_put(&env, &b);
-	cr_assert_eq(backend_of(IPPROTO_TCP, 4000), blue_two.ip);
+	balance_establish(&env, 4000); /* the first turn is blue_two's */
 	balance_put(&env, &rest);
 	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED);
 	cr_assert_neq(backend_of(IPPROTO_TCP, 4001), blue_two.ip);
-	cr_assert_eq(backend_of(IPPROTO_TCP, 4000), blue_two.ip, "a drained backend keeps its flow");
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	/* a drained backend keeps its flow */
+	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
 }
 
 /* ---- a flow's life ---- */
@@ -504,12 +470,12 @@ Test(service, a_connection_is_established_by_the_clients_answer_to_the_answer)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
-	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
 	cr_assert(balance_flow(&env, MAP_brief, &blue_one, IPPROTO_TCP, 4000, 80, &f));
 	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f),
 		      "a half-open connection must not enter the table of established ones");
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_verdict(o, OV_FWD_LOCAL);
 	cr_assert_not(balance_flow(&env, MAP_brief, &blue_one, IPPROTO_TCP, 4000, 80, &f));
 	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
@@ -523,8 +489,8 @@ Test(service, half_closed_connections_stay_established)
 	struct ov_flow f;
 
 	balance_put(&env, &only_two);
-	establish(4000);
-	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_FIN | TCP_ACK);
+	balance_establish(&env, 4000);
+	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_FIN | TCP_ACK);
 	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
 	cr_assert_eq(f.flags, OV_FLOW_REPLIED | OV_FLOW_FIN_CLIENT);
 }
@@ -535,13 +501,13 @@ Test(service, a_connection_closed_by_both_leaves_and_carries_its_last_packets)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
-	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_FIN | TCP_ACK);
-	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_FIN | TCP_ACK);
+	balance_establish(&env, 4000);
+	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_FIN | TCP_ACK);
+	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_FIN | TCP_ACK);
 	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
 	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
 	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_verdict(o, OV_FWD_LOCAL);
 	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
 	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
@@ -554,8 +520,8 @@ Test(service, a_reset_ends_a_connection)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
-	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_RST);
+	balance_establish(&env, 4000);
+	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_RST);
 	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
 	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
 	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
@@ -564,9 +530,9 @@ Test(service, a_reset_ends_a_connection)
 Test(service, a_port_used_again_is_a_new_flow)
 {
 	balance_put(&env, &only_two);
-	establish(4000);
-	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_RST);
-	establish(4000);
+	balance_establish(&env, 4000);
+	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_RST);
+	balance_establish(&env, 4000);
 	cr_assert_eq(balance_stats(&env, &blue_two).total, 2);
 	cr_assert_eq(balance_stats(&env, &blue_two).active, 1);
 }
@@ -576,11 +542,11 @@ Test(service, idle_for_days_is_no_reason_to_forget)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
+	balance_establish(&env, 4000);
 	balance_age(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, OV_IDLE_TCP - 60);
-	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_ACK);
+	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_ACK);
 	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_verdict(o, OV_FWD_LOCAL);
 }
 
@@ -589,9 +555,9 @@ Test(service, what_was_idle_too_long_is_reset)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
+	balance_establish(&env, 4000);
 	balance_age(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, OV_IDLE_TCP + 60);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_verdict(o, OV_FWD_RESET);
 	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
 }
@@ -612,12 +578,12 @@ Test(service, a_syn_flood_touches_no_established_connection)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
+	balance_establish(&env, 4000);
 	for (uint32_t i = 0; i < 3000; i++)
-		call_with(&blue_one, IPPROTO_TCP, (uint16_t)(5000 + i), 80, TCP_SYN);
+		balance_call(&env, &blue_one, IPPROTO_TCP, (uint16_t)(5000 + i), 80, TCP_SYN);
 	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
 	cr_assert_eq(balance_counter(&env, OV_FLOW_ENTERED), 1, "no half-open one got in");
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_verdict(o, OV_FWD_LOCAL);
 }
 
@@ -631,14 +597,15 @@ Test(service, a_removed_backends_client_gets_a_reset)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
+	balance_establish(&env, 4000);
 	balance_put(&env, &rest);
 	cr_assert_eq(bpf_map_delete_elem(env.map[MAP_endpoints], &gone), 0);
 	s.flags = TCP_ACK;
 	s.ack = 99;
-	o = send_segment(&blue_one, &s);
+	o = balance_send(&env, &blue_one, &s);
 	expect_reset(&o, 80, 4000, 99, 0, TCP_RST);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN); /* a new connection is welcome */
+	/* a new connection is welcome */
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
 	expect_verdict(o, OV_FWD_ENCAP);
 }
 
@@ -647,12 +614,13 @@ Test(service, no_flow_goes_to_who_has_the_address_next)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
-	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	balance_establish(&env, 4000);
+	balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
 	balance_rebirth(&env, &blue_two, 4711);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_verdict(o, OV_FWD_RESET);
-	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0); /* the list still names the old one */
+	/* the list still names the old one */
+	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
 	expect_unreachable(&o);
 }
 
@@ -662,11 +630,11 @@ Test(service, udp_moves_away_from_a_backend_that_is_gone)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
 	expect_verdict(o, OV_FWD_LOCAL);
 	balance_put(&env, &rest);
 	balance_rebirth(&env, &blue_two, 4711);
-	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
 	expect_verdict(o, OV_FWD_ENCAP);
 	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 53);
 	cr_assert_eq(balance_counter(&env, OV_FLOW_MOVED), 1);
@@ -680,14 +648,14 @@ Test(service, udp_moves_away_from_a_node_that_is_thought_dead_and_tcp_waits)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
-	establish(4000);
+	balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
+	balance_establish(&env, 4000);
 	balance_put(&env, &both);
 	balance_put(&env, &rest);
 	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED | OV_ENDPOINT_AWAY);
-	o = call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
 	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 53);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_verdict(o, OV_FWD_LOCAL);
 }
 
@@ -699,8 +667,8 @@ Test(service, traffic_past_the_vip_is_left_alone)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
-	o = send_segment(&blue_two, &s);
+	balance_establish(&env, 4000);
+	o = balance_send(&env, &blue_two, &s);
 	expect_verdict(o, OV_FWD_LOCAL);
 	expect_ends(&o, 0, blue_two.ip, 80, blue_one.ip, 4001);
 }
@@ -712,8 +680,8 @@ Test(service, an_answer_of_another_backend_is_not_the_vips)
 
 	balance_put(&env, &b);
 	balance_flag(&env, &blue_two, 0);
-	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
-	o = answer_with(&blue_two, &blue_one, IPPROTO_UDP, 53, 4000, 0);
+	balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
+	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_UDP, 53, 4000, 0);
 	expect_ends(&o, 0, blue_two.ip, 53, blue_one.ip, 4000);
 }
 
@@ -722,9 +690,9 @@ Test(service, a_connection_past_the_vip_may_follow_one_through_it)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
-	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_RST);
-	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
+	balance_establish(&env, 4000);
+	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_RST);
+	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
 	expect_ends(&o, 0, blue_two.ip, 80, blue_one.ip, 4000);
 }
 
@@ -740,9 +708,9 @@ Test(service, two_ports_to_one_target_from_one_client_port_clash)
 	b.target = 8080;
 	balance_put(&env, &b);
 	cr_assert_eq(bpf_map_update_elem(env.map[MAP_services], &key, &value, BPF_ANY), 0);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
 	expect_verdict(o, OV_FWD_LOCAL);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 81, TCP_SYN);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 81, TCP_SYN);
 	expect_verdict(o, OV_DROP_FLOW_CLASH);
 }
 
@@ -754,17 +722,18 @@ Test(service, a_backend_reaches_itself_through_its_vip)
 	struct ov_flow f;
 
 	balance_put(&env, &only_two);
-	o = call_with(&blue_two, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	o = balance_call(&env, &blue_two, IPPROTO_TCP, 4000, 80, TCP_SYN);
 	expect_verdict(o, OV_FWD_LOCAL);
 	expect_ends(&o, 0, VIP_IP, 4000, blue_two.ip, 80);
 	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_dest, blue_two.mac, 6);
 
-	o = call_with(&blue_two, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK); /* its answer, to the VIP */
+	/* its answer, to the VIP */
+	o = balance_call(&env, &blue_two, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
 	expect_verdict(o, OV_FWD_LOCAL);
 	expect_ends(&o, 0, VIP_IP, 80, blue_two.ip, 4000);
 	cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_dest, blue_two.mac, 6);
 
-	o = call_with(&blue_two, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_two, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_ends(&o, 0, VIP_IP, 4000, blue_two.ip, 80);
 	cr_assert(balance_flow(&env, MAP_flows, &blue_two, IPPROTO_TCP, 4000, 80, &f));
 }
@@ -777,9 +746,9 @@ Test(service, a_backend_reaches_itself_through_a_declared_port)
 	b.port = 80;
 	b.target = 8080;
 	balance_put(&env, &b);
-	o = call_with(&blue_two, IPPROTO_UDP, 4000, 80, 0);
+	o = balance_call(&env, &blue_two, IPPROTO_UDP, 4000, 80, 0);
 	expect_ends(&o, 0, VIP_IP, 4000, blue_two.ip, 8080);
-	o = call_with(&blue_two, IPPROTO_UDP, 8080, 4000, 0);
+	o = balance_call(&env, &blue_two, IPPROTO_UDP, 8080, 4000, 0);
 	expect_verdict(o, OV_FWD_LOCAL);
 	expect_ends(&o, 0, VIP_IP, 80, blue_two.ip, 4000);
 }
@@ -829,7 +798,7 @@ Test(service, a_backends_complaint_is_about_the_vip)
 	b.port = 53;
 	b.target = 5300;
 	balance_put(&env, &b);
-	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
 	seen.dst = blue_two.ip;
 	p = icmp_about(blue_two.mac, blue_one.mac, blue_two.ip, blue_one.ip, &seen);
 	o = env_send(&env, &blue_two, &p);
@@ -848,7 +817,7 @@ Test(service, a_clients_complaint_is_about_the_backend)
 	b.port = 53;
 	b.target = 5300;
 	balance_put(&env, &b);
-	call_with(&blue_one, IPPROTO_UDP, 4000, 53, 0);
+	balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
 	seen.src = VIP_IP;
 	p = icmp_about(blue_one.mac, vip_mac, blue_one.ip, VIP_IP, &seen);
 	o = env_send(&env, &blue_one, &p);
@@ -886,17 +855,6 @@ Test(service, what_exceeds_the_mtu_is_answered_before_it_is_rewritten)
 		     "the quote must be what the client sent");
 }
 
-static struct pkt fragment(const struct segment *s, uint16_t id, uint16_t frag_off)
-{
-	struct pkt p = segment_pkt(s);
-	struct pkt_ipv4 *ip = pkt_find(&p, PKT_IPV4, 0);
-
-	ip->id = htons(id);
-	ip->frag_off = htons(frag_off);
-	pkt_ipv4_checksum(ip);
-	return p;
-}
-
 Test(service, fragments_follow_the_first_both_ways)
 {
 	struct segment call = call_of(&blue_one, IPPROTO_UDP, 4000, 53);
@@ -905,24 +863,24 @@ Test(service, fragments_follow_the_first_both_ways)
 	struct pkt p;
 
 	balance_put(&env, &only_two);
-	p = fragment(&call, 7, 0x2000);
+	p = segment_fragment(&call, 7, 0x2000);
 	o = env_send(&env, &blue_one, &p);
 	expect_verdict(o, OV_FWD_LOCAL);
-	p = fragment(&call, 7, 5);
+	p = segment_fragment(&call, 7, 5);
 	o = env_send(&env, &blue_one, &p);
 	expect_verdict(o, OV_FWD_LOCAL);
 	cr_assert_eq(segment_read(&o.out, 0).dst, blue_two.ip);
 	cr_assert_arr_eq(o.out.data + 34, p.data + 34, 28, "no port of a later fragment is touched");
 
-	p = fragment(&answer, 9, 0x2000);
+	p = segment_fragment(&answer, 9, 0x2000);
 	o = env_send(&env, &blue_two, &p);
 	cr_assert_eq(segment_read(&o.out, 0).src, VIP_IP);
-	p = fragment(&answer, 9, 5);
+	p = segment_fragment(&answer, 9, 5);
 	o = env_send(&env, &blue_two, &p);
 	cr_assert_eq(segment_read(&o.out, 0).src, VIP_IP);
 	cr_assert_arr_eq(o.out.data + 34, p.data + 34, 28);
 
-	p = fragment(&call, 8, 5);
+	p = segment_fragment(&call, 8, 5);
 	o = env_send(&env, &blue_one, &p);
 	expect_verdict(o, OV_DROP_FRAGMENT);
 }

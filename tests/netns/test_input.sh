@@ -52,7 +52,14 @@ check "and is named in its last line" grep -q 4789 <<<"$(tail -n 1 "$WORK/y.log"
 check_not "and nothing is left of it either" test -e "$WORK/bpf/y"
 at h3 ip link del vx0
 
-before=$(ctl 1 --json network ls; ctl 1 --json endpoint ls)
+network 2 other --subnet 10.20.0.0/24
+attach 1 other o1 || die "attach"
+ctl 1 service create --name web --network app --port 80:8080 >/dev/null || die "service create"
+ctl 1 service create --name rr --network app --endpoint-mode dnsrr >/dev/null || die "service create"
+ctl 1 service create --name far --network other >/dev/null || die "service create"
+await 10 ctl 2 service inspect far >/dev/null || die "h2 never heard of far"
+everything() { ctl 1 --json network ls; ctl 1 --json endpoint ls; ctl 1 --json service ls; ctl 1 service inspect web rr far; }
+before=$(everything)
 refuses "a network name that is taken" 'app' ctl 1 network create --subnet 10.11.0.0/24 app
 refuses "a subnet with host bits" '10\.11\.0\.1/24.*10\.11\.0\.0/24' ctl 1 network create --subnet 10.11.0.1/24 n1
 refuses "a subnet that is none" 'banana' ctl 1 network create --subnet banana n1
@@ -71,11 +78,58 @@ refuses "an address outside the subnet" '10\.77\.0\.1' ctl 1 endpoint attach --n
 refuses "the gateway's address" '10\.10\.0\.1' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --ip 10.10.0.1
 refuses "an endpoint name that is taken" 'a1' ctl 2 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --name a1
 refuses "an interface name that is taken" 'lo' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --ifname lo
-refuses "a service that does not exist" 'web' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --service web
+refuses "a service that does not exist" 'nosvc' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --service nosvc
 refuses "detaching what is not there" 'nobody' ctl 1 endpoint detach nobody
 refuses "detaching another node's endpoint" 'h1' ctl 2 endpoint detach a1
 refuses "removing a living node" 'h2' ctl 1 node rm h2
-check "nothing changed" same "$before" "$(ctl 1 --json network ls; ctl 1 --json endpoint ls)"
+
+create() { ctl 1 service create --network app "$@"; }
+refuses "a service on a network that does not exist" 'nonet' ctl 1 service create --name s --network nonet
+refuses "a service name that is taken" 'app has a service web' create --name WEB
+refuses "a service called like an endpoint" 'endpoint a1 .*h1.*A1' create --name A1
+refuses "a service name that is an address" '"123"' create --name 123
+refuses "a service name with a dot" '"a\.b"' create --name a.b
+refuses "a VIP outside the subnet" '10\.11\.0\.5.*10\.10\.0\.0/24' create --name s --vip 10.11.0.5
+refuses "a VIP that is the gateway" '10\.10\.0\.1 .*gateway' create --name s --vip 10.10.0.1
+refuses "a VIP that is the broadcast address" '10\.10\.0\.255' create --name s --vip 10.10.0.255
+refuses "a VIP that an endpoint has" "$(ip_of 1 a1 | sed 's/\./\\./g').*a1" create --name s --vip "$(ip_of 1 a1)"
+refuses "a VIP of IPv6" 'fd00::1' create --name s --vip fd00::1
+refuses "a VIP for dnsrr" '--vip' create --name s --endpoint-mode dnsrr --vip 10.10.0.9
+refuses "an unknown endpoint mode" '"mesh"' create --name s --endpoint-mode mesh
+refuses "an unknown algorithm" '"fastest".*least-conn' create --name s --lb fastest
+refuses "an affinity that lasts too long" '86401.*86400' create --name s --affinity client-ip=86401
+refuses "an unknown preference" '"remote"' create --name s --prefer remote
+refuses "port 0" '"0"' create --name s --port 0
+refuses "a port of an unknown protocol" '80/icmp' create --name s --port 80/icmp
+refuses "a port given twice" '80/tcp' create --name s --port 80 --port 80
+refuses "two ports with one target" '81:8080/tcp' create --name s --port 80:8080 --port 81:8080
+refuses "a translated SCTP port" '80:90/sctp' create --name s --port 80:90/sctp
+mapfile -t seventeen < <(seq 17 | sed 's/^/--port=/')
+refuses "one port too many" '16 ports.*17/tcp' create --name s "${seventeen[@]}"
+refuses "an unknown health check" '"ping"' create --name s --health ping
+refuses "a health check's path with a space" 'path' create --name s --health 'http:80/a b'
+refuses "a health interval of 0" '"0"' create --name s --health tcp:80 --health-interval 0
+refuses "a health interval without a check" '"5"' create --name s --health-interval 5
+refuses "publishing, which this version has not" 'routing mesh' create --name s --publish 80
+refuses "an option of services that is none" 'colour' create --name s --opt colour=red
+refuses "inspecting a service that is not there" '"nope"' ctl 1 service inspect nope
+refuses "changing a service that is not there" '"nope"' ctl 1 service update nope --lb rr
+refuses "the last of several changes, and the first is not made" '82/tcp' ctl 1 service update web --port +81 --port -82
+refuses "ports with and without sign" '"81" has no sign' ctl 1 service update web --port +82 --port 81
+refuses "balancing where nothing balances" 'dnsrr' ctl 1 service update rr --lb rr
+refuses "removing a service that is not there" '"nope"' ctl 1 service rm nope
+refuses "joining a service that is not there" '"nope".*app' ctl 1 service join nope a1
+refuses "joining a service of another network" 'far.*other.*app' ctl 1 service join far a1
+refuses "a weight out of range" '"101".*100' ctl 1 service join web a1 --weight 101
+refuses "joining with another node's endpoint" 'h1' ctl 2 service join web a1
+refuses "draining what is in no service" 'o1' ctl 1 service drain o1
+refuses "draining what is not there" '"nobody"' ctl 1 service drain nobody
+refuses "leaving a service without being in one" 'o1' ctl 1 service leave o1
+refuses "an endpoint called like a service" 'service web.*tasks\.web' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --name tasks.web
+refuses "an alias that is a service's name" 'service web.*all\.web' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --alias all.web
+refuses "attaching to a service of another network" 'far.*other.*app' ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-x1" --service far
+refuses "listing what balances for nobody" '"nope"' ctl 1 lb ls --service nope
+check "nothing changed" same "$before" "$(everything)"
 check "nothing is left in the namespace" same "$(at x1 ip -o link show | wc -l)" 1
 ctl 1 frobnicate >/dev/null 2>&1
 check "an unknown command is wrong usage" same $? 2

@@ -327,6 +327,8 @@ Test(intent_service, an_endpoint_may_not_be_called_like_a_service)
 		    "network net has a service web, and an endpoint called Web could not be told");
 	ask.name = "tasks.web";
 	assert_says(host_refused_attach(&h, &ask, -EEXIST), "an endpoint called tasks.web");
+	ask.name = "All.web";
+	assert_says(host_refused_attach(&h, &ask, -EEXIST), "an endpoint called All.web");
 	ask.name = NULL;
 	ask.alias = &alias;
 	ask.alias_count = 1;

@@ -8,14 +8,18 @@
 
 /* ---- names ---- */
 
-#define TASKS "tasks." /* in front of a service's name: all its backends */
+/* What DNS takes in front of a service's name, for its backends. */
+static const char *const prefixes[] = { "tasks.", "all." };
 
 bool name_is_services(const char *service, const char *name)
 {
-	size_t len = strlen(TASKS);
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		size_t len = strlen(prefixes[i]);
 
-	return !strcasecmp(service, name) ||
-	       (!strncasecmp(name, TASKS, len) && !strcasecmp(service, name + len));
+		if (!strncasecmp(name, prefixes[i], len) && !strcasecmp(service, name + len))
+			return true;
+	}
+	return !strcasecmp(service, name);
 }
 
 int check_no_service(const struct view *v, const struct view_network *vn, const char *what,
