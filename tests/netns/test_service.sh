@@ -277,9 +277,8 @@ unexpected() { # HOST: reasons that nothing above explains
 }
 for n in 1 2 3; do check "drops shows nothing unexpected on host $n" same "$(unexpected "$n")" ""; done
 ctl 1 drops >"$WORK/drops"
-if ! at h1 python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)' 2>/dev/null; then
-	echo "skip SCTP reaches the VIP: this kernel has no SCTP"
-else
+# Where the kernel has SCTP; Debian's has, and vmtests/ tries it there.
+if grep -qi '^sctp ' /proc/net/protocols; then
 	spawn b1 "$LOAD" serve b1 7000 protocol=sctp
 	check "SCTP reaches the VIP" await 5 run k2 "$V:7000" n=1 protocol=sctp
 fi
