@@ -132,10 +132,10 @@ static __always_inline int call_continue(struct call *call, struct found *at, st
 	t->ep = backend_lookup(call->dev->vni, &f->backend);
 	if (!backend_is_alive(t->ep, f->incarnation, &call->wish->key.vip) ||
 	    (can_move && (t->ep->flags & OV_ENDPOINT_AWAY))) {
+		flow_forget(&call->wish->key, at); /* whatever more comes of it is refused, too */
 		if (!opens && !is_udp)
 			return CALL_REFUSE;
 		flow_count(OV_FLOW_MOVED);
-		flow_forget(&call->wish->key, at);
 		return CALL_NEW;
 	}
 	t->to.addr = addr_v4(&f->backend);

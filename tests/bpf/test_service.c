@@ -638,6 +638,9 @@ Test(service, a_removed_backends_client_gets_a_reset)
 	s.ack = 99;
 	o = send_segment(&blue_one, &s);
 	expect_reset(&o, 80, 4000, 99, 0, TCP_RST);
+	cr_assert_eq(balance_stats(&env, &blue_two).active, 0, "who was told counts no more");
+	o = send_segment(&blue_one, &s);
+	expect_reset(&o, 80, 4000, 99, 0, TCP_RST);
 	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN); /* a new connection is welcome */
 	expect_verdict(o, OV_FWD_ENCAP);
 }

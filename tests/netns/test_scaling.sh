@@ -191,6 +191,7 @@ at flooder timeout 60 "$RAW" syn eth0 n=200000 smac="$MAC" dmac=02:42:0a:0a:00:c
 flows() { ctl 1 --json status | jq ".. | objects | select(has(\"Flows\")).Flows.$1"; }
 end run1
 used_is() { same "$(flows Used) $(flows Overflow)" "$1"; }
+echo "# $(flows Used) $(lb 1 web.app '[.[] | [.Name, .Active, .Total]]|tostring')"
 check "after 200,000 SYNs status still counts the established connections" await 5 used_is "24 0"
 total() { lb 1 web '[.[].Total] | add'; }
 check "the flood itself was seen" test "$(total)" -gt 190000
