@@ -94,9 +94,8 @@ now_takes b1 b2
 sleep 1
 leave b3
 now_takes b1 b2
-sleep 3
-check "3 -> 2: each connection of the removed backend is reset within seconds" only_of b3 busy
-check "also those that wait in silence" only_of b3 idle
+check "3 -> 2: each connection of the removed backend is reset within seconds" await 5 only_of b3 busy
+check "also those that wait in silence" await 5 only_of b3 idle
 check "there were some" test "$(in_all 'by b3' busy)" -gt 0 -a "$(in_all 'by b3' idle)" -gt 0
 join b3 b4 b5
 now_takes b1 b2 b3 b4 b5
@@ -121,14 +120,15 @@ check "and none of them failed" none_broke run1 run2 run3
 
 # ---- without a grace ----
 
-settled() { # NAME...: the last to fail did so within 3 s of the removal of b2
-	! breaks "$@" | awk -v t="${GONE[b2]}" '$4 > t + 3000' | grep .
+settled() { # NAME...: none failed once every host knew, but what was under way
+	! breaks "$@" | awk -v t="$KNOWN" '$4 > t + 500' | grep .
 }
 for n in 1 2 3; do begin "run$n" "k$n" run "$V:80" t=60 c=8 rate=300; done
 held idle k3 "$V:80" k=24 idle=1
 leave b2
 now_takes b1 b3
-sleep 4
+KNOWN=$(date +%s%3N)
+sleep 2
 end run1 run2 run3 idle
 check "a backend is removed without a warning: soon no connection fails any more" settled run1 run2 run3
 check "its old ones are reset" only_of b2 idle
@@ -191,7 +191,6 @@ at flooder timeout 60 "$RAW" syn eth0 n=200000 smac="$MAC" dmac=02:42:0a:0a:00:c
 flows() { ctl 1 --json status | jq ".. | objects | select(has(\"Flows\")).Flows.$1"; }
 end run1
 used_is() { same "$(flows Used) $(flows Overflow)" "$1"; }
-echo "# $(flows Used) $(lb 1 web.app '[.[] | [.Name, .Active, .Total]]|tostring')"
 check "after 200,000 SYNs status still counts the established connections" await 5 used_is "24 0"
 total() { lb 1 web '[.[].Total] | add'; }
 check "the flood itself was seen" test "$(total)" -gt 190000
@@ -211,7 +210,7 @@ serve heir 80
 leave b2
 heired() { attach 2 app heir --ip "$IP" 2>/dev/null; }
 await 10 heired || die "attach heir"
-spawn heir "$RAW" hear eth0 4 dgram >"$WORK/heard"
+spawn heir "$RAW" hear eth0 2 dgram >"$WORK/heard"
 HEARS=$SPAWN
 check_not "who has the address of a removed backend hears nothing of its flows" wait "$HEARS"
 end udp
@@ -234,7 +233,7 @@ at fab ip link set h3 down
 died=$(date +%s%3N)
 check "a dead host's backends are left out within the time of failure detection" await 15 takes 1 web b1 b4
 found=$(($(date +%s%3N) - died))
-sleep 3
+sleep 2
 end udp
 check "its datagrams go to others" grep -q '^moved [0-9]* b3 b[14] ' "$WORK/udp"
 check "each of them" answered "b1|b4"
@@ -251,7 +250,6 @@ held busy k1 "$V:80" k=12
 held idle k2 "$V:80" k=12 idle=1
 GONE[all]=$(date +%s%3N)
 ctl 1 service rm web >/dev/null || die "service rm"
-sleep 3
 all_reset() { same "$(breaks busy idle | awk -v t="${GONE[all]}" '$2 == "reset" && $4 < t + 3000' | wc -l)" 24; }
-check "who is connected to a removed service is told so within seconds" all_reset
+check "who is connected to a removed service is told so within seconds" await 5 all_reset
 end busy idle
