@@ -96,8 +96,10 @@ static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c,
 
 	const struct ov_endpoint *dst = endpoint_lookup_v4(dev->vni, ip->daddr);
 
-	if (!dst)
-		return answer_as_gateway(skb, c, eth, ip, dev);
+	if (!dst) {
+		verdict = answer_as_gateway(skb, c, eth, ip, dev);
+		return verdict == -OV_DROP_UNKNOWN_DST ? vip_is_gone(skb, dev, verdict) : verdict;
+	}
 	if (!mac_equal(eth->h_dest, dst->mac))
 		return -OV_DROP_WRONG_DST_MAC;
 

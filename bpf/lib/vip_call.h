@@ -141,41 +141,56 @@ static __always_inline int call_continue(struct call *call, struct found *at, st
 	t->ep = backend_lookup(call->dev->vni, &f->backend);
 	if (!backend_is_alive(t->ep, f->incarnation, &call->wish->key.vip) ||
 	    call_can_leave(t->ep, opens, is_udp)) {
-		if (!opens && !is_udp)
-			return CALL_REFUSE;
-		flow_forget(&call->wish->key, at);
-		return CALL_MOVES;
+		flow_forget(&call->wish->key, at); /* whatever more comes of it is refused, too */
+		return opens || is_udp ? CALL_MOVES : CALL_REFUSE;
 	}
 	t->to.addr = addr_v4(&f->backend);
 	flow_advance(&call->wish->key, at, call->l4.event, 1, now);
 	return 0;
 }
 
+/*
+ * A connection that began when its port was not declared, or had no target: it goes
+ * on to the port that it calls. 0 and *at.
+ */
+static __noinline int call_find_older(struct call *call, struct found *at)
+{
+	if (!call || !at || call->l4.protocol == IPPROTO_UDP || (call->l4.event & L4_OPENS))
+		return -1;
+	call_fill_key(call, call->l4.sport, call->l4.dport);
+	*at = flow_find(&call->wish->key);
+	if (at->flow && at->flow->vip_port == call->l4.dport)
+		return 0;
+	at->flow = NULL;
+	return -1;
+}
+
 /* Of a call to the VIP: the backend, or a verdict below 0, or CALL_REFUSE. */
 static __always_inline int call_route(struct call *call, struct target *t)
 {
-	const struct ov_service *svc = NULL;
+	int has_ports = call->vip->flags & OV_ENDPOINT_PORTS;
+	const struct ov_service *svc = has_ports ? call_service(call) : NULL;
+	int result = CALL_NEW;
 
-	t->to.port = call->l4.dport;
-	if (call->vip->flags & OV_ENDPOINT_PORTS) {
-		svc = call_service(call);
-		if (!svc)
-			return -OV_DROP_NO_PORT;
-		if (svc->target_port)
-			t->to.port = svc->target_port;
-	}
+	t->to.port = svc && svc->target_port ? svc->target_port : call->l4.dport;
 	call_fill_key(call, call->l4.sport, t->to.port);
 
 	struct found at = flow_find(&call->wish->key);
-	int result = CALL_NEW;
 
+	if (has_ports && !(svc && at.flow)) {
+		at.flow = NULL; /* of a port that is not declared only connections count */
+		if (call_find_older(call, &at) == 0)
+			t->to.port = call->l4.dport;
+		else if (!svc)
+			return -OV_DROP_NO_PORT;
+	}
 	if (at.flow)
 		result = call_continue(call, &at, t);
 	else if (call->l4.protocol != IPPROTO_UDP && !(call->l4.event & L4_OPENS))
 		return CALL_REFUSE;
 	if (result != CALL_NEW && result != CALL_MOVES)
 		return result;
-	if (!svc)
+	if (!svc && !has_ports)
 		svc = call_service(call);
 	if (!svc)
 		return -OV_DROP_NO_BACKEND;
@@ -185,6 +200,31 @@ static __always_inline int call_route(struct call *call, struct target *t)
 	if (verdict == 0 && result == CALL_MOVES)
 		flow_count(OV_FLOW_MOVED);
 	return verdict;
+}
+
+/*
+ * A segment to an address that nobody has: if that was a VIP, and the segment is of a
+ * connection to it, its client is to be told; REFUSE(why). Else `otherwise`.
+ */
+static __noinline int vip_is_gone(struct __sk_buff *skb, const struct ov_device *dev, int otherwise)
+{
+	struct cursor c = cursor_skb(skb);
+	struct vip_scratch *scratch;
+	struct iphdr *ip;
+	__u32 zero = 0;
+	struct l4 l4;
+
+	scratch = bpf_map_lookup_elem(&vip_scratch, &zero);
+	if (!scratch || !dev || !cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0 ||
+	    ip->protocol != IPPROTO_TCP || fragment_is_later(ip))
+		return otherwise;
+
+	__be32 client = ip->saddr, vip = ip->daddr;
+
+	if (l4_parse(&c, ip, &l4) < 0)
+		return otherwise;
+	flow_key_fill(&scratch->wish.key, dev->vni, client, vip, IPPROTO_TCP, l4.sport, l4.dport);
+	return flow_find(&scratch->wish.key).flow ? REFUSE(OV_DROP_NO_FLOW) : otherwise;
 }
 
 /* ---- a backend that was given itself ---- */

@@ -5,7 +5,8 @@
  *
  *   load serve NAME PORT [protocol=tcp|sctp]     UDP too; SIGTERM: finishes what is open
  *   load run ADDR:PORT [n=N] [t=S] [c=C] [rate=PER_S] [show=1] [via=ADDR] [protocol=]
- *                      connections: a question, the whole answer, the end
+ *                      connections: a question, the whole answer, the end; "sofar" each
+ *                      second, "break KIND NAME TIME" at once
  *   load hold ADDR:PORT [k=K] [every=MS] [t=S] [idle=1] [via=ADDR]
  *                      K connections that stay: a question every so often, or one
  *                      unanswered (idle); "ready" when all are there, "break KIND NAME TIME"
@@ -362,7 +363,7 @@ static int run(char **argv)
 {
 	uint64_t n = number(argv, "n", number(argv, "t", 0) ? UINT64_MAX : 1);
 	uint64_t rate = number(argv, "rate", 0), begin = now_ms();
-	uint64_t end = begin + number(argv, "t", LIFE_MAX_S) * 1000;
+	uint64_t end = begin + number(argv, "t", LIFE_MAX_S) * 1000, told = begin;
 
 	if (load_init(argv, "c"))
 		return 2;
@@ -373,6 +374,11 @@ static int run(char **argv)
 		while (load.seq < n && load.seq < may && !load_stop && now < end && (s = free_slot()))
 			slot_open(s);
 		turn(rate ? 2 : 100);
+		if (now >= told + 1000) {
+			printf("sofar %llu\n", (unsigned long long)load.by_kind[KIND_OK]);
+			fflush(stdout);
+			told = now;
+		}
 	}
 	print_kinds();
 	return load.by_kind[KIND_OK] == load.seq ? 0 : 1;
@@ -419,6 +425,7 @@ static int hold(char **argv)
 			answered += load.slot[i].name[0] || load.slot[i].is_broken;
 		if (!is_ready && answered == load.count) {
 			is_ready = true;
+			tally_print(&load.by);
 			puts("ready");
 			fflush(stdout);
 		}

@@ -113,16 +113,25 @@ static void hear(int timeout_ms)
 	}
 }
 
+static uint64_t sum_up(uint64_t *ret_sent)
+{
+	uint64_t got = 0;
+
+	*ret_sent = 0;
+	for (size_t i = 0; i < udp.count; i++) {
+		*ret_sent += udp.flow[i].sent;
+		got += udp.flow[i].got;
+	}
+	return got;
+}
+
 static void print_result(void)
 {
-	uint64_t sent = 0, got = 0;
+	uint64_t sent, got = sum_up(&sent);
 
-	for (size_t i = 0; i < udp.count; i++) {
-		sent += udp.flow[i].sent;
-		got += udp.flow[i].got;
+	for (size_t i = 0; i < udp.count; i++)
 		printf("flow %u %s %llu/%llu\n", ntohs(udp.flow[i].own.sin_port), udp.flow[i].name,
 		       (unsigned long long)udp.flow[i].got, (unsigned long long)udp.flow[i].sent);
-	}
 	printf("sent %llu\nok %llu\nlost %llu\nrefused %llu\nwrong %llu\ntoobig %llu\n",
 	       (unsigned long long)sent, (unsigned long long)got, (unsigned long long)(sent - got),
 	       (unsigned long long)udp.refused, (unsigned long long)udp.wrong,
@@ -155,20 +164,20 @@ static int flows(const struct sockaddr_in *to, char **argv)
 		next += every;
 		n--;
 	}
-	for (uint64_t late = now_ms() + LATE_MS; now_ms() < late;)
+	for (uint64_t late = now_ms() + LATE_MS, sent; sum_up(&sent) < sent && now_ms() < late;)
 		hear(50);
 	print_result();
 	return 0;
 }
 
-/* Datagrams of one size that come until none has come for a second. */
-static uint64_t count_datagrams(int fd, size_t size)
+/* Datagrams of a size, until there are `most` or none has come for a second. */
+static uint64_t count_datagrams(int fd, size_t size, uint64_t most)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	static char in[DATAGRAM_MAX];
 	uint64_t n = 0;
 
-	while (poll(&p, 1, LATE_MS) > 0) {
+	while (n < most && poll(&p, 1, LATE_MS) > 0) {
 		ssize_t got = recv(fd, in, sizeof(in), 0);
 
 		if (got < 0)
@@ -195,13 +204,13 @@ static int super(const struct sockaddr_in *to, char **argv)
 	setsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
 	if (send(fd, buf, n * size, 0) < 0)
 		fail("super-packet");
-	there = count_datagrams(fd, size);
+	there = count_datagrams(fd, size, n);
 	setsockopt(fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none));
 	len = snprintf(buf, sizeof(buf), "super %zu %zu", n, size);
 	if (send(fd, buf, (size_t)len, 0) < 0)
 		fail("send");
 	printf("there %llu\nback %llu\n", (unsigned long long)there,
-	       (unsigned long long)count_datagrams(fd, size));
+	       (unsigned long long)count_datagrams(fd, size, n));
 	return 0;
 }
 
@@ -230,7 +239,7 @@ static int path_mtu(const struct sockaddr_in *to)
 	size = (size_t)mtu - sizeof(struct iphdr) - sizeof(struct udphdr);
 	if (send(fd, buf, fill(buf, size, 1), 0) < 0)
 		fail("send");
-	printf("before %d\nmtu %d\nanswered %d\n", before, mtu, count_datagrams(fd, size) > 0);
+	printf("before %d\nmtu %d\nanswered %d\n", before, mtu, count_datagrams(fd, size, 1) > 0);
 	return 0;
 }
 
