@@ -235,8 +235,7 @@ static __noinline int vip_is_gone(struct __sk_buff *skb, const struct ov_device 
  */
 static __noinline int hairpin_find(struct call *call, struct found *at)
 {
-	if (!(call->dev->flags & OV_ENDPOINT_BACKEND) ||
-	    !addr_equals_v4(&call->dev->service, call->addr))
+	if (!addr_equals_v4(&call->dev->service, call->addr))
 		return -1;
 	call_fill_key(call, call->l4.dport, call->l4.sport);
 	*at = flow_find(&call->wish->key);
@@ -374,7 +373,7 @@ static __always_inline int vip_forward_l4(struct __sk_buff *skb, struct cursor *
 
 	if (result < 0)
 		return result;
-	if (hairpin_find(call, &at) == 0) {
+	if ((call->dev->flags & OV_ENDPOINT_BACKEND) && hairpin_find(call, &at) == 0) {
 		__be16 vip_port = at.flow->vip_port;
 
 		flow_advance(&call->wish->key, &at, call->l4.event, 0, flow_now());

@@ -17,12 +17,12 @@ struct reply { /* a packet from a backend that may be of a flow to its VIP */
 
 /* The flow that the packet answers, at *at; -1 when there is none. */
 static __always_inline int reply_find(struct ov_flow_key *k, const struct reply *r, __be32 backend,
-				      __u8 event, struct found *at)
+				      __u8 event, __u32 now, struct found *at)
 {
 	*at = flow_find(k);
 	if (!at->flow || !addr_equals_v4(&at->flow->backend, backend) ||
 	    at->flow->incarnation != r->incarnation ||
-	    flow_is_expired(at->flow, k->protocol, flow_now()))
+	    flow_is_expired(at->flow, k->protocol, now))
 		return -1;
 	if (!(event & L4_ANSWER) || !(at->flow->flags & OV_FLOW_CLOSED))
 		return 0;
@@ -46,7 +46,7 @@ static __always_inline int reply_error(struct __sk_buff *skb, struct iphdr *ip, 
 	if (q->ip.saddr != ip->daddr || q->ip.daddr != ip->saddr)
 		return 0;
 	flow_key_fill(&k, r->vni, ip->daddr, addr_v4(&r->vip), q->ip.protocol, q->sport, q->dport);
-	if (reply_find(&k, r, ip->saddr, 0, &at))
+	if (reply_find(&k, r, ip->saddr, 0, flow_now(), &at))
 		return 0;
 
 	struct end to = { addr_v4(&r->vip), at.flow->vip_port };
@@ -63,6 +63,7 @@ static __always_inline int reply_l4(struct __sk_buff *skb, struct cursor *c, str
 {
 	__be32 client = ip->daddr;
 	int is_first = fragment_is_first(ip);
+	__u32 now = flow_now();
 	struct ov_flow_key k;
 	struct found at;
 	struct l4 l4;
@@ -71,7 +72,7 @@ static __always_inline int reply_l4(struct __sk_buff *skb, struct cursor *c, str
 	if (l4_parse(c, ip, &l4) < 0)
 		return 0; /* no reply of ours; the receiver will judge it */
 	flow_key_fill(&k, r->vni, client, addr_v4(&r->vip), l4.protocol, l4.dport, l4.sport);
-	if (reply_find(&k, r, ip->saddr, l4.event, &at)) {
+	if (reply_find(&k, r, ip->saddr, l4.event, now, &at)) {
 		if (is_first) /* an older datagram's fragments had the same id */
 			fragment_forget(r->vni, ip);
 		return 0;
@@ -82,7 +83,7 @@ static __always_inline int reply_l4(struct __sk_buff *skb, struct cursor *c, str
 
 	if (is_first)
 		fragment_remember(r->vni, ip, to.addr, client);
-	flow_advance(&k, &at, l4.event, 0, flow_now());
+	flow_advance(&k, &at, l4.event, 0, now);
 	if (nat_end(skb, &l4, SIDE_SRC, &from, &to) < 0)
 		return -OV_DROP_NAT_FAILED;
 	vip_mac(to.addr, mac);

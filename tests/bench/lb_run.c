@@ -320,59 +320,72 @@ static void check_counts(struct bench *b, const struct row *row, const uint64_t 
 			 (unsigned long long)packets, (unsigned long long)(born - before[1]));
 }
 
-/* `called`: over so many services the flows are spread. */
-static void run_row(struct bench *b, const struct row *row, uint32_t called)
+/* One row over one set of maps. */
+struct run {
+	struct bench *b;
+	struct lb_wrap w;
+	struct samples net;
+};
+
+static void run_once(struct run *run, const struct row *row, bool is_first)
 {
+	struct bench *b = run->b;
 	int prog = bpf_program_fd(b->objects, BPF_PROG_ENDPOINT);
 	uint32_t ifindex = row->kind == REPLY ? b->backend : b->client;
 	/* Of NEW each flow comes once a run, and the table holds all of them. */
 	uint32_t repeat = row->kind == NEW ? row->flows : b->repeat;
-	struct samples floor, all;
-	struct lb_wrap w;
+	struct lb_wrap copy = run->w;
+	uint32_t floor = run_wrapper(b, &copy, b->empty, ifindex, repeat), gross;
+	uint64_t before[2];
 
-	samples_init(&floor, b->runs);
-	samples_init(&all, b->runs);
-	prepare(b, row, called, &w);
-	for (uint32_t i = 0; i < b->runs; i++) {
-		struct lb_wrap copy = w;
-		uint64_t before[2];
-
-		samples_add(&floor, run_wrapper(b, &copy, b->empty, ifindex, repeat));
-		if (row->kind == NEW)
-			map_empty(b, BPF_MAP_brief);
-		if (row->kind == NEW_FULL && !i) /* make it full */
-			run_wrapper(b, &w, prog, ifindex, 2 * OV_BRIEF);
-		before[0] = count_of(b, BPF_MAP_counters, OV_FWD_LOCAL, sizeof(struct ov_counter));
-		before[1] = count_of(b, BPF_MAP_flow_counters, OV_FLOW_BORN, sizeof(uint64_t));
-		samples_add(&all, run_wrapper(b, &w, prog, ifindex, repeat));
-		check_counts(b, row, before, repeat);
-	}
-	samples_sort(&floor);
-	samples_sort(&all);
-
-	int least = (int)samples_at(&floor, 0);
-	char katran[16] = "-";
-
-	if (row->katran_ns)
-		snprintf(katran, sizeof(katran), "%d", row->katran_ns);
-	printf("  %-36s %8u %9u %7u %7d %7d %7d %7s\n", row->text, row->flows, b->services, called,
-	       (int)samples_at(&all, 0) - least, (int)samples_at(&all, 500) - least,
-	       (int)samples_at(&all, 1000) - least, katran);
-	free(floor.ns);
-	free(all.ns);
+	if (row->kind == NEW)
+		map_empty(b, BPF_MAP_brief);
+	if (row->kind == NEW_FULL && is_first) /* make it full */
+		run_wrapper(b, &run->w, prog, ifindex, 2 * OV_BRIEF);
+	before[0] = count_of(b, BPF_MAP_counters, OV_FWD_LOCAL, sizeof(struct ov_counter));
+	before[1] = count_of(b, BPF_MAP_flow_counters, OV_FLOW_BORN, sizeof(uint64_t));
+	gross = run_wrapper(b, &run->w, prog, ifindex, repeat);
+	check_counts(b, row, before, repeat);
+	samples_add(&run->net, gross > floor ? gross - floor : 0);
 }
 
-static void run_rows(struct bench *b, bool spread)
+static void run_row(struct bench side[2], const struct row *row, bool spread)
 {
+	struct run run[2] = { { .b = &side[0] }, { .b = &side[1] } };
+	char katran[16] = "-";
+
+	for (int i = 0; i < 2; i++) {
+		samples_init(&run[i].net, side[i].runs);
+		prepare(&side[i], row, spread ? side[i].services : 1, &run[i].w);
+	}
+	for (uint32_t n = 0; n < side->runs; n++) /* in turn, so that both meet the same machine */
+		for (int i = 0; i < 2; i++)
+			run_once(&run[i], row, n == 0);
+	for (int i = 0; i < 2; i++)
+		samples_sort(&run[i].net);
+	if (row->katran_ns)
+		snprintf(katran, sizeof(katran), "%d", row->katran_ns);
+	printf("  %-34s %8u ", row->text, row->flows);
+	for (int i = 0; i < 2; i++)
+		printf("%6u %6u %6u  ", samples_at(&run[i].net, 0), samples_at(&run[i].net, 500),
+		       samples_at(&run[i].net, 1000));
+	printf("%6.2f %7s\n", samples_at(&run[1].net, 500) * 1.0 / samples_at(&run[0].net, 500), katran);
+	for (int i = 0; i < 2; i++)
+		free(run[i].net.ns);
+}
+
+static void run_rows(struct bench side[2], bool spread)
+{
+	printf("  %-34s %8s %-21s %-21s %6s %7s\n", spread ? "ns, flows to all services" :
+	       "ns a packet, flows to one service", "flows", "10: min median max",
+	       "10,000: the same", "ratio", "Katran");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct row *row = &rows[i];
 
-		if (strncmp(row->text, b->only, strlen(b->only)))
+		if (strncmp(row->text, side->only, strlen(side->only)))
 			continue;
-		if (!spread)
-			run_row(b, row, 1);
-		else if (row->flows > 1 && row->kind != REPLY)
-			run_row(b, row, b->services);
+		if (!spread || (row->flows > 1 && row->kind != REPLY))
+			run_row(side, row, spread);
 	}
 }
 
@@ -422,37 +435,53 @@ static uint32_t device_index(const char *name)
 	return ifindex;
 }
 
+static void open_side(struct bench *b, const struct bpf_place *place, uint32_t services)
+{
+	struct err e = { 0 };
+
+	if (bpf_open(place, &b->objects, &e) < 0)
+		tool_die("%s", e.text);
+	put_node(b);
+	put_services(b, services);
+}
+
+static void close_side(struct bench *b, const struct bpf_place *place)
+{
+	struct err e = { 0 };
+
+	bpf_close(b->objects);
+	if (bpf_detach_all(place, &e) < 0)
+		tool_die("%s", e.text);
+}
+
 int main(int argc, char **argv)
 {
-	struct bench b = { .repeat = REPEAT, .runs = RUNS };
-	struct err e = { 0 };
+	struct bench side[2] = { { .repeat = REPEAT, .runs = RUNS, .only = "" } };
 
 	if (argc < 4 || argc > 7) {
 		fprintf(stderr, "usage: lb_run BPFFS CLIENT_DEVICE BACKEND_DEVICE [REPEAT [RUNS [TEXT]]]\n");
 		return 2;
 	}
-	b.client = device_index(argv[2]);
-	b.backend = device_index(argv[3]);
-	b.repeat = argc > 4 ? number(argv[4]) : REPEAT;
-	b.runs = argc > 5 ? number(argv[5]) : RUNS;
-	b.only = argc > 6 ? argv[6] : "";
+	side->client = device_index(argv[2]);
+	side->backend = device_index(argv[3]);
+	if (argc > 4)
+		side->repeat = number(argv[4]);
+	if (argc > 5)
+		side->runs = number(argv[5]);
+	if (argc > 6)
+		side->only = argv[6];
+	load_wrapper(side);
+	side[1] = side[0];
 
-	struct bpf_place place = { .bpffs = argv[1], .pin_dir = "bench-lb" };
+	struct bpf_place few = { .bpffs = argv[1], .pin_dir = "bench-lb-few" };
+	struct bpf_place many = { .bpffs = argv[1], .pin_dir = "bench-lb-many" };
 
-	if (bpf_open(&place, &b.objects, &e) < 0)
-		tool_die("%s", e.text);
-	load_wrapper(&b);
-	put_node(&b);
-	printf("  %-36s %8s %9s %7s %7s %7s %7s %7s\n", "ns a packet", "flows", "services", "called",
-	       "min", "median", "max", "Katran");
-	put_services(&b, FEW);
-	run_rows(&b, false);
-	put_services(&b, MANY);
-	run_rows(&b, false);
-	run_rows(&b, true);
-	bpf_object__close(b.wrap);
-	bpf_close(b.objects);
-	if (bpf_detach_all(&place, &e) < 0)
-		tool_die("%s", e.text);
+	open_side(&side[0], &few, FEW);
+	open_side(&side[1], &many, MANY);
+	run_rows(side, false);
+	run_rows(side, true);
+	bpf_object__close(side->wrap);
+	close_side(&side[0], &few);
+	close_side(&side[1], &many);
 	return 0;
 }

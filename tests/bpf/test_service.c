@@ -670,13 +670,13 @@ Test(service, a_call_that_nobody_has_answered_leaves_a_node_that_is_thought_dead
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
 	balance_put(&env, &rest);
 	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
 	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80); /* drained: it may be slow */
 	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED | OV_ENDPOINT_AWAY);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
 	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 80);
 }
 
@@ -686,22 +686,22 @@ Test(service, other_declared_ports_leave_connections_alone)
 	struct outcome o;
 
 	balance_put(&env, &b);
-	establish(4000); /* to port 80, of a service of every port */
+	balance_establish(&env, 4000); /* to port 80, of a service of every port */
 	b.port = 80;
 	b.target = 8080;
 	balance_put(&env, &b);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
-	o = answer_with(&blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_ACK);
+	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_ACK);
 	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
-	o = call_with(&blue_one, IPPROTO_TCP, 4001, 80, TCP_SYN);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4001, 80, TCP_SYN);
 	expect_ends(&o, 0, blue_one.ip, 4001, blue_two.ip, 8080);
 
 	b.port = 81;
 	balance_put(&env, &b);
-	o = call_with(&blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
-	o = call_with(&blue_one, IPPROTO_TCP, 4002, 80, TCP_SYN);
+	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4002, 80, TCP_SYN);
 	expect_verdict(o, OV_FWD_RESET);
 }
 
@@ -712,14 +712,14 @@ Test(service, who_is_connected_to_a_removed_service_is_told)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	establish(4000);
+	balance_establish(&env, 4000);
 	cr_assert_eq(bpf_map_delete_elem(env.map[MAP_endpoints], &vip), 0);
 	s.flags = TCP_ACK;
 	s.ack = 99;
-	o = send_segment(&blue_one, &s);
+	o = balance_send(&env, &blue_one, &s);
 	expect_reset(&o, 80, 4000, 99, 0, TCP_RST);
 	s.sport = 4001; /* no connection to it: an address like any that nobody has */
-	o = send_segment(&blue_one, &s);
+	o = balance_send(&env, &blue_one, &s);
 	expect_verdict(o, OV_DROP_UNKNOWN_DST);
 }
 
