@@ -171,17 +171,105 @@ void env_load(struct env *env)
 #undef LOAD
 }
 
-void env_open(struct env *env)
+/* An end for each actor, the uplink and one that belongs to nobody. */
+static void make_devices(void)
 {
-	cr_assert_eq(unshare(CLONE_NEWNET), 0, "BPF tests need root");
-	env_load(env);
-
-	/* An end for each actor, the uplink and one that belongs to nobody. */
 	cr_assert_eq(system("set -e; ip link set lo up;"
 			    "for d in blue_one blue_two blue_far blue_third blue_lost"
 			    " red_one red_far nobody uplink tunnel; do"
 			    "  ip link add $d type veth peer name ${d}_in; done;"
 			    "ip link set uplink address 02:00:00:00:00:01"), 0);
+}
+
+/* ---- one loaded world for all tests, one test at a time ---- */
+
+/*
+ * Where the verifier is slow (under emulation) tests do not load the programs one by
+ * one: with OV_TEST_PINS, a directory on a bpffs, the first one pins programs and maps
+ * there and makes the devices where it stands; the others use them, emptied.
+ */
+static const char *pin_path(const char *kind, const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s-%s", getenv("OV_TEST_PINS"), kind, name);
+	return path;
+}
+
+static const char *const program_name[] = { "endpoint", "uplink", "tunnel", "uplink_xdp" };
+static const struct {
+	const char *name;
+	enum bpf_map_type type;
+	size_t value_size;
+} map_fact[] = {
+#define ARRAY        BPF_MAP_TYPE_ARRAY
+#define PERCPU_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY
+#define HASH         BPF_MAP_TYPE_HASH
+#define TABLE        BPF_MAP_TYPE_HASH
+#define LRU_HASH     BPF_MAP_TYPE_LRU_HASH
+#define X(name, type, key, value, ...) { #name, type, sizeof(value) },
+	OV_MAPS(X)
+#undef X
+#undef ARRAY
+#undef PERCPU_ARRAY
+#undef HASH
+#undef TABLE
+#undef LRU_HASH
+};
+
+static void pin_world(const struct env *env)
+{
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		cr_assert_eq(bpf_obj_pin(env->map[i], pin_path("map", map_fact[i].name)), 0);
+	for (size_t i = 0; i < PROGRAM_COUNT; i++)
+		cr_assert_eq(bpf_obj_pin(env->program[i], pin_path("prog", program_name[i])), 0);
+}
+
+static void clear_counters(struct env *env, enum env_map map)
+{
+	size_t each = (map_fact[map].value_size + 7) & ~(size_t)7;
+	_cleanup_(freep) uint8_t *zero = calloc((size_t)libbpf_num_possible_cpus(), each);
+
+	for (uint32_t key = 0; bpf_map_update_elem(env->map[map], &key, zero, BPF_EXIST) == 0;)
+		key++;
+}
+
+static void open_world(struct env *env)
+{
+	for (enum env_map i = 0; i < MAP_COUNT; i++) {
+		env->map[i] = bpf_obj_get(pin_path("map", map_fact[i].name));
+		cr_assert_geq(env->map[i], 0, "no %s", pin_path("map", map_fact[i].name));
+		if (map_fact[i].type == BPF_MAP_TYPE_PERCPU_ARRAY)
+			clear_counters(env, i);
+		else if (map_fact[i].type != BPF_MAP_TYPE_ARRAY)
+			env_empty(env, i);
+	}
+	for (size_t i = 0; i < PROGRAM_COUNT; i++) {
+		env->program[i] = bpf_obj_get(pin_path("prog", program_name[i]));
+		cr_assert_geq(env->program[i], 0, "no %s", pin_path("prog", program_name[i]));
+	}
+}
+
+static void share_world(struct env *env)
+{
+	if (access(pin_path("prog", program_name[PROGRAM_COUNT - 1]), F_OK) == 0) {
+		open_world(env);
+		return;
+	}
+	env_load(env);
+	pin_world(env);
+	make_devices();
+}
+
+void env_open(struct env *env)
+{
+	if (getenv("OV_TEST_PINS")) {
+		share_world(env);
+	} else {
+		cr_assert_eq(unshare(CLONE_NEWNET), 0, "BPF tests need root");
+		env_load(env);
+		make_devices();
+	}
 	env->uplink_ifindex = if_nametoindex("uplink");
 	env->tunnel_ifindex = if_nametoindex("tunnel");
 	env_become(env, NODE_A);
