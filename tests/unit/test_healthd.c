@@ -433,18 +433,17 @@ Test(healthd, a_thousand_backends_are_all_found_healthy)
 		t[i] = target(&w, 1);
 		t[i].endpoint = (struct id){ { [0] = (uint8_t)(i >> 8), [1] = (uint8_t)i, [3] = 1 } };
 		t[i].addr = addr_from_v4(0x7f010000u + (uint32_t)i);
-		t[i].interval_s = HEALTH_INTERVAL_MAX_S; /* none comes twice */
+		t[i].interval_s = HEALTH_INTERVAL_MAX_S; /* few come twice */
 	}
 	set_targets(&w, t, ARRAY_SIZE(t));
-	run(&w, ARRAY_SIZE(t));
-	for (size_t i = 0; i < w.report_count; i++) {
-		const struct id *id = &w.report[i].endpoint;
+	for (size_t found = 0; found < ARRAY_SIZE(t);) {
+		struct report r = run(&w, 1);
+		bool *is_healthy = &healthy[r.endpoint.b[0] << 8 | r.endpoint.b[1]];
 
-		cr_assert_eq(w.report[i].health, ENDPOINT_HEALTHY);
-		healthy[id->b[0] << 8 | id->b[1]] = true;
+		cr_assert_eq(r.health, ENDPOINT_HEALTHY);
+		found += !*is_healthy; /* the second check of some is due soon after their first */
+		*is_healthy = true;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
-		cr_assert(healthy[i], "backend %zu", i);
 	world_fini(&w);
 }
 
