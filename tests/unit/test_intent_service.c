@@ -433,7 +433,11 @@ Test(intent_service, ports_are_replaced_or_changed_by_signs)
 	assert_says(refused_update(&h, &ask, -EINVAL), "given twice");
 	PORTS("+90:80");
 	assert_says(refused_update(&h, &ask, -EINVAL), "have one target");
-	PORTS("-8080");
+	PORTS("-8080"); /* would open all of them */
+	assert_says(refused_update(&h, &ask, -EINVAL), "port \"-8080\" is the last one");
+	PORTS("any", "80");
+	assert_says(refused_update(&h, &ask, -EINVAL), "port \"any\" is not PORT");
+	PORTS("any");
 	update(&h, &ask);
 	cr_assert_eq(detail(&h, "web").port_count, 0);
 }

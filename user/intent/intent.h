@@ -65,8 +65,8 @@ struct service_ask {
 	const char *health;           /* "tcp:PORT", "http:PORT/PATH", "none"; NULL: none, or as it is */
 	const char *health_interval;  /* seconds; NULL: HEALTH_INTERVAL_S */
 	size_t port_count, opt_count, publish_count;
-	const char *const *port;      /* "PORT[:TARGET][/PROTO]"; update: "+..." adds, "-..." takes away,
-				       * without a sign the list is replaced */
+	const char *const *port;      /* "PORT[:TARGET][/PROTO]" or "any"; update: "+..." adds, "-..."
+				       * takes away, without a sign the list is replaced */
 	const char *const *opt;
 	const char *const *publish;   /* refused until there is a routing mesh */
 };

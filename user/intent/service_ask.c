@@ -9,6 +9,7 @@
 
 #define AFFINITY_S_MAX 86400  /* a day, as Kubernetes allows */
 #define HEALTH_INTERVAL_S_MAX 3600
+#define PORT_ANY "any"        /* instead of a list: every port */
 #define PORT_TEXT_MAX 32      /* of a port in a sentence: "65535:65535/sctp" */
 
 static bool is_none(const char *text)
@@ -123,6 +124,18 @@ static bool is_signed(const char *text)
 	return *text == '+' || *text == '-';
 }
 
+/* Who takes ports away wants fewer of them, not all: that is asked for by name. */
+static int check_ports_left(const struct service_ask *ask, const struct service_detail *d,
+			    struct err *e)
+{
+	if (d->port_count)
+		return 0;
+	return err_set(e, -EINVAL,
+		       "port \"%.40s\" is the last one, and a service without ports takes every "
+		       "port; say so with --port any, or remove the service",
+		       ask->port[ask->port_count - 1]);
+}
+
 /* A list without signs replaces what there is; with signs it changes it, in order. */
 static int take_ports(const struct service_ask *ask, bool may_change, struct service_detail *d,
 		      struct err *e)
@@ -134,6 +147,8 @@ static int take_ports(const struct service_ask *ask, bool may_change, struct ser
 		return 0;
 	if (!change || !may_change)
 		d->port_count = 0;
+	if (ask->port_count == 1 && !strcmp(ask->port[0], PORT_ANY))
+		return 0;
 	for (size_t i = 0; i < ask->port_count && r == 0; i++) {
 		const char *text = ask->port[i];
 		struct service_port p;
@@ -147,7 +162,7 @@ static int take_ports(const struct service_ask *ask, bool may_change, struct ser
 		if (r == 0)
 			r = change && *text == '-' ? remove_port(d, &p, e) : add_port(d, &p, e);
 	}
-	return r;
+	return r == 0 ? check_ports_left(ask, d, e) : r;
 }
 
 /* ---- balancing ---- */
