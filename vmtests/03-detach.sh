@@ -25,7 +25,10 @@ await 15 pings c1 "$(ip_of 1 c2)" || die "no ping to begin with"
 
 ctl 2 endpoint detach c2 >/dev/null || die "detach c2"
 check_not "endpoint detach removes the container's interface" at c2 ip link show eth0
-attach 2 app c3 || die "attach c3"
+ctl 2 service create --name web --network app >/dev/null || die "service create web"
+attach 2 app c3 --service web || die "attach c3"
+vip=$(ctl 2 --json service inspect web | jq -r '.[0].Endpoint.VirtualIPs[0].Addr | split("/")[0]')
+check "a backend reaches its own VIP" await 15 pings c3 "$vip"
 topo_kill TERM 2
 check "overlayd --detach succeeds" topo_detach 2
 check_not "a container's interface is gone" at c3 ip link show eth0

@@ -131,6 +131,8 @@ void env_become(struct env *env, enum node node)
 	}
 }
 
+#define SHARED_ENTRIES 4096 /* with OV_TEST_PINS: full-size maps take long to empty */
+
 /* The objects declare the same maps by name: the first one's serve the others. */
 static void share_maps(struct env *env, struct bpf_object *object)
 {
@@ -146,6 +148,8 @@ static void share_maps(struct env *env, struct bpf_object *object)
 		cr_assert(map, "an object does not declare map %s", name[i]);
 		if (env->map[i] >= 0)
 			cr_assert_eq(bpf_map__reuse_fd(map, env->map[i]), 0);
+		else if (getenv("OV_TEST_PINS") && bpf_map__max_entries(map) > SHARED_ENTRIES)
+			cr_assert_eq(bpf_map__set_max_entries(map, SHARED_ENTRIES), 0);
 	}
 	cr_assert_eq(bpf_object__load(object), 0, "a program does not load");
 	for (size_t i = 0; i < MAP_COUNT; i++)
@@ -283,39 +287,44 @@ void env_close(struct env *env)
 	uplink_xdp_bpf__destroy(env->object[UPLINK_XDP]);
 }
 
-static struct ov_counter read_counter(const struct env *env, uint32_t verdict)
+/* All of them by one system call: a test reads them around every packet. */
+static void read_counters(const struct env *env, struct ov_counter ret_total[OV_VERDICT_COUNT])
 {
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_(freep) struct ov_counter *per_cpu = calloc((size_t)cpus, sizeof(*per_cpu));
-	struct ov_counter total = { 0 };
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	_cleanup_(freep) struct ov_counter *per_cpu = calloc(OV_VERDICT_COUNT * cpus, sizeof(*per_cpu));
+	uint32_t keys[OV_VERDICT_COUNT], next, count = OV_VERDICT_COUNT;
 
-	cr_assert_eq(bpf_map_lookup_elem(env->map[MAP_counters], &verdict, per_cpu), 0);
-	for (int i = 0; i < cpus; i++) {
-		total.packets += per_cpu[i].packets;
-		total.bytes += per_cpu[i].bytes;
+	bpf_map_lookup_batch(env->map[MAP_counters], NULL, &next, keys, per_cpu, &count, NULL);
+	cr_assert_eq(count, OV_VERDICT_COUNT);
+	memset(ret_total, 0, OV_VERDICT_COUNT * sizeof(*ret_total));
+	for (uint32_t i = 0; i < OV_VERDICT_COUNT * cpus; i++) {
+		ret_total[keys[i / cpus]].packets += per_cpu[i].packets;
+		ret_total[keys[i / cpus]].bytes += per_cpu[i].bytes;
 	}
-	return total;
 }
 
 uint64_t env_packets(const struct env *env, enum ov_verdict verdict)
 {
-	return read_counter(env, verdict).packets;
+	struct ov_counter all[OV_VERDICT_COUNT];
+
+	read_counters(env, all);
+	return all[verdict].packets;
 }
 
 /* Which counter moved between two readings: by one packet of that many bytes. */
 static int find_verdict(const struct env *env, const struct ov_counter before[OV_VERDICT_COUNT],
 			size_t len)
 {
+	struct ov_counter now[OV_VERDICT_COUNT];
 	int verdict = NO_VERDICT;
 
+	read_counters(env, now);
 	for (uint32_t i = 0; i < OV_VERDICT_COUNT; i++) {
-		struct ov_counter now = read_counter(env, i);
-
-		if (!memcmp(&now, &before[i], sizeof(now)))
+		if (!memcmp(&now[i], &before[i], sizeof(now[i])))
 			continue;
 		cr_assert_eq(verdict, NO_VERDICT, "verdicts %d and %u for one packet", verdict, i);
-		cr_assert_eq(now.packets, before[i].packets + 1, "verdict %u counted twice", i);
-		cr_assert_eq(now.bytes, before[i].bytes + len, "verdict %u counts wrong bytes", i);
+		cr_assert_eq(now[i].packets, before[i].packets + 1, "verdict %u counted twice", i);
+		cr_assert_eq(now[i].bytes, before[i].bytes + len, "verdict %u counts wrong bytes", i);
 		verdict = (int)i;
 	}
 	return verdict;
@@ -374,8 +383,7 @@ struct outcome env_run_bytes(struct env *env, enum program program, uint32_t ifi
 	struct outcome o = { 0 };
 	struct __sk_buff ctx = { .ifindex = ifindex, .gso_size = gso_size };
 
-	for (uint32_t i = 0; i < OV_VERDICT_COUNT; i++)
-		before[i] = read_counter(env, i);
+	read_counters(env, before);
 
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
 		    .data_out = o.out.data, .data_size_out = sizeof(o.out.data), .repeat = 1);
