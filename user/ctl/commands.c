@@ -58,7 +58,8 @@ static const struct ctl_option service_create_options[] = {
 
 static const struct ctl_option service_update_options[] = {
 	{ "port", "[+|-]PORT...", "Ports",
-	  "add (+), take away (-), or without signs the whole list, any for all; repeatable", OPTION_LIST },
+	  "add (+), take away (-), or without signs the whole list; any: all; repeatable",
+	  OPTION_LIST },
 	SERVICE_OPTIONS,
 };
 
