@@ -91,6 +91,22 @@ bool call_is_over(struct call *call)
 	return true;
 }
 
+int call_filter(const struct call *call, const char *key, const char *listed,
+		char ret_ref[CONTROL_REF_MAX + 1], struct err *e)
+{
+	const char *query = call->req->query ? call->req->query : "", *unknown;
+	size_t len = uri_query_unknown(query, key, &unknown);
+	int r;
+
+	if (len)
+		return err_set(e, -EINVAL, "unknown parameter \"%.*s\": %s",
+			       (int)(len < 64 ? len : 64), unknown, listed);
+	r = uri_query(query, key, ret_ref, CONTROL_REF_MAX + 1);
+	if (r && r != -ENOENT)
+		return err_set(e, r, "the parameter \"%s\" holds a bad %%-escape or is too long", key);
+	return !r;
+}
+
 struct scene call_scene(const struct call *call)
 {
 	struct control *c = call->c;

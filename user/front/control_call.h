@@ -40,6 +40,13 @@ struct scene call_scene(const struct call *call);
 /* Each of these answers and releases the call; value is stolen, NULL means out of memory. */
 void call_done(struct call *call, int http_status, json_t *value);
 void call_fail(struct call *call, int code, const struct err *e);
+/*
+ * The one parameter `key` that a listing takes: 1 and what it names, or 0 without it. Another
+ * parameter, or a bad escape, is -EINVAL with a sentence; `listed`: "endpoints are listed by
+ * network", say.
+ */
+int call_filter(const struct call *call, const char *key, const char *listed,
+		char ret_ref[CONTROL_REF_MAX + 1], struct err *e);
 /* Refuses a callback that comes too late: true when the call was released. */
 bool call_is_over(struct call *call);
 

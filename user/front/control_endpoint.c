@@ -29,19 +29,11 @@ static const struct field endpoint_fields[] = {
 static int read_filter(const struct call *call, const struct view *v,
 		       const struct view_network **ret_only, struct err *e)
 {
-	const char *query = call->req->query ? call->req->query : "", *key;
-	size_t len = uri_query_unknown(query, "network", &key);
 	char ref[CONTROL_REF_MAX + 1];
-	int r;
+	int r = call_filter(call, "network", "endpoints are listed by network", ref, e);
 
-	if (len)
-		return err_set(e, -EINVAL, "unknown parameter \"%.*s\": endpoints are listed by network",
-			       (int)(len < 64 ? len : 64), key);
-	r = uri_query(query, "network", ref, sizeof(ref));
-	if (r == -ENOENT)
-		return 0;
-	if (r)
-		return err_set(e, r, "the parameter \"network\" holds a bad %%-escape or is too long");
+	if (r <= 0)
+		return r;
 	*ret_only = view_network_find(v, ref);
 	if (!*ret_only)
 		return err_set(e, -ENOENT, "there is no network \"%s\": `overlayctl network ls` lists "

@@ -232,19 +232,11 @@ void control_delete_service(struct call *call)
 static int read_filter(const struct call *call, const struct view *v,
 		       const struct view_service **ret_only, struct err *e)
 {
-	const char *query = call->req->query ? call->req->query : "", *key;
-	size_t len = uri_query_unknown(query, "service", &key);
 	char ref[CONTROL_REF_MAX + 1];
-	int r;
+	int r = call_filter(call, "service", "rows are listed by service", ref, e);
 
-	if (len)
-		return err_set(e, -EINVAL, "unknown parameter \"%.*s\": rows are listed by service",
-			       (int)(len < 64 ? len : 64), key);
-	r = uri_query(query, "service", ref, sizeof(ref));
-	if (r == -ENOENT)
-		return 0;
-	if (r)
-		return err_set(e, r, "the parameter \"service\" holds a bad %%-escape or is too long");
+	if (r <= 0)
+		return r;
 	return find_service(v, ref, ret_only, e);
 }
 
