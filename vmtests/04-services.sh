@@ -136,7 +136,7 @@ exec 5>&-
 
 # ---- a daemon that dies ----
 
-# Backend 1 alone is here; what it sends passes no wire that a daemon could hold up.
+# The backend on the other host alone takes calls, so that all of it passes both hosts' programs.
 ctl 2 service join web b2 >/dev/null && await 15 takes b2 || die "b2 does not come back"
 drain 1 b1
 spawn c1 busybox wget -qO "$WORK/got" "http://$WEB/cgi-bin/much"
