@@ -87,6 +87,14 @@ check "a declared port leads to its target" same "$(tcp "$API")" "a1 $C1"
 check "a port that is not declared is refused" refused c1 "$API" 8080
 check "a service without backends refuses" refused c1 "$NONE" 80
 
+# ---- SCTP, which these kernels have ----
+
+modprobe -a sctp || die "no SCTP"
+for c in b1 b2; do spawn "$c" "$LOAD" serve "$c" 7000 protocol=sctp; done
+sctp() { at c1 timeout 60 "$LOAD" run "$WEB:7000" n=4 c=1 protocol=sctp >"$WORK/sctp"; }
+check "SCTP to a VIP is answered, with the client's own address at the backend" await 15 sctp
+check "by both backends" same "$(awk '$1 == "by" { print $2 }' "$WORK/sctp" | sort | paste -sd ' ')" "b1 b2"
+
 # ---- names ----
 
 q() { at c1 dig @127.0.0.11 +tries=1 +time=10 +nocookie +short "$@" | sort | paste -sd ' '; }
