@@ -180,7 +180,7 @@ check "nor one whose port is declared no more" stayed 12 other
 
 # ---- a flood ----
 
-ctl 1 service update --port -80 web >/dev/null || die "service update"
+ctl 1 service update --port any web >/dev/null || die "service update"
 await 10 gives k1 81 ok || die "not every port is served again"
 held busy k1 "$V:80" k=24
 begin run1 k1 run "$V:80" t=60 c=4 rate=100
