@@ -295,3 +295,52 @@ void balance_establish(struct env *env, uint16_t port)
 	o = balance_call(env, &blue_one, IPPROTO_TCP, port, 80, TCP_ACK);
 	expect_verdict(o, OV_FWD_LOCAL);
 }
+
+void expect_ends(struct outcome *o, int ipv4, uint32_t src, uint16_t sport, uint32_t dst,
+			uint16_t dport)
+{
+	struct segment s = segment_read(&o->out, ipv4);
+
+	cr_assert_eq(s.src, src, "source %x, not %x", s.src, src);
+	cr_assert_eq(s.dst, dst, "destination %x, not %x", s.dst, dst);
+	cr_assert_eq(s.sport, sport, "source port %u, not %u", s.sport, sport);
+	cr_assert_eq(s.dport, dport, "destination port %u, not %u", s.dport, dport);
+}
+
+void expect_reset(struct outcome *o, uint16_t sport, uint16_t dport, uint32_t seq,
+			 uint32_t ack, uint8_t flags)
+{
+	struct segment s;
+
+	expect_verdict(*o, OV_FWD_RESET);
+	expect_ends(o, 0, VIP_IP, sport, blue_one.ip, dport);
+	s = segment_read(&o->out, 0);
+	cr_assert_eq(s.flags, flags);
+	cr_assert_eq(s.seq, seq);
+	cr_assert_eq(s.ack, ack);
+	cr_assert_eq(o->out.len, 54);
+	cr_assert_arr_eq(s.dst_mac, blue_one.mac, 6);
+	cr_assert_arr_eq(s.src_mac, vip_mac, 6);
+}
+
+void expect_unreachable(struct outcome *o)
+{
+	struct pkt_ipv4 *ip = pkt_find(&o->out, PKT_IPV4, 0);
+	struct pkt_icmp *icmp = pkt_find(&o->out, PKT_ICMP, 0);
+
+	expect_verdict(*o, OV_FWD_UNREACHABLE);
+	cr_assert_eq(ntohl(ip->saddr), VIP_IP);
+	cr_assert_eq(ntohl(ip->daddr), blue_one.ip);
+	cr_assert_eq(pkt_checksum(ip, 20), 0);
+	cr_assert_eq(icmp->type, 3);
+	cr_assert_eq(icmp->code, 3);
+	cr_assert_eq(pkt_checksum(icmp, 8 + 28), 0);
+	cr_assert_eq(o->out.len, 14 + 20 + 8 + 28);
+}
+
+uint32_t balance_backend(struct env *env, uint8_t protocol, uint16_t sport)
+{
+	struct outcome o = balance_call(env, &blue_one, protocol, sport, 80, TCP_SYN);
+
+	return segment_read(&o.out, o.verdict == OV_FWD_ENCAP).dst;
+}

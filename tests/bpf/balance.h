@@ -50,7 +50,8 @@ struct segment { /* TCP, UDP or SCTP between two addresses */
 
 struct pkt segment_pkt(const struct segment *s);
 /* From a client to the VIP, and from a backend to the client. */
-struct segment call_of(const struct actor *client, uint8_t protocol, uint16_t sport, uint16_t dport);
+struct segment call_of(const struct actor *client, uint8_t protocol, uint16_t sport,
+		       uint16_t dport);
 struct segment answer_of(const struct actor *backend, const struct actor *client, uint8_t protocol,
 			 uint16_t sport, uint16_t dport);
 struct pkt segment_fragment(const struct segment *s, uint16_t id, uint16_t frag_off);
@@ -67,3 +68,14 @@ void balance_establish(struct env *env, uint16_t port);
 
 /* What came out, read back. Asserts right checksums. */
 struct segment segment_read(struct pkt *p, int ipv4);
+
+/* Of what came out, the IPv4 header number `ipv4` from the outside: addresses and ports. */
+void expect_ends(struct outcome *o, int ipv4, uint32_t src, uint16_t sport, uint32_t dst,
+		 uint16_t dport);
+/* A TCP reset from the VIP to blue_one, and nothing but. */
+void expect_reset(struct outcome *o, uint16_t sport, uint16_t dport, uint32_t seq, uint32_t ack,
+		  uint8_t flags);
+/* ICMP "port unreachable" from the VIP to blue_one. */
+void expect_unreachable(struct outcome *o);
+/* Who a call of blue_one's port to port 80 of the VIP goes to. */
+uint32_t balance_backend(struct env *env, uint8_t protocol, uint16_t sport);

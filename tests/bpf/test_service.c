@@ -25,17 +25,6 @@ static const struct balance only_far = { .count = 1, .backend = { &blue_far } };
 static const struct balance three = { .algorithm = OV_LB_RR, .count = 3,
 				      .backend = { &blue_two, &blue_far, &blue_third } };
 
-static void expect_ends(struct outcome *o, int ipv4, uint32_t src, uint16_t sport, uint32_t dst,
-			uint16_t dport)
-{
-	struct segment s = segment_read(&o->out, ipv4);
-
-	cr_assert_eq(s.src, src, "source %x, not %x", s.src, src);
-	cr_assert_eq(s.dst, dst, "destination %x, not %x", s.dst, dst);
-	cr_assert_eq(s.sport, sport, "source port %u, not %u", s.sport, sport);
-	cr_assert_eq(s.dport, dport, "destination port %u, not %u", s.dport, dport);
-}
-
 static void check_call_and_answer(uint8_t protocol, uint8_t opens, uint8_t answers)
 {
 	struct outcome o;
@@ -175,22 +164,6 @@ Test(service, a_declared_port_is_translated_both_ways)
 	}
 }
 
-static void expect_reset(struct outcome *o, uint16_t sport, uint16_t dport, uint32_t seq,
-			 uint32_t ack, uint8_t flags)
-{
-	struct segment s;
-
-	expect_verdict(*o, OV_FWD_RESET);
-	expect_ends(o, 0, VIP_IP, sport, blue_one.ip, dport);
-	s = segment_read(&o->out, 0);
-	cr_assert_eq(s.flags, flags);
-	cr_assert_eq(s.seq, seq);
-	cr_assert_eq(s.ack, ack);
-	cr_assert_eq(o->out.len, 54);
-	cr_assert_arr_eq(s.dst_mac, blue_one.mac, 6);
-	cr_assert_arr_eq(s.src_mac, vip_mac, 6);
-}
-
 /* RFC 9293 3.10.7.1. */
 Test(service, an_undeclared_port_is_refused_as_a_host_would)
 {
@@ -205,21 +178,6 @@ Test(service, an_undeclared_port_is_refused_as_a_host_would)
 	s.payload = 300;
 	o = balance_send(&env, &blue_one, &s);
 	expect_reset(&o, 81, 4000, 0, 0xfffffff0 + 301u, TCP_RST | TCP_ACK);
-}
-
-static void expect_unreachable(struct outcome *o)
-{
-	struct pkt_ipv4 *ip = pkt_find(&o->out, PKT_IPV4, 0);
-	struct pkt_icmp *icmp = pkt_find(&o->out, PKT_ICMP, 0);
-
-	expect_verdict(*o, OV_FWD_UNREACHABLE);
-	cr_assert_eq(ntohl(ip->saddr), VIP_IP);
-	cr_assert_eq(ntohl(ip->daddr), blue_one.ip);
-	cr_assert_eq(pkt_checksum(ip, 20), 0);
-	cr_assert_eq(icmp->type, 3);
-	cr_assert_eq(icmp->code, 3);
-	cr_assert_eq(pkt_checksum(icmp, 8 + 28), 0);
-	cr_assert_eq(o->out.len, 14 + 20 + 8 + 28);
 }
 
 Test(service, udp_to_an_undeclared_port_is_answered_unreachable)
@@ -342,20 +300,13 @@ Test(service, nobody_speaks_for_the_vip_from_outside)
 
 /* ---- the backend that is chosen ---- */
 
-static uint32_t backend_of(uint8_t protocol, uint16_t sport)
-{
-	struct outcome o = balance_call(&env, &blue_one, protocol, sport, 80, TCP_SYN);
-
-	return segment_read(&o.out, o.verdict == OV_FWD_ENCAP).dst;
-}
-
 Test(service, round_robin_takes_turns)
 {
 	balance_put(&env, &three);
 	for (uint16_t i = 0; i < 9; i++)
-		cr_assert_eq(backend_of(IPPROTO_TCP, 4000 + i), three.backend[i % 3]->ip);
+		cr_assert_eq(balance_backend(&env, IPPROTO_TCP, 4000 + i), three.backend[i % 3]->ip);
 	for (uint16_t i = 0; i < 9; i++) /* and each flow stays where it is */
-		cr_assert_eq(backend_of(IPPROTO_TCP, 4000 + i), three.backend[i % 3]->ip);
+		cr_assert_eq(balance_backend(&env, IPPROTO_TCP, 4000 + i), three.backend[i % 3]->ip);
 }
 
 static void check_every_backend_gets_some(enum ov_lb algorithm)
@@ -366,7 +317,7 @@ static void check_every_backend_gets_some(enum ov_lb algorithm)
 	b.algorithm = algorithm;
 	balance_put(&env, &b);
 	for (uint16_t i = 0; i < 300; i++) {
-		uint32_t ip = backend_of(IPPROTO_UDP, 4000 + i);
+		uint32_t ip = balance_backend(&env, IPPROTO_UDP, 4000 + i);
 
 		for (int j = 0; j < 3; j++)
 			count[j] += ip == b.backend[j]->ip;
@@ -399,7 +350,7 @@ Test(service, maglev_places_a_flow_by_the_hash_of_the_contract)
 			.client_port = htons(4000 + i), .backend_port = htons(80),
 		};
 
-		cr_assert_eq(backend_of(IPPROTO_UDP, 4000 + i),
+		cr_assert_eq(balance_backend(&env, IPPROTO_UDP, 4000 + i),
 			     b.backend[ov_flow_hash(&key) % 3]->ip);
 	}
 }
@@ -416,7 +367,7 @@ Test(service, least_conn_prefers_who_has_fewest_connections)
 	b.count = 2;
 	balance_put(&env, &b);
 	for (uint16_t i = 0; i < 20; i++)
-		cr_assert_eq(backend_of(IPPROTO_TCP, 5000 + i), blue_far.ip);
+		cr_assert_eq(balance_backend(&env, IPPROTO_TCP, 5000 + i), blue_far.ip);
 }
 
 Test(service, least_conn_with_many_backends_finds_one)
@@ -427,7 +378,7 @@ Test(service, least_conn_with_many_backends_finds_one)
 		b.backend[i] = i & 1 ? &blue_two : &blue_far;
 	balance_put(&env, &b);
 	for (uint16_t i = 0; i < 100; i++) {
-		uint32_t ip = backend_of(IPPROTO_UDP, 4000 + i);
+		uint32_t ip = balance_backend(&env, IPPROTO_UDP, 4000 + i);
 
 		cr_assert(ip == blue_two.ip || ip == blue_far.ip);
 	}
@@ -440,9 +391,9 @@ Test(service, affinity_keeps_a_client_with_its_backend)
 
 	b.affinity_s = 100;
 	balance_put(&env, &b);
-	first = backend_of(IPPROTO_TCP, 4000);
+	first = balance_backend(&env, IPPROTO_TCP, 4000);
 	for (uint16_t i = 1; i < 10; i++)
-		cr_assert_eq(backend_of(IPPROTO_TCP, 4000 + i), first);
+		cr_assert_eq(balance_backend(&env, IPPROTO_TCP, 4000 + i), first);
 }
 
 Test(service, affinity_ends_with_a_backend_that_takes_no_new_flows)
@@ -456,321 +407,10 @@ Test(service, affinity_ends_with_a_backend_that_takes_no_new_flows)
 	balance_establish(&env, 4000); /* the first turn is blue_two's */
 	balance_put(&env, &rest);
 	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED);
-	cr_assert_neq(backend_of(IPPROTO_TCP, 4001), blue_two.ip);
+	cr_assert_neq(balance_backend(&env, IPPROTO_TCP, 4001), blue_two.ip);
 	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
 	/* a drained backend keeps its flow */
 	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
-}
-
-/* ---- a flow's life ---- */
-
-Test(service, a_connection_is_established_by_the_clients_answer_to_the_answer)
-{
-	struct ov_flow f;
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
-	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
-	cr_assert(balance_flow(&env, MAP_brief, &blue_one, IPPROTO_TCP, 4000, 80, &f));
-	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f),
-		      "a half-open connection must not enter the table of established ones");
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_verdict(o, OV_FWD_LOCAL);
-	cr_assert_not(balance_flow(&env, MAP_brief, &blue_one, IPPROTO_TCP, 4000, 80, &f));
-	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
-	cr_assert_eq(balance_stats(&env, &blue_two).active, 1);
-	cr_assert_eq(balance_stats(&env, &blue_two).total, 1);
-	cr_assert_eq(balance_counter(&env, OV_FLOW_ENTERED), 1);
-}
-
-Test(service, half_closed_connections_stay_established)
-{
-	struct ov_flow f;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_FIN | TCP_ACK);
-	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
-	cr_assert_eq(f.flags, OV_FLOW_REPLIED | OV_FLOW_FIN_CLIENT);
-}
-
-Test(service, a_connection_closed_by_both_leaves_and_carries_its_last_packets)
-{
-	struct ov_flow f;
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_FIN | TCP_ACK);
-	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_FIN | TCP_ACK);
-	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
-	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
-	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_verdict(o, OV_FWD_LOCAL);
-	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
-	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
-	cr_assert_eq(balance_counter(&env, OV_FLOW_LEFT), 1);
-}
-
-Test(service, a_reset_ends_a_connection)
-{
-	struct ov_flow f;
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_RST);
-	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
-	cr_assert_not(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
-	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
-}
-
-Test(service, a_port_used_again_is_a_new_flow)
-{
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_RST);
-	balance_establish(&env, 4000);
-	cr_assert_eq(balance_stats(&env, &blue_two).total, 2);
-	cr_assert_eq(balance_stats(&env, &blue_two).active, 1);
-}
-
-Test(service, idle_for_days_is_no_reason_to_forget)
-{
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	balance_age(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, OV_IDLE_TCP - 60);
-	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_ACK);
-	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_verdict(o, OV_FWD_LOCAL);
-}
-
-Test(service, what_was_idle_too_long_is_reset)
-{
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	balance_age(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, OV_IDLE_TCP + 60);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_verdict(o, OV_FWD_RESET);
-	cr_assert_eq(balance_stats(&env, &blue_two).active, 0);
-}
-
-Test(service, udp_chooses_anew_after_a_silence)
-{
-	balance_put(&env, &three);
-	cr_assert_eq(backend_of(IPPROTO_UDP, 4000), blue_two.ip);
-	cr_assert_eq(backend_of(IPPROTO_UDP, 4000), blue_two.ip);
-	balance_age(&env, MAP_brief, &blue_one, IPPROTO_UDP, 4000, 80, OV_IDLE_UDP_ASKED + 2);
-	cr_assert_eq(backend_of(IPPROTO_UDP, 4000), blue_far.ip);
-	cr_assert_eq(balance_counter(&env, OV_FLOW_BORN), 2);
-}
-
-Test(service, a_syn_flood_touches_no_established_connection)
-{
-	struct ov_flow f;
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	for (uint32_t i = 0; i < 3000; i++)
-		balance_call(&env, &blue_one, IPPROTO_TCP, (uint16_t)(5000 + i), 80, TCP_SYN);
-	cr_assert(balance_flow(&env, MAP_flows, &blue_one, IPPROTO_TCP, 4000, 80, &f));
-	cr_assert_eq(balance_counter(&env, OV_FLOW_ENTERED), 1, "no half-open one got in");
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_verdict(o, OV_FWD_LOCAL);
-}
-
-/* ---- backends that go ---- */
-
-Test(service, a_removed_backends_client_gets_a_reset)
-{
-	struct balance rest = { .count = 1, .backend = { &blue_far } };
-	struct segment s = call_of(&blue_one, IPPROTO_TCP, 4000, 80);
-	struct ov_endpoint_key gone = { .addr = addr_from_v4(blue_two.ip), .vni = BLUE };
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	balance_put(&env, &rest);
-	cr_assert_eq(bpf_map_delete_elem(env.map[MAP_endpoints], &gone), 0);
-	s.flags = TCP_ACK;
-	s.ack = 99;
-	o = balance_send(&env, &blue_one, &s);
-	expect_reset(&o, 80, 4000, 99, 0, TCP_RST);
-	cr_assert_eq(balance_stats(&env, &blue_two).active, 0, "who was told counts no more");
-	o = balance_send(&env, &blue_one, &s);
-	expect_reset(&o, 80, 4000, 99, 0, TCP_RST);
-	/* a new connection is welcome */
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
-	expect_verdict(o, OV_FWD_ENCAP);
-}
-
-Test(service, no_flow_goes_to_who_has_the_address_next)
-{
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
-	balance_rebirth(&env, &blue_two, 4711);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_verdict(o, OV_FWD_RESET);
-	/* the list still names the old one */
-	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
-	expect_unreachable(&o);
-}
-
-Test(service, udp_moves_away_from_a_backend_that_is_gone)
-{
-	struct balance rest = { .algorithm = OV_LB_RR, .count = 1, .backend = { &blue_far } };
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
-	expect_verdict(o, OV_FWD_LOCAL);
-	balance_put(&env, &rest);
-	balance_rebirth(&env, &blue_two, 4711);
-	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
-	expect_verdict(o, OV_FWD_ENCAP);
-	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 53);
-	cr_assert_eq(balance_counter(&env, OV_FLOW_MOVED), 1);
-}
-
-Test(service, udp_moves_away_from_a_node_that_is_thought_dead_and_tcp_waits)
-{
-	struct balance both = { .algorithm = OV_LB_RR, .count = 2,
-				.backend = { &blue_two, &blue_far } };
-	struct balance rest = { .algorithm = OV_LB_RR, .count = 1, .backend = { &blue_far } };
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
-	balance_establish(&env, 4000);
-	balance_put(&env, &both);
-	balance_put(&env, &rest);
-	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED | OV_ENDPOINT_AWAY);
-	o = balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
-	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 53);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_verdict(o, OV_FWD_LOCAL);
-}
-
-/* ---- beside services ---- */
-
-Test(service, a_call_that_nobody_has_answered_leaves_a_node_that_is_thought_dead)
-{
-	struct balance rest = { .algorithm = OV_LB_RR, .count = 1, .backend = { &blue_far } };
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
-	balance_put(&env, &rest);
-	balance_flag(&env, &blue_two, OV_ENDPOINT_CLOSED | OV_ENDPOINT_AWAY);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
-	expect_ends(&o, 1, blue_one.ip, 4000, blue_far.ip, 80);
-}
-
-Test(service, other_declared_ports_leave_connections_alone)
-{
-	struct balance b = only_two;
-	struct outcome o;
-
-	balance_put(&env, &b);
-	balance_establish(&env, 4000); /* to port 80, of a service of every port */
-	b.port = 80;
-	b.target = 8080;
-	balance_put(&env, &b);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
-	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_ACK);
-	expect_ends(&o, 0, VIP_IP, 80, blue_one.ip, 4000);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4001, 80, TCP_SYN);
-	expect_ends(&o, 0, blue_one.ip, 4001, blue_two.ip, 8080);
-
-	b.port = 81;
-	balance_put(&env, &b);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_ACK);
-	expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, 80);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4002, 80, TCP_SYN);
-	expect_verdict(o, OV_FWD_RESET);
-}
-
-Test(service, who_is_connected_to_a_removed_service_is_told)
-{
-	struct segment s = call_of(&blue_one, IPPROTO_TCP, 4000, 80);
-	struct ov_endpoint_key vip = { .addr = addr_from_v4(VIP_IP), .vni = BLUE };
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	cr_assert_eq(bpf_map_delete_elem(env.map[MAP_endpoints], &vip), 0);
-	s.flags = TCP_ACK;
-	s.ack = 99;
-	o = balance_send(&env, &blue_one, &s);
-	expect_reset(&o, 80, 4000, 99, 0, TCP_RST);
-	s.sport = 4001; /* no connection to it: an address like any that nobody has */
-	o = balance_send(&env, &blue_one, &s);
-	expect_verdict(o, OV_DROP_UNKNOWN_DST);
-}
-
-Test(service, traffic_past_the_vip_is_left_alone)
-{
-	struct segment s = answer_of(&blue_two, &blue_one, IPPROTO_TCP, 80, 4001);
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	o = balance_send(&env, &blue_two, &s);
-	expect_verdict(o, OV_FWD_LOCAL);
-	expect_ends(&o, 0, blue_two.ip, 80, blue_one.ip, 4001);
-}
-
-Test(service, an_answer_of_another_backend_is_not_the_vips)
-{
-	struct balance b = { .count = 1, .backend = { &blue_far } };
-	struct outcome o;
-
-	balance_put(&env, &b);
-	balance_flag(&env, &blue_two, 0);
-	balance_call(&env, &blue_one, IPPROTO_UDP, 4000, 53, 0);
-	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_UDP, 53, 4000, 0);
-	expect_ends(&o, 0, blue_two.ip, 53, blue_one.ip, 4000);
-}
-
-Test(service, a_connection_past_the_vip_may_follow_one_through_it)
-{
-	struct outcome o;
-
-	balance_put(&env, &only_two);
-	balance_establish(&env, 4000);
-	balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_RST);
-	o = balance_answer(&env, &blue_two, &blue_one, IPPROTO_TCP, 80, 4000, TCP_SYN | TCP_ACK);
-	expect_ends(&o, 0, blue_two.ip, 80, blue_one.ip, 4000);
-}
-
-Test(service, two_ports_to_one_target_from_one_client_port_clash)
-{
-	struct balance b = only_two;
-	struct ov_service_key key = { .vip = addr_from_v4(VIP_IP), .vni = BLUE,
-				      .port = htons(81), .protocol = IPPROTO_TCP };
-	struct ov_service value = { .choices = 1, .backends = 1, .target_port = htons(8080) };
-	struct outcome o;
-
-	b.port = 80;
-	b.target = 8080;
-	balance_put(&env, &b);
-	cr_assert_eq(bpf_map_update_elem(env.map[MAP_services], &key, &value, BPF_ANY), 0);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
-	expect_verdict(o, OV_FWD_LOCAL);
-	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 81, TCP_SYN);
-	expect_verdict(o, OV_DROP_FLOW_CLASH);
 }
 
 /* ---- a backend that calls its own service ---- */
