@@ -128,7 +128,7 @@ enum ov_reap_result {
 	OV_REAP_NONE,        /* there is no such flow any more */
 	OV_REAP_KEPT,        /* it is alive */
 	OV_REAP_EXPIRED,     /* it was idle too long and is removed */
-	OV_REAP_ORPHAN,      /* its backend is gone; it stays for a while, so that its client hears of it */
+	OV_REAP_ORPHAN,      /* its backend is gone; it stays a while, so that its client hears */
 };
 /* What ov_reap_stats is run with: it removes counts of who is gone and has no flow left. */
 struct ov_reap_stats {

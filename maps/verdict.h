@@ -20,8 +20,8 @@
 	X(5, FWD_ARP_REPLY, "ARP request answered", "")                                            \
 	X(6, FWD_ECHO_REPLY, "ping to a gateway answered", "")                                     \
 	X(7, FWD_TOO_BIG, "oversize packet answered with ICMP \"fragmentation needed\"", "")       \
-	X(8, FWD_RESET, "answered with a TCP reset: the flow's backend is gone, or there is no such flow", "") \
-	X(9, FWD_UNREACHABLE, "answered with ICMP \"unreachable\": the service has no backend or no such port", "") \
+	X(8, FWD_RESET, "call to a service answered with a TCP reset", "")                         \
+	X(9, FWD_UNREACHABLE, "call to a service answered with ICMP \"port unreachable\"", "")     \
 	X(32, DROP_NOT_READY, "the daemon has not filled the configuration yet",                   \
 	  "start overlayd, or look at its log for why it stopped")                                 \
 	X(33, DROP_UNKNOWN_DEVICE, "the packet came from a device that is no endpoint",            \
