@@ -6,11 +6,6 @@
  */
 #include "lib/flow.h"
 
-static __always_inline __u32 vni_of(const struct ov_flow_key *key)
-{
-	return (__u32)key->vni[0] << 16 | (__u32)key->vni[1] << 8 | key->vni[2];
-}
-
 static __always_inline const struct ov_endpoint *endpoint_at(const struct ov_addr *addr, __u32 vni)
 {
 	struct ov_endpoint_key key = { .addr = *addr, .vni = vni };
@@ -21,7 +16,7 @@ static __always_inline const struct ov_endpoint *endpoint_at(const struct ov_add
 /* Not a client that went without a word: its namespace was removed, or moved to another node. */
 static __always_inline int has_client(const struct ov_flow_key *key)
 {
-	const struct ov_endpoint *e = endpoint_at(&key->client, vni_of(key));
+	const struct ov_endpoint *e = endpoint_at(&key->client, ov_flow_key_vni(key));
 
 	return e && e->ifindex;
 }
@@ -38,7 +33,7 @@ int ov_reap(struct ov_reap *ctx)
 	if (!flow)
 		return 0;
 	ctx->result = OV_REAP_KEPT;
-	if (!backend_is_alive(endpoint_at(&flow->backend, vni_of(&key)), flow->incarnation,
+	if (!backend_is_alive(endpoint_at(&flow->backend, ov_flow_key_vni(&key)), flow->incarnation,
 			      &key.vip)) {
 		ctx->result = OV_REAP_ORPHAN;
 		limit = OV_TICKS(OV_ORPHAN_IDLE);

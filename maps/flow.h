@@ -30,6 +30,11 @@ struct ov_flow_key {
 	__be16 backend_port;
 } __attribute__((aligned(4))); /* for programs, which read addresses by words */
 
+static inline __u32 ov_flow_key_vni(const struct ov_flow_key *k)
+{
+	return (__u32)k->vni[0] << 16 | (__u32)k->vni[1] << 8 | k->vni[2];
+}
+
 #define OV_FLOW_REPLIED     1u
 #define OV_FLOW_FIN_CLIENT  2u
 #define OV_FLOW_FIN_BACKEND 4u

@@ -105,7 +105,7 @@ static __noinline int flow_tally(struct ov_flow_key *k, struct ov_addr *backend,
 		return 0;
 
 	struct ov_backend_stats_key sk = {
-		.vni = (__u32)k->vni[0] << 16 | (__u32)k->vni[1] << 8 | k->vni[2],
+		.vni = ov_flow_key_vni(k),
 	};
 
 	addr_copy(&sk.vip, &k->vip);

@@ -433,7 +433,7 @@ Test(healthd, a_thousand_backends_are_all_found_healthy)
 		t[i] = target(&w, 1);
 		t[i].endpoint = (struct id){ { [0] = (uint8_t)(i >> 8), [1] = (uint8_t)i, [3] = 1 } };
 		t[i].addr = addr_from_v4(0x7f010000u + (uint32_t)i);
-		t[i].interval_s = HEALTH_INTERVAL_MAX_S; /* few come twice */
+		t[i].interval_s = HEALTH_INTERVAL_S_MAX; /* few come twice */
 	}
 	set_targets(&w, t, ARRAY_SIZE(t));
 	for (size_t found = 0; found < ARRAY_SIZE(t);) {

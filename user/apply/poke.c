@@ -82,7 +82,7 @@ int poke_client(struct kernel *k, int packet_fd, const struct ov_flow_key *key, 
 {
 	struct ov_endpoint_key who = {
 		.addr = key->client,
-		.vni = (uint32_t)key->vni[0] << 16 | (uint32_t)key->vni[1] << 8 | key->vni[2],
+		.vni = ov_flow_key_vni(key),
 	};
 	struct ov_endpoint client;
 	uint8_t frame[POKE_LEN];

@@ -122,11 +122,6 @@ static const struct ov_endpoint *endpoint(struct reaper *r, const struct ov_addr
 	return known->is_there ? &known->value : NULL;
 }
 
-static uint32_t flow_vni(const struct ov_flow_key *key)
-{
-	return (uint32_t)key->vni[0] << 16 | (uint32_t)key->vni[1] << 8 | key->vni[2];
-}
-
 /* ---- what looks over ---- */
 
 static bool looks_over(struct reaper *r, const struct ov_flow_key *key, const struct ov_flow *flow,
@@ -138,11 +133,11 @@ static bool looks_over(struct reaper *r, const struct ov_flow_key *key, const st
 	if (idle > (int32_t)OV_TICKS(OV_IDLE_TCP))
 		return true;
 	if (idle > (int32_t)OV_TICKS(OV_ORPHAN_IDLE)) {
-		e = endpoint(r, &key->client, flow_vni(key));
+		e = endpoint(r, &key->client, ov_flow_key_vni(key));
 		if (!e || !e->ifindex)
 			return true;
 	}
-	e = endpoint(r, &flow->backend, flow_vni(key));
+	e = endpoint(r, &flow->backend, ov_flow_key_vni(key));
 	return !e || e->incarnation != flow->incarnation || addr_cmp(&e->service, &key->vip);
 }
 

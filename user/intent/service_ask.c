@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define AFFINITY_S_MAX 86400  /* a day, as Kubernetes allows */
-#define HEALTH_INTERVAL_S_MAX 3600
 #define PORT_ANY "any"        /* instead of a list: every port */
 #define PORT_TEXT_MAX 32      /* of a port in a sentence: "65535:65535/sctp" */
 

@@ -59,6 +59,8 @@ struct network {
 #define HEALTH_PATH_MAX_LEN 127
 #define WEIGHT_MAX 100 /* of a backend; 1 unless asked */
 
+#define HEALTH_INTERVAL_S_MAX 3600
+
 enum service_mode { SERVICE_VIP, SERVICE_DNSRR };
 enum health_kind { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP };
 

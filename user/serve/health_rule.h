@@ -9,7 +9,6 @@
 
 /* So many equal results in a row change what is known. */
 #define HEALTH_RESULTS 3
-#define HEALTH_INTERVAL_MAX_S 3600
 
 struct health_rule {
 	uint8_t found; /* enum endpoint_health: the last result */

@@ -51,8 +51,8 @@ static uint64_t period_ms(const struct backend *b)
 
 	if (s < 1)
 		s = 1;
-	if (s > HEALTH_INTERVAL_MAX_S)
-		s = HEALTH_INTERVAL_MAX_S;
+	if (s > HEALTH_INTERVAL_S_MAX)
+		s = HEALTH_INTERVAL_S_MAX;
 	return s * b->d->limits.second_ms;
 }
 
