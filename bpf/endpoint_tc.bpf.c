@@ -14,6 +14,7 @@
 #include "lib/send.h"
 #include "lib/verdict.h"
 #include "lib/vip_call.h"
+#include "lib/vip_fast_call.h"
 #include "lib/vip_reply.h"
 
 /* No endpoint has the address: the gateway answers pings, and is all that is left. */
@@ -114,7 +115,11 @@ static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c,
 	struct target t = { .ep = dst };
 
 	if (dst->flags & OV_ENDPOINT_VIP) {
-		verdict = vip_forward(skb, dev, dst, &t);
+		verdict = vip_call_plain(skb, dev, dst, &t.ep);
+		if (verdict == VIP_GENERAL)
+			verdict = vip_forward(skb, dev, dst, &t);
+		else if (verdict == 0)
+			verdict = VIP_SEND;
 		if (verdict != VIP_SEND)
 			return verdict;
 	} else if (dst->ifindex && (dev->flags & OV_ENDPOINT_BACKEND)) {

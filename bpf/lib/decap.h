@@ -13,6 +13,7 @@
 #include "lib/encap.h"
 #include "lib/endpoint.h"
 #include "lib/parse.h"
+#include "lib/vip_fast.h"
 #include "lib/vip_reply.h"
 
 /* All that is read: outer headers without options, and the fixed part of the inner one. */
@@ -168,9 +169,13 @@ static __always_inline int decap_restore_vip(struct __sk_buff *skb, const struct
 					     __u32 vni)
 {
 	struct reply r = { .vni = vni, .incarnation = a->src->incarnation };
+	int verdict;
 
 	if (!(a->src->flags & OV_ENDPOINT_BACKEND))
 		return 0;
+	verdict = vip_reply_plain(skb, vni, a->src->incarnation, &a->src->service);
+	if (verdict != VIP_GENERAL)
+		return verdict;
 	addr_copy(&r.vip, &a->src->service);
 	return vip_reply(skb, &r);
 }

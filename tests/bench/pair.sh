@@ -19,7 +19,22 @@ pair_row() { # LABEL FUNCTION A B [ARG...]: FUNCTION A ARG... prints a number
 			echo "$name $("$function" "$name" "$@")"
 		done
 		order=("${order[1]}" "${order[0]}")
-	done | awk -v label="$label" -v a="$a" -v b="$b" '
+	done | pair_report "$label" "$a" "$b" || die "$label could not be measured"
+	progress ""
+}
+
+# The same of turns of milliseconds: FUNCTION A B prints two numbers, of A and of B.
+pair_row_turns() { # LABEL FUNCTION A B
+	local label=$1 function=$2 a=$3 b=$4 round
+	for ((round = 1; round <= ROUNDS; round++)); do
+		progress "$label, round $round of $ROUNDS"
+		"$function" "$a" "$b" | awk -v a="$a" -v b="$b" '{ print a, $1; print b, $2 }'
+	done | pair_report "$label" "$a" "$b" || die "$label could not be measured"
+	progress ""
+}
+
+pair_report() { # LABEL A B; reads lines NAME NUMBER
+	awk -v label="$1" -v a="$2" -v b="$3" '
 		{ v[$1, ++n[$1]] = $2 + 0; if ($2 + 0 <= 0) bad = 1 }
 		function sort(s,  i, j, t) {
 			for (i = 2; i <= n[s]; i++)
@@ -41,6 +56,5 @@ pair_row() { # LABEL FUNCTION A B [ARG...]: FUNCTION A ARG... prints a number
 			printf "%-44s %-24s %-24s %8.3f %-14s %4d\n", label, cell(a), cell(b),
 				at(b, .5) / at(a, .5), sprintf("%.3f [%.2f..%.2f]", at("/", .5),
 				at("/", .25), at("/", .75)), n[a]
-		}' || die "$label could not be measured"
-	progress ""
+		}'
 }

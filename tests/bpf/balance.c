@@ -185,6 +185,8 @@ struct pkt segment_pkt(const struct segment *s)
 
 	pkt_eth(&p, s->src_mac, s->dst_mac, ETH_P_IP);
 	pkt_ipv4(&p, s->src, s->dst, s->protocol);
+	if (s->options)
+		pkt_ipv4_options(&p, s->options);
 	if (s->protocol == IPPROTO_UDP)
 		pkt_udp(&p, s->sport, s->dport);
 	else if (s->protocol == IPPROTO_TCP)

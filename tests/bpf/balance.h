@@ -41,7 +41,7 @@ struct segment { /* TCP, UDP or SCTP between two addresses */
 	uint16_t sport, dport;
 	uint8_t protocol, flags; /* TCP flags; SCTP: the first chunk's type */
 	uint32_t seq, ack;
-	size_t payload;
+	size_t payload, options; /* bytes; of IP options a multiple of 4 */
 };
 #define TCP_FIN 1
 #define TCP_SYN 2

@@ -131,6 +131,44 @@ Test(service, packets_of_every_size_and_option_keep_right_checksums)
 	}
 }
 
+/* With IP options a packet takes the general way. */
+static void check_both_ways_alike(const struct balance *b, uint16_t port, uint16_t target)
+{
+	struct segment call = call_of(&blue_one, IPPROTO_TCP, 4000, port);
+	struct segment answer = answer_of(&blue_two, &blue_one, IPPROTO_TCP, target, 4000);
+
+	balance_put(&env, b);
+	call.flags = TCP_SYN;
+	balance_send(&env, &blue_one, &call);
+	answer.flags = TCP_SYN | TCP_ACK;
+	balance_send(&env, &blue_two, &answer);
+	call.flags = answer.flags = TCP_ACK;
+	for (size_t n = 0; n < 1400; n += 111) {
+		call.payload = answer.payload = n;
+		for (size_t options = 0; options <= 8; options += 8) {
+			call.options = answer.options = options;
+			struct outcome o = balance_send(&env, &blue_one, &call);
+
+			expect_verdict(o, OV_FWD_LOCAL);
+			expect_ends(&o, 0, blue_one.ip, 4000, blue_two.ip, target);
+			cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_dest, blue_two.mac, 6);
+			o = balance_send(&env, &blue_two, &answer);
+			expect_verdict(o, OV_FWD_LOCAL);
+			expect_ends(&o, 0, VIP_IP, port, blue_one.ip, 4000);
+			cr_assert_arr_eq(((struct ethhdr *)o.out.data)->h_source, vip_mac, 6);
+		}
+	}
+}
+
+Test(service, the_short_way_and_the_general_one_do_the_same)
+{
+	const struct balance declared = { .port = 80, .target = 8080, .count = 1,
+					  .backend = { &blue_two } };
+
+	check_both_ways_alike(&only_two, 80, 80);
+	check_both_ways_alike(&declared, 80, 8080);
+}
+
 Test(service, udp_without_a_checksum_stays_without)
 {
 	struct segment s = call_of(&blue_one, IPPROTO_UDP, 4000, 53);
