@@ -12,6 +12,8 @@ struct ov_config {
 	__u32 uplink_ifindex;
 	__u32 tunnel_ifindex;  /* the idle collect-metadata device */
 	__be16 vxlan_port;     /* network order, as it stands on the wire */
+	__u16 masq_first;      /* ports that stand for containers outside, host order */
+	__u16 masq_last;
 	__u16 pad;
 };
-_Static_assert(sizeof(struct ov_config) == 32, "ov_config is ABI");
+_Static_assert(sizeof(struct ov_config) == 36, "ov_config is ABI");

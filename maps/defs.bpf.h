@@ -19,14 +19,19 @@
 #define OV_TYPE_HASH BPF_MAP_TYPE_HASH
 #define OV_TYPE_TABLE BPF_MAP_TYPE_HASH
 #define OV_TYPE_LRU_HASH BPF_MAP_TYPE_LRU_HASH
+#define OV_TYPE_LPM_TRIE BPF_MAP_TYPE_LPM_TRIE
+#define OV_TYPE_PROG_ARRAY BPF_MAP_TYPE_PROG_ARRAY
 
 #define OV_FLAGS_ARRAY 0
 #define OV_FLAGS_PERCPU_ARRAY 0
 #define OV_FLAGS_HASH BPF_F_NO_PREALLOC /* a large bound costs nothing until used */
 #define OV_FLAGS_TABLE 0                /* preallocated: an insert never waits for memory */
 #define OV_FLAGS_LRU_HASH 0
+#define OV_FLAGS_LPM_TRIE BPF_F_NO_PREALLOC
+#define OV_FLAGS_PROG_ARRAY 0
 #define OV_FLAGS_CONTROL BPF_F_RDONLY_PROG
 #define OV_FLAGS_DATAPATH 0
+#define OV_FLAGS_LOADER 0
 
 #define X(map_name, map_type, map_key, map_value, entries, owner)       \
 	struct {                                                        \

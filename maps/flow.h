@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Flows to VIPs, on the node of the client. All maps here are written by the
+ * Flows to services: on the node of the client, and of flows that come from outside,
+ * on the node they entered by and on the backend's. All maps here are written by the
  * data path alone; user space reads them, and has entries removed by running
  * the program ov_reap.
  *
@@ -40,9 +41,13 @@ static inline __u32 ov_flow_key_vni(const struct ov_flow_key *k)
 #define OV_FLOW_FIN_BACKEND 4u
 #define OV_FLOW_CLOSED      8u  /* both have finished, or one has reset */
 #define OV_FLOW_NO_ROOM    16u  /* belongs into `flows`, but that was full */
+#define OV_FLOW_ENTRY      32u  /* entered here, by a published port: `via` is the address called */
+#define OV_FLOW_TUNNEL     64u  /* entered at another node, the one at `via`: answers go back there */
+#define OV_FLOW_DSR       128u  /* entered at another node; answers go straight out, from `via` */
 
 struct ov_flow {
 	struct ov_addr backend;
+	struct ov_addr via;  /* see the flags; zero: a call to the VIP */
 	__u32 incarnation;   /* of the backend, as in struct ov_endpoint */
 	__u32 seen;          /* last packet of either direction, in ticks */
 	__u32 flags;         /* OV_FLOW_*, set by atomic operations */
@@ -88,6 +93,7 @@ struct ov_fragment_key {
 
 struct ov_fragment {
 	struct ov_addr src, dst; /* as they leave */
+	__u32 vni;               /* where dst is, when the fragments came from outside; else 0 */
 } __attribute__((aligned(4)));
 
 /* Map `service_stats` (HASH). */
@@ -145,11 +151,11 @@ struct ov_reap_stats {
 #define OV_ORPHAN_IDLE 60
 
 _Static_assert(sizeof(struct ov_flow_key) == 40, "ov_flow_key is ABI");
-_Static_assert(sizeof(struct ov_flow) == 32, "ov_flow is ABI");
+_Static_assert(sizeof(struct ov_flow) == 48, "ov_flow is ABI");
 _Static_assert(sizeof(struct ov_affinity_key) == 36, "ov_affinity_key is ABI");
 _Static_assert(sizeof(struct ov_affinity) == 24, "ov_affinity is ABI");
 _Static_assert(sizeof(struct ov_fragment_key) == 40, "ov_fragment_key is ABI");
-_Static_assert(sizeof(struct ov_fragment) == 32, "ov_fragment is ABI");
+_Static_assert(sizeof(struct ov_fragment) == 36, "ov_fragment is ABI");
 _Static_assert(sizeof(struct ov_service_stats_key) == 20, "ov_service_stats_key is ABI");
 _Static_assert(sizeof(struct ov_service_stats) == 16, "ov_service_stats is ABI");
 _Static_assert(sizeof(struct ov_backend_stats_key) == 36, "ov_backend_stats_key is ABI");

@@ -5,7 +5,7 @@
 #include "types.h"
 
 #define OV_NETWORK_ENCRYPTED 1u /* must never be seen in the clear; reserved */
-#define OV_NETWORK_INTERNAL  2u /* no way out of the overlay; reserved */
+#define OV_NETWORK_INTERNAL  2u /* no way out of the overlay, but for answers to published ports */
 
 /* Key: the 24-bit VNI in host order. */
 struct ov_network_key {

@@ -3,7 +3,8 @@
  * Every map in one list: X(name, TYPE, key type, value type, entries, owner).
  *
  * `name` is the pin name below PIN_DIR/v<OV_FORMAT>/. A CONTROL map is written
- * by apply/ alone and only read by programs; a DATAPATH map the other way round.
+ * by apply/ alone and only read by programs; a DATAPATH map the other way round; the
+ * LOADER map by sys/ when it loads programs.
  * HASH maps are not preallocated, so `entries` is a bound and costs only a bucket
  * of 16 bytes; TABLE (a preallocated HASH) and LRU_HASH take all memory at once.
  * All maps together stay below 100 MiB when they are empty, `flows` and `brief`
@@ -12,12 +13,15 @@
  */
 #pragma once
 
+#include "call.h"
 #include "config.h"
 #include "counter.h"
 #include "endpoint.h"
 #include "flow.h"
+#include "masq.h"
 #include "network.h"
 #include "peer.h"
+#include "publish.h"
 #include "service.h"
 #include "verdict.h"
 
@@ -28,7 +32,7 @@
 	X(config, ARRAY, __u32, struct ov_config, 1, CONTROL)                           \
 	X(networks, HASH, struct ov_network_key, struct ov_network, 65536, CONTROL)     \
 	X(peers, HASH, struct ov_peer_key, struct ov_peer, 16384, CONTROL)              \
-	X(endpoints, HASH, struct ov_endpoint_key, struct ov_endpoint, 524288, CONTROL) \
+	X(endpoints, HASH, struct ov_endpoint_key, struct ov_endpoint, 262144, CONTROL) \
 	X(devices, HASH, struct ov_device_key, struct ov_device, 65536, CONTROL)        \
 	X(services, HASH, struct ov_service_key, struct ov_service, 65536, CONTROL)     \
 	X(backends, HASH, struct ov_backend_key, struct ov_backend, 131072, CONTROL)    \
@@ -40,4 +44,11 @@
 	X(fragments, LRU_HASH, struct ov_fragment_key, struct ov_fragment, 4096, DATAPATH) \
 	X(service_stats, HASH, struct ov_service_stats_key, struct ov_service_stats, 65536, DATAPATH) \
 	X(backend_stats, HASH, struct ov_backend_stats_key, struct ov_backend_stats, 131072, DATAPATH) \
-	X(flow_counters, PERCPU_ARRAY, __u32, __u64, OV_FLOW_COUNTER_COUNT, DATAPATH)
+	X(flow_counters, PERCPU_ARRAY, __u32, __u64, OV_FLOW_COUNTER_COUNT, DATAPATH)   \
+	X(published, HASH, struct ov_published_key, struct ov_published, 16384, CONTROL) \
+	X(allowed, LPM_TRIE, struct ov_allowed_key, __u32, 65536, CONTROL)              \
+	X(addresses, HASH, struct ov_address_key, struct ov_address, 4096, CONTROL)     \
+	X(links, HASH, struct ov_link_key, struct ov_link, 4096, CONTROL)               \
+	X(masq, HASH, struct ov_masq_key, struct ov_masq, 131072, DATAPATH)             \
+	X(masq_brief, LRU_HASH, struct ov_masq_key, struct ov_masq, 16384, DATAPATH)    \
+	X(calls, PROG_ARRAY, __u32, __u32, OV_CALL_COUNT, LOADER)

@@ -9,8 +9,8 @@
 
 #include <linux/types.h>
 
-/* Version of every layout below; it is part of the pin path (PIN_DIR/v2/...). */
-#define OV_FORMAT 2
+/* Version of every layout below; it is part of the pin path (PIN_DIR/v3/...). */
+#define OV_FORMAT 3
 
 /*
  * An IPv6 address in network byte order, or an IPv4 address mapped into

@@ -22,6 +22,8 @@
 	X(7, FWD_TOO_BIG, "oversize packet answered with ICMP \"fragmentation needed\"", "")       \
 	X(8, FWD_RESET, "call to a service answered with a TCP reset", "")                         \
 	X(9, FWD_UNREACHABLE, "call to a service answered with ICMP \"port unreachable\"", "")     \
+	X(10, FWD_OUTSIDE, "sent to the world outside the overlay", "")                            \
+	X(11, FWD_HOST, "delivered to a process of this host", "")                                 \
 	X(32, DROP_NOT_READY, "the daemon has not filled the configuration yet",                   \
 	  "start overlayd, or look at its log for why it stopped")                                 \
 	X(33, DROP_UNKNOWN_DEVICE, "the packet came from a device that is no endpoint",            \
@@ -79,7 +81,23 @@
 	X(59, DROP_VIP_PROTOCOL, "a protocol that services do not carry",                          \
 	  "services carry TCP, UDP, SCTP and ping; use an endpoint's own address")                 \
 	X(60, DROP_NAT_FAILED, "the kernel refused to rewrite the packet",                         \
-	  "check memory; report it with the kernel version")
+	  "check memory; report it with the kernel version")                                       \
+	X(61, DROP_NOT_ALLOWED, "the client may not call this published port",                     \
+	  "look at the `allow` of the service's publish in `overlayctl service inspect`")          \
+	X(62, DROP_NOT_PUBLISHED, "from outside, to an endpoint whose service publishes no port",  \
+	  "none needed while a service changes; else compare `service inspect` on both nodes")     \
+	X(63, DROP_INTERNAL, "out of a network that is internal",                                  \
+	  "create the network without --internal, or attach the container to another one, too")    \
+	X(64, DROP_HOST, "from a container to its own host",                                       \
+	  "containers reach published ports; run the service in a container and publish it")       \
+	X(65, DROP_NO_ROUTE, "the host has no route to the destination",                           \
+	  "look at `ip route get ADDRESS` on the host")                                            \
+	X(66, DROP_MASQ_FULL, "no port is left that could stand for the container outside",        \
+	  "widen --masquerade-ports; many connections to one address and port use them up")        \
+	X(67, DROP_MASQ_PROTOCOL, "a protocol that cannot leave the overlay",                      \
+	  "TCP, UDP and ping leave it, in the node's name")                                        \
+	X(68, DROP_NOT_FROM_HERE, "an answer to a client outside, to a node it did not enter by",  \
+	  "none needed while nodes change; else look at `overlayctl lb ls`")
 
 enum ov_verdict {
 #define X(number, name, meaning, mend) OV_##name = number,
