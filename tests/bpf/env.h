@@ -44,7 +44,7 @@ extern const struct actor blue_one, blue_two, blue_far, blue_third, blue_lost, r
 enum node { NODE_A = 1, NODE_B, NODE_C, NODE_STRANGER = 9 };
 #define VTEP(node) IP(192, 0, 2, node)
 
-enum program { ENDPOINT, UPLINK, TUNNEL, UPLINK_XDP, PROGRAM_COUNT };
+enum program { ENDPOINT, UPLINK, TUNNEL, UPLINK_XDP, FRONT, EGRESS, ARRIVE, RETURN, PROGRAM_COUNT };
 
 enum env_map {
 #define X(name, ...) MAP_##name,

@@ -59,6 +59,11 @@ struct network {
 #define HEALTH_PATH_MAX_LEN 127
 #define WEIGHT_MAX 100 /* of a backend; 1 unless asked */
 
+#define SERVICE_PUBLISH_MAX 32
+#define PUBLISH_ALLOW_MAX 16
+#define PUBLISH_DYNAMIC_FIRST 30000 /* where a port is taken from when none is named, as Docker does */
+#define PUBLISH_DYNAMIC_LAST 32767
+
 #define HEALTH_INTERVAL_S_MAX 3600
 
 enum service_mode { SERVICE_VIP, SERVICE_DNSRR };
@@ -70,6 +75,18 @@ struct service_port {
 	uint8_t protocol;      /* IPPROTO_TCP, _UDP or _SCTP */
 };
 
+/* A published port. Host order. */
+enum publish_mode { PUBLISH_INGRESS, PUBLISH_HOST };
+
+struct publish {
+	uint8_t mode;                /* enum publish_mode */
+	uint8_t protocol;            /* as in struct service_port */
+	uint16_t published, target;  /* never 0 */
+	struct ov_addr addr;         /* the node's address it is bound to; zero: every one */
+	uint8_t allow_count;         /* 0: everybody */
+	struct prefix allow[PUBLISH_ALLOW_MAX];
+};
+
 struct service {
 	struct id id;
 	struct id network;
@@ -78,7 +95,8 @@ struct service {
 	uint8_t mode;                /* enum service_mode */
 	uint8_t algorithm;           /* enum ov_lb */
 	bool prefer_local;           /* backends on the client's node first */
-	bool dsr;                    /* reserved */
+	bool dsr;                    /* answers to clients outside leave from the backend's node */
+	uint8_t publish_count;       /* of the detail's */
 	uint32_t affinity_s;         /* 0: none */
 	uint8_t health;              /* enum health_kind */
 	uint16_t health_port;
@@ -90,6 +108,7 @@ struct service {
 struct service_detail {
 	uint8_t port_count;          /* 0: every port */
 	struct service_port port[SERVICE_PORT_MAX];
+	struct publish publish[SERVICE_PUBLISH_MAX]; /* publish_count of struct service */
 	char health_path[HEALTH_PATH_MAX_LEN + 1]; /* of HEALTH_HTTP: begins with '/' */
 };
 

@@ -41,6 +41,7 @@ struct view_service {
 	const struct view_network *net;
 	char display[NAME_MAX_LEN + 9];
 	bool vip_lost;
+	uint32_t publish_lost; /* bit i: publish[i] belongs to another service's older claim */
 };
 
 struct view_endpoint {

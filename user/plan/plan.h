@@ -34,6 +34,23 @@ struct fact_route {
 	struct ov_addr next_hop;
 };
 
+struct fact_address { /* of this node, 127.0.0.0/8 left out */
+	struct ov_addr addr;
+	uint32_t ifindex;         /* the device that has it */
+};
+
+struct fact_link { /* a device that is up and has an IPv4 address, loopback included; none of ours */
+	uint32_t ifindex;
+	struct ov_addr addr;      /* its first address */
+	bool is_loopback;         /* also a dummy: nothing is reached by it */
+};
+
+struct fact_port { /* a process of this host listens there */
+	struct ov_addr addr;      /* zero: every address */
+	uint16_t port;            /* host order */
+	uint8_t protocol;         /* IPPROTO_* */
+};
+
 struct facts {
 	uint32_t uplink_ifindex;
 	uint16_t uplink_mtu;
@@ -46,6 +63,11 @@ struct facts {
 	const struct fact_device *device; /* sorted by endpoint */
 	size_t route_count;
 	const struct fact_route *route;   /* sorted by to; a peer without one is unreachable */
+	size_t address_count, link_count, taken_count;
+	const struct fact_address *address; /* sorted by addr */
+	const struct fact_link *link;       /* sorted by ifindex */
+	const struct fact_port *taken;      /* sorted; published ports that stay closed here */
+	uint16_t masq_first, masq_last;     /* host order */
 };
 
 enum ov_xdp_mode { OV_XDP_OFF, OV_XDP_GENERIC, OV_XDP_NATIVE };
@@ -77,7 +99,8 @@ struct plan_device {
 
 /* Which of our programs sits where. */
 enum plan_hook { HOOK_TC_INGRESS = 1, HOOK_XDP = 2 };
-enum plan_program { PROGRAM_ENDPOINT = 1, PROGRAM_UPLINK, PROGRAM_TUNNEL, PROGRAM_UPLINK_XDP };
+enum plan_program { PROGRAM_ENDPOINT = 1, PROGRAM_UPLINK, PROGRAM_TUNNEL, PROGRAM_UPLINK_XDP,
+		    PROGRAM_FRONT };
 struct plan_attach_key {
 	uint32_t ifindex;
 	uint32_t hook;    /* enum plan_hook */
@@ -101,6 +124,10 @@ enum plan_table_id {
 	PLAN_BACKENDS,
 	PLAN_CHOICES,
 	PLAN_SERVICES,
+	PLAN_ADDRESSES,
+	PLAN_LINKS,
+	PLAN_ALLOWED,
+	PLAN_PUBLISHED,
 	PLAN_ATTACH,
 	PLAN_TABLE_COUNT,
 };

@@ -17,7 +17,10 @@
 #include "nl.h"
 #include "objects.h"
 
+#include "egress_tc.skel.h"
 #include "endpoint_tc.skel.h"
+#include "front_tc.skel.h"
+#include "mesh_tc.skel.h"
 #include "reap.skel.h"
 #include "tunnel_tc.skel.h"
 #include "uplink_tc.skel.h"
@@ -135,7 +138,9 @@ int bpf_check_capabilities(struct err *e)
 
 /* ---- objects, one a file in bpf/ ---- */
 
-#define OBJECTS(X) X(endpoint_tc) X(uplink_tc) X(tunnel_tc) X(uplink_xdp) X(reap)
+#define OBJECTS(X)                                                     \
+	X(endpoint_tc) X(uplink_tc) X(tunnel_tc) X(uplink_xdp) X(reap) \
+	X(front_tc) X(egress_tc) X(mesh_tc)
 
 #define X(file)                                                    \
 	static struct bpf_object *open_##file(void **ret_skel)     \
@@ -175,6 +180,11 @@ static const struct {
 	[BPF_PROG_UPLINK_XDP] = { "ov_uplink_xdp", OBJECT_uplink_xdp },
 	[BPF_PROG_REAP] = { "ov_reap", OBJECT_reap },
 	[BPF_PROG_REAP_STATS] = { "ov_reap_stats", OBJECT_reap },
+	[BPF_PROG_REAP_MASQ] = { "ov_reap_masq", OBJECT_reap },
+	[BPF_PROG_FRONT] = { "ov_front", OBJECT_front_tc },
+	[BPF_PROG_EGRESS] = { "ov_egress", OBJECT_egress_tc },
+	[BPF_PROG_ARRIVE] = { "ov_arrive", OBJECT_mesh_tc },
+	[BPF_PROG_RETURN] = { "ov_return", OBJECT_mesh_tc },
 };
 
 static const char *const map_names[BPF_MAP_COUNT] = {
@@ -374,6 +384,29 @@ static int load_object(struct bpf_objects *o, enum object_id id, struct err *e)
 	return r;
 }
 
+/* ---- who is jumped to ---- */
+
+/* Before anything of this build is attached; afterwards the pin keeps the kernel from emptying it. */
+static int fill_calls(struct bpf_objects *o, struct err *e)
+{
+	static const enum bpf_program_id who[OV_CALL_COUNT] = {
+		[OV_CALL_FRONT] = BPF_PROG_FRONT,
+		[OV_CALL_EGRESS] = BPF_PROG_EGRESS,
+		[OV_CALL_ARRIVE] = BPF_PROG_ARRIVE,
+		[OV_CALL_RETURN] = BPF_PROG_RETURN,
+	};
+
+	for (uint32_t i = 0; i < OV_CALL_COUNT; i++) {
+		int r = bpf_map_update_elem(o->map_fd[BPF_MAP_calls], &i, &o->program_fd[who[i]],
+					    BPF_ANY);
+
+		if (r)
+			return err_set(e, r, "the kernel refused %s as a program to jump to: %s",
+				       programs[who[i]].name, strerror(-r));
+	}
+	return 0;
+}
+
 /* ---- the handle ---- */
 
 static int make_place(struct bpf_objects *o, const struct bpf_place *place, bool *ret_made,
@@ -435,6 +468,8 @@ int bpf_open(const struct bpf_place *place, struct bpf_objects **ret_objects, st
 		r = make_place(o, place, &made, e);
 	for (int i = 0; !r && i < OBJECT_COUNT; i++)
 		r = load_object(o, (enum object_id)i, e);
+	if (!r)
+		r = fill_calls(o, e);
 	if (r) {
 		if (made)
 			remove_made(o->dir, place->pin_dir);

@@ -4,9 +4,9 @@
  * hooks they hang on. No policy: what goes into the maps and where programs are
  * attached is decided in plan/.
  *
- *   BPFFS/PIN_DIR/v2/<map>             maps, by the names of maps/schema.h
- *   BPFFS/PIN_DIR/v2/prog/<program>    programs
- *   BPFFS/PIN_DIR/v2/link/<hook>-<ifindex>  links (tcx, XDP)
+ *   BPFFS/PIN_DIR/v3/<map>             maps, by the names of maps/schema.h
+ *   BPFFS/PIN_DIR/v3/prog/<program>    programs
+ *   BPFFS/PIN_DIR/v3/link/<hook>-<ifindex>  links (tcx, XDP)
  *
  * A restarted daemon finds everything there. A program is the same when its tag
  * (the kernel's hash of its instructions) is; then it stays. Otherwise links are
@@ -41,8 +41,13 @@ enum bpf_program_id {
 	BPF_PROG_UPLINK,     /* tc ingress of the uplink */
 	BPF_PROG_TUNNEL,     /* tc ingress of the tunnel device */
 	BPF_PROG_UPLINK_XDP, /* XDP on the uplink */
-	BPF_PROG_REAP,       /* run by bpf_run, as is the next: attached nowhere */
+	BPF_PROG_FRONT,      /* tc ingress of other devices of the host; jumped to by ov_uplink */
+	BPF_PROG_EGRESS,     /* jumped to, as are the next two: attached nowhere (maps/call.h) */
+	BPF_PROG_ARRIVE,
+	BPF_PROG_RETURN,
+	BPF_PROG_REAP,       /* run by bpf_run, as are the next: attached nowhere */
 	BPF_PROG_REAP_STATS,
+	BPF_PROG_REAP_MASQ,
 	BPF_PROG_COUNT,
 };
 
