@@ -55,7 +55,8 @@ static __always_inline int leave_network(struct __sk_buff *skb, struct cursor *c
 	const struct ov_network *net = network_lookup(dev->vni);
 	int verdict;
 
-	if (net && !network_has_v4(net, ip->daddr)) {
+	if (net && !network_has_v4(net, ip->daddr) && !ipv4_is_loopback(ip->daddr) &&
+	    !ipv4_is_this(ip->daddr)) {
 		if (!mac_equal(eth->h_dest, net->gateway_mac))
 			return -OV_DROP_WRONG_DST_MAC;
 		bpf_tail_call(skb, &calls, OV_CALL_EGRESS);
