@@ -27,12 +27,13 @@ void tunnel_driver(struct nl *nl, struct driver *ret_driver);
 /* PLAN_DEVICES; ctx is the struct nl. */
 void device_driver(struct nl *nl, struct driver *ret_driver);
 
-/* PLAN_CONFIG to PLAN_SERVICES; maps of the data path are read in the same way. */
+/* PLAN_CONFIG to PLAN_PUBLISHED; maps of the data path are read in the same way. */
 struct map_ctx {
 	struct bpf_objects *bpf;
 	enum bpf_map_id map;
 	size_t key_size, value_size;
 	bool is_array; /* no row can be absent: an entry of zeroes is none */
+	bool is_trie;  /* LPM: read row by row, since its batches go by keys and not by buckets */
 	bool no_batch; /* this kernel writes and removes one by one */
 };
 void map_driver(struct map_ctx *ctx, struct driver *ret_driver);
