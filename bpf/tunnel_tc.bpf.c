@@ -31,6 +31,9 @@ static __always_inline int decide(struct __sk_buff *skb)
 
 	if (verdict < 0)
 		return verdict;
+	if (verdict > 0)
+		return decap_jump(skb, verdict, &a, key.tunnel_id, bpf_htonl(key.remote_ipv4),
+				  skb->len);
 	verdict = decap_restore_vip(skb, &a, key.tunnel_id);
 	if (verdict < 0)
 		return verdict;

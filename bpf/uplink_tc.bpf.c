@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * TC ingress of the uplink: VXLAN to our address is checked, popped and handed
- * to the endpoint. Everything else belongs to the host and passes untouched.
+ * to the endpoint. Everything else is ov_front's, which leaves most of it to the host.
  */
 #include "lib/compat.h"
 #include "lib/config.h"
@@ -20,8 +20,9 @@ static __always_inline void cursor_pull_inner(struct __sk_buff *skb, struct curs
 static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 				   const struct outer *outer)
 {
+	__u32 vni, bytes = skb->len;
 	struct arrival a = {};
-	__u32 vni;
+	int accepted;
 
 	cursor_pull_inner(skb, c);
 
@@ -29,9 +30,9 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 
 	if (verdict < 0)
 		return verdict;
-	verdict = decap_accept(c, outer->src, vni, &a);
-	if (verdict < 0)
-		return verdict;
+	accepted = decap_accept(c, outer->src, vni, &a);
+	if (accepted < 0)
+		return accepted;
 	if (encap_needs_tunnel(skb, a.ip->protocol))
 		return VERDICT_LEAVE;
 	verdict = ecn_decapsulate(a.ip, outer->tos);
@@ -40,6 +41,8 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 	verdict = decap_pop(skb, &a);
 	if (verdict < 0)
 		return verdict;
+	if (accepted > 0)
+		return decap_jump(skb, accepted, &a, vni, outer->src, bytes);
 	verdict = decap_restore_vip(skb, &a, vni);
 	if (verdict < 0)
 		return verdict;
@@ -62,8 +65,10 @@ static __always_inline int decide(struct __sk_buff *skb)
 
 	if (result < 0)
 		return result;
-	if (result == OUTER_FOREIGN)
+	if (result == OUTER_FOREIGN) {
+		bpf_tail_call(skb, &calls, OV_CALL_FRONT);
 		return OV_PASS_FOREIGN;
+	}
 	if (result == OUTER_KERNEL)
 		return VERDICT_LEAVE;
 	return receive(skb, &c, &outer);

@@ -12,6 +12,7 @@
 #include "lib/ecn.h"
 #include "lib/encap.h"
 #include "lib/endpoint.h"
+#include "lib/mesh.h"
 #include "lib/parse.h"
 #include "lib/vip_fast.h"
 #include "lib/vip_reply.h"
@@ -93,9 +94,47 @@ static __always_inline int vxlan_parse(struct cursor *c, __u32 *ret_vni)
 
 struct arrival {
 	struct iphdr *ip;
-	const struct ov_endpoint *src;
-	const struct ov_endpoint *dst;
+	const struct ov_endpoint *src; /* NULL with DECAP_ARRIVE */
+	const struct ov_endpoint *dst; /* NULL with DECAP_RETURN */
+	__be32 called;                 /* of DECAP_ARRIVE (lib/mesh.h) */
+	__u32 is_direct;
 };
+
+/* Results of decap_accept beside 0 and a negative verdict. */
+enum {
+	DECAP_ARRIVE = 1, /* from a client outside, to a backend here */
+	DECAP_RETURN,     /* from a backend elsewhere, to a client outside */
+};
+
+static __always_inline int decap_check_dst(const struct ethhdr *eth, const struct ov_endpoint *dst)
+{
+	if (!dst)
+		return -OV_DROP_UNKNOWN_DST;
+	if (!dst->ifindex)
+		return -OV_DROP_NOT_LOCAL;
+	return mac_equal(eth->h_dest, dst->mac) ? 0 : -OV_DROP_WRONG_DST_MAC;
+}
+
+/* A frame whose source MAC says that it came in from outside, at a node of ours. */
+static __always_inline int decap_inspect_mesh(const struct ethhdr *eth, __be32 outer_src, __u32 vni,
+					      struct arrival *ret)
+{
+	int verdict;
+
+	if (!peer_lookup_v4(outer_src))
+		return -OV_DROP_UNKNOWN_PEER;
+	if (mac_is_group(eth->h_dest) || ipv4_is_group(ret->ip->daddr))
+		return -OV_DROP_MULTICAST;
+	ret->dst = endpoint_lookup_v4(vni, ret->ip->daddr);
+	verdict = decap_check_dst(eth, ret->dst);
+	if (verdict < 0)
+		return verdict;
+	if (!(ret->dst->flags & OV_ENDPOINT_PUBLISHED))
+		return -OV_DROP_NOT_PUBLISHED;
+	ret->called = mesh_called(eth->h_source);
+	ret->is_direct = mesh_is_direct(eth->h_source);
+	return DECAP_ARRIVE;
+}
 
 /* c stands at the inner Ethernet header. */
 static __always_inline int decap_inspect(struct cursor *c, __be32 outer_src, __u32 vni,
@@ -117,6 +156,8 @@ static __always_inline int decap_inspect(struct cursor *c, __be32 outer_src, __u
 
 	/* A source that lives here never arrives from outside, whatever the outer header says. */
 	ret->src = endpoint_lookup_v4(vni, ret->ip->saddr);
+	if (!ret->src && mesh_is_marked(eth->h_source))
+		return decap_inspect_mesh(eth, outer_src, vni, ret);
 	if (!ret->src || ret->src->ifindex || !addr_equals_v4(&ret->src->vtep, outer_src))
 		return -OV_DROP_WRONG_PEER;
 	if (!mac_equal(eth->h_source, ret->src->mac))
@@ -125,11 +166,9 @@ static __always_inline int decap_inspect(struct cursor *c, __be32 outer_src, __u
 		return -OV_DROP_MULTICAST;
 
 	ret->dst = endpoint_lookup_v4(vni, ret->ip->daddr);
-	if (!ret->dst)
-		return -OV_DROP_UNKNOWN_DST;
-	if (!ret->dst->ifindex)
-		return -OV_DROP_NOT_LOCAL;
-	return mac_equal(eth->h_dest, ret->dst->mac) ? 0 : -OV_DROP_WRONG_DST_MAC;
+	if (!ret->dst && (ret->src->flags & OV_ENDPOINT_PUBLISHED))
+		return DECAP_RETURN;
+	return decap_check_dst(eth, ret->dst);
 }
 
 static __always_inline int decap_accept(struct cursor *c, __be32 outer_src, __u32 vni,
@@ -159,9 +198,26 @@ static __always_inline int decap_pop(struct __sk_buff *skb, const struct arrival
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
 		return -OV_DROP_DECAP_FAILED;
 
+	if (!a->src || !a->dst) /* of the world outside: whoever goes on fills them in */
+		return 0;
 	__builtin_memcpy(eth->h_dest, a->dst->mac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, a->src->mac, ETH_ALEN);
 	return 0;
+}
+
+/*
+ * Popped, and of the world outside (`accepted` is DECAP_*): another program goes on
+ * with it. Returns only when it is not there.
+ */
+static __always_inline int decap_jump(struct __sk_buff *skb, int accepted, const struct arrival *a,
+				      __u32 vni, __be32 node, __u32 bytes)
+{
+	skb->cb[CB_BYTES] = bytes;
+	skb->cb[CB_VNI] = vni;
+	skb->cb[CB_VIA] = a->is_direct ? a->called : node;
+	skb->cb[CB_DIRECT] = a->is_direct;
+	bpf_tail_call(skb, &calls, accepted == DECAP_ARRIVE ? OV_CALL_ARRIVE : OV_CALL_RETURN);
+	return -OV_DROP_NOT_READY;
 }
 
 /* The frame is the inner one now. A backend's answer to a call to its VIP comes from the VIP. */

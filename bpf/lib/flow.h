@@ -43,19 +43,24 @@ static __always_inline void flow_key_fill(struct ov_flow_key *k, __u32 vni, __be
 	k->backend_port = backend_port;
 }
 
-static __always_inline int flow_is_expired(const struct ov_flow *f, __u8 protocol, __u32 now)
+static __always_inline int idle_is_over(__u32 flags, __u8 protocol, __u32 seen, __u32 now)
 {
-	__u32 idle = now - f->seen, limit;
+	__u32 idle = now - seen, limit;
 
 	if ((__s32)idle <= 0) /* another CPU's clock was read a moment later */
 		return 0;
-	if (f->flags & OV_FLOW_CLOSED)
+	if (flags & OV_FLOW_CLOSED)
 		limit = OV_TICKS(OV_IDLE_CLOSED);
-	else if (protocol == IPPROTO_UDP)
-		limit = f->flags & OV_FLOW_REPLIED ? OV_TICKS(OV_IDLE_UDP) : OV_TICKS(OV_IDLE_UDP_ASKED);
+	else if (protocol == IPPROTO_TCP || protocol == IPPROTO_SCTP)
+		limit = flags & OV_FLOW_REPLIED ? OV_TICKS(OV_IDLE_TCP) : OV_TICKS(OV_IDLE_SYN);
 	else
-		limit = f->flags & OV_FLOW_REPLIED ? OV_TICKS(OV_IDLE_TCP) : OV_TICKS(OV_IDLE_SYN);
+		limit = flags & OV_FLOW_REPLIED ? OV_TICKS(OV_IDLE_UDP) : OV_TICKS(OV_IDLE_UDP_ASKED);
 	return idle > limit;
+}
+
+static __always_inline int flow_is_expired(const struct ov_flow *f, __u8 protocol, __u32 now)
+{
+	return idle_is_over(f->flags, protocol, f->seen, now);
 }
 
 /* Whether that very endpoint is (still) a backend of the VIP. */
@@ -82,6 +87,15 @@ static __always_inline struct found flow_find(const struct ov_flow_key *k)
 		f.is_brief = 1;
 	}
 	return f;
+}
+
+/* Where a flow began decides what its answers become; one key can be of one kind only. */
+#define FLOW_ORIGIN (OV_FLOW_ENTRY | OV_FLOW_TUNNEL | OV_FLOW_DSR)
+
+/* Flows that entered elsewhere are counted there. */
+static __always_inline int flow_is_counted(const struct ov_flow *f)
+{
+	return !(f->flags & (OV_FLOW_TUNNEL | OV_FLOW_DSR));
 }
 
 static __always_inline void flow_mark(struct ov_flow *f, __u32 flags)
@@ -128,17 +142,37 @@ static __noinline int flow_tally(struct ov_flow_key *k, struct ov_addr *backend,
 	return 0;
 }
 
+/* What moves from one table to the other; not on the stack, as lib/call.h says. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ov_flow);
+} flow_scratch SEC(".maps");
+
+static __always_inline struct ov_flow *flow_copy(const struct ov_flow *f)
+{
+	__u32 zero = 0;
+	struct ov_flow *copy = bpf_map_lookup_elem(&flow_scratch, &zero);
+
+	if (copy)
+		*copy = *f;
+	return copy;
+}
+
 /* From `brief` into `flows`. When that is full the flow stays where it is. */
 static __noinline int flow_establish(struct ov_flow_key *k, struct ov_flow *in_brief)
 {
-	struct ov_flow copy;
+	struct ov_flow *copy;
 
 	if (!k || !in_brief)
 		return 0;
-	copy = *in_brief;
-	copy.flags &= ~OV_FLOW_NO_ROOM;
+	copy = flow_copy(in_brief);
+	if (!copy)
+		return 0;
+	copy->flags &= ~OV_FLOW_NO_ROOM;
 
-	long err = bpf_map_update_elem(&flows, k, &copy, BPF_NOEXIST);
+	long err = bpf_map_update_elem(&flows, k, copy, BPF_NOEXIST);
 
 	if (err == -ERR_EEXIST) /* another CPU was faster */
 		return 0;
@@ -150,21 +184,23 @@ static __noinline int flow_establish(struct ov_flow_key *k, struct ov_flow *in_b
 	}
 	bpf_map_delete_elem(&brief, k);
 	flow_count(OV_FLOW_ENTERED);
-	return flow_tally(k, &copy.backend, 1, 0);
+	return flow_is_counted(copy) ? flow_tally(k, &copy->backend, 1, 0) : 0;
 }
 
 /* Out of `flows`; whoever takes it out counts it, and nobody else. */
 static __noinline int flow_remove(struct ov_flow_key *k, const struct ov_flow *in_flows)
 {
 	struct ov_addr backend;
+	int is_counted;
 
 	if (!k || !in_flows)
 		return 0;
+	is_counted = flow_is_counted(in_flows);
 	addr_copy(&backend, &in_flows->backend); /* read before the entry is another's */
 	if (bpf_map_delete_elem(&flows, k))
 		return 0;
 	flow_count(OV_FLOW_LEFT);
-	return flow_tally(k, &backend, -1, 0);
+	return is_counted ? flow_tally(k, &backend, -1, 0) : 0;
 }
 
 /* What was found gives way to a new flow. */
@@ -177,13 +213,15 @@ static __always_inline void flow_forget(struct ov_flow_key *k, const struct foun
 /* Closed: what still comes is carried for a minute, from where the kernel may forget it. */
 static __noinline int flow_close(struct ov_flow_key *k, struct ov_flow *in_flows)
 {
-	struct ov_flow copy;
+	struct ov_flow *copy;
 
 	if (!k || !in_flows)
 		return 0;
-	copy = *in_flows;
-	copy.flags |= OV_FLOW_CLOSED;
-	bpf_map_update_elem(&brief, k, &copy, BPF_ANY);
+	copy = flow_copy(in_flows);
+	if (!copy)
+		return 0;
+	copy->flags |= OV_FLOW_CLOSED;
+	bpf_map_update_elem(&brief, k, copy, BPF_ANY);
 	flow_remove(k, in_flows);
 	return 0;
 }

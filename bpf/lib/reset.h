@@ -107,6 +107,6 @@ static __noinline int refuse(struct __sk_buff *skb, int why)
 		return reset_answer(skb, why);
 	if (ip->ihl != 5 || ipv4_is_fragment(ip))
 		return -why;
-	vip_mac(ip->daddr, mac);
+	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
 	return icmp_complain(skb, &what, ICMP_QUOTE_MIN) ? -why : OV_FWD_UNREACHABLE;
 }

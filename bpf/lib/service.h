@@ -17,6 +17,9 @@ struct choice {
 struct wish {
 	struct ov_flow_key key;
 	__u32 vni;
+	__u32 rows;                           /* VNI of the rows chosen from (OV_VNI_LOCAL) */
+	__u32 origin;                         /* OV_FLOW_ENTRY, or 0: it calls the VIP */
+	__be32 via;                           /* of OV_FLOW_ENTRY: the address called */
 	struct choice choice;                 /* the answer */
 	struct ov_affinity_key affinity_key;
 	struct ov_affinity affinity;
@@ -63,7 +66,7 @@ static __noinline const struct ov_backend *backend_at(struct wish *w, __u32 inde
 	if (!w)
 		return NULL;
 
-	struct ov_backend_key k = { .vni = w->vni, .index = index };
+	struct ov_backend_key k = { .vni = w->rows, .index = index };
 
 	addr_copy(&k.vip, &w->key.vip);
 
@@ -72,7 +75,7 @@ static __noinline const struct ov_backend *backend_at(struct wish *w, __u32 inde
 
 static __always_inline const struct ov_backend *backend_by_place(struct wish *w, __u32 place)
 {
-	struct ov_choices_key k = { .vni = w->vni, .chunk = place / OV_CHOICES_PER_CHUNK };
+	struct ov_choices_key k = { .vni = w->rows, .chunk = place / OV_CHOICES_PER_CHUNK };
 
 	addr_copy(&k.vip, &w->key.vip);
 

@@ -4,6 +4,7 @@
  *
  *   negative             -OV_DROP_*: stop, this is why
  *   0 .. OV_VERDICT_COUNT  OV_FWD_* or OV_PASS_FOREIGN: decided, redirect prepared
+ *   VERDICT_LOOPBACK, _HOST  see there
  *   VERDICT_LEAVE        the kernel goes on with it and another program of ours
  *                        gives the verdict; not counted here
  *
@@ -17,6 +18,10 @@
 #include "maps/defs.bpf.h"
 
 #define VERDICT_LEAVE OV_VERDICT_COUNT
+/* Redirected to the loopback device; ov_front meets it there, and counts it. */
+#define VERDICT_LOOPBACK (OV_VERDICT_COUNT + 1)
+/* Counted as OV_FWD_HOST; it is rewritten, and the stack goes on with it. */
+#define VERDICT_HOST (OV_VERDICT_COUNT + 2)
 
 static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 {
@@ -32,6 +37,12 @@ static __always_inline int verdict_exit_tc(int verdict, __u32 bytes)
 {
 	if (verdict == VERDICT_LEAVE)
 		return TC_ACT_UNSPEC;
+	if (verdict == VERDICT_LOOPBACK)
+		return TC_ACT_REDIRECT;
+	if (verdict == VERDICT_HOST) {
+		verdict_count(OV_FWD_HOST, bytes);
+		return TC_ACT_UNSPEC;
+	}
 
 	verdict_count(verdict < 0 ? -verdict : verdict, bytes);
 	if (verdict < 0)

@@ -8,45 +8,14 @@
  */
 #pragma once
 
+#include "lib/call.h"
 #include "lib/fragment.h"
 #include "lib/icmp.h"
 #include "lib/quote.h"
 #include "lib/reset.h"
-#include "lib/service.h"
-
-/* Where a packet to a VIP goes. */
-struct target {
-	const struct ov_endpoint *ep; /* the backend */
-	struct end to;
-};
 
 /* Beside verdicts: the packet is rewritten, and the caller sends it to the backend. */
 #define VIP_SEND 0x2000
-
-struct call { /* a packet to a VIP on its way through here */
-	const struct ov_device *dev;
-	const struct ov_endpoint *vip; /* the VIP's own row */
-	__be32 client, addr;           /* of the packet: source, and destination (the VIP) */
-	struct l4 l4;
-	struct wish *wish;             /* wish->key: the flow */
-	struct ov_flow *flow;          /* a new one */
-};
-
-struct vip_scratch {
-	struct wish wish;
-	struct ov_flow flow;
-};
-
-/*
- * Of the packet at hand; not on the stack, where it would not fit beside the
- * rest (512 bytes a call chain). A program is not interrupted by another on its CPU.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct vip_scratch);
-} vip_scratch SEC(".maps");
 
 /*
  * Functions are kept apart (__noinline) where their keys would otherwise add to
@@ -57,96 +26,8 @@ static __noinline const struct ov_service *call_service(const struct call *call)
 	if (!call)
 		return NULL;
 	if (!(call->vip->flags & OV_ENDPOINT_PORTS))
-		return service_lookup_v4(call->addr, call->dev->vni, 0, 0);
-	return service_lookup_v4(call->addr, call->dev->vni, call->l4.dport, call->l4.protocol);
-}
-
-static __always_inline void call_fill_key(struct call *call, __be16 client_port,
-					  __be16 backend_port)
-{
-	flow_key_fill(&call->wish->key, call->dev->vni, call->client, call->addr,
-		      call->l4.protocol, client_port, backend_port);
-	call->wish->vni = call->dev->vni;
-}
-
-static __noinline const struct ov_endpoint *backend_lookup(__u32 vni, const struct ov_addr *backend)
-{
-	struct ov_endpoint_key k = { .vni = vni };
-
-	if (!backend)
-		return NULL;
-
-	addr_copy(&k.addr, backend);
-	return bpf_map_lookup_elem(&endpoints, &k);
-}
-
-/* A new flow. 0 or a negative verdict. */
-static __always_inline int call_begin(struct call *call, const struct ov_service *svc,
-				      struct target *t)
-{
-	struct wish *w = call->wish;
-	int verdict = service_choose(w, svc);
-
-	if (verdict < 0)
-		return verdict;
-	t->ep = backend_lookup(call->dev->vni, &w->choice.backend);
-	if (!backend_is_alive(t->ep, w->choice.incarnation, &w->key.vip))
-		return -OV_DROP_NO_BACKEND; /* removed this very moment */
-
-	*call->flow = (struct ov_flow){
-		.incarnation = w->choice.incarnation,
-		.seen = flow_now(),
-		.vip_port = call->l4.dport,
-	};
-	addr_copy(&call->flow->backend, &w->choice.backend);
-	bpf_map_update_elem(&brief, &w->key, call->flow, BPF_ANY);
-	flow_count(OV_FLOW_BORN);
-	flow_tally(&w->key, &w->choice.backend, 0, 1);
-	service_tally(w);
-	t->to.addr = addr_v4(&w->choice.backend);
-	return 0;
-}
-
-/* Results of call_continue beside 0 (goes on to *t) and a negative verdict. */
-enum { CALL_NEW = 1, CALL_MOVES, CALL_REFUSE };
-
-/* Whether a packet of a flow to that backend, which is alive, had better begin anew. */
-static __always_inline int call_can_leave(const struct ov_endpoint *backend, int opens, int is_udp)
-{
-	if (opens) /* nothing has come of it yet, and a new flow would not get that backend */
-		return backend->flags & (OV_ENDPOINT_CLOSED | OV_ENDPOINT_AWAY);
-	return is_udp && (backend->flags & OV_ENDPOINT_AWAY);
-}
-
-/* A packet of a flow we know. */
-static __always_inline int call_continue(struct call *call, struct found *at, struct target *t)
-{
-	struct ov_flow *f = at->flow;
-	__u32 now = flow_now();
-	int opens = call->l4.event & L4_OPENS;
-	int is_udp = call->l4.protocol == IPPROTO_UDP;
-
-	if (flow_is_expired(f, call->l4.protocol, now)) {
-		flow_forget(&call->wish->key, at);
-		return opens || is_udp ? CALL_NEW : CALL_REFUSE;
-	}
-	/* The port is used again: a client that has finished opens nothing but another connection. */
-	if (opens && (f->flags & (OV_FLOW_CLOSED | OV_FLOW_FIN_CLIENT))) {
-		flow_forget(&call->wish->key, at);
-		return CALL_NEW;
-	}
-	if (f->vip_port != call->l4.dport)
-		return -OV_DROP_FLOW_CLASH;
-
-	t->ep = backend_lookup(call->dev->vni, &f->backend);
-	if (!backend_is_alive(t->ep, f->incarnation, &call->wish->key.vip) ||
-	    call_can_leave(t->ep, opens, is_udp)) {
-		flow_forget(&call->wish->key, at); /* whatever more comes of it is refused, too */
-		return opens || is_udp ? CALL_MOVES : CALL_REFUSE;
-	}
-	t->to.addr = addr_v4(&f->backend);
-	flow_advance(&call->wish->key, at, call->l4.event, 1, now);
-	return 0;
+		return service_lookup_v4(call->addr, call->wish->vni, 0, 0);
+	return service_lookup_v4(call->addr, call->wish->vni, call->l4.dport, call->l4.protocol);
 }
 
 /*
@@ -337,7 +218,7 @@ static __always_inline int error_find(struct call *call, const struct quoted *q,
 
 	if (!at.flow)
 		return -OV_DROP_NO_FLOW;
-	t->ep = backend_lookup(call->dev->vni, &at.flow->backend);
+	t->ep = backend_lookup(call->wish->vni, &at.flow->backend);
 	if (!backend_is_alive(t->ep, at.flow->incarnation, &call->wish->key.vip))
 		return -OV_DROP_NO_FLOW;
 	t->to.addr = addr_v4(&at.flow->backend);
@@ -387,8 +268,15 @@ static __always_inline int vip_forward_l4(struct __sk_buff *skb, struct cursor *
 	if (result < 0)
 		return result;
 	if (is_first)
-		fragment_remember(call->dev->vni, ip, call->client, t->to.addr);
+		fragment_remember(call->wish->vni, ip, call->client, t->to.addr);
 	return call_rewrite(skb, call, t);
+}
+
+static __always_inline void wish_from_here(struct wish *w, __u32 vni)
+{
+	w->vni = vni;
+	w->rows = vni;
+	w->origin = 0;
 }
 
 /*
@@ -420,6 +308,7 @@ static __noinline int vip_forward(struct __sk_buff *skb, const struct ov_device 
 		.flow = &scratch->flow,
 	};
 
+	wish_from_here(call.wish, dev->vni);
 	if (fragment_is_later(ip))
 		return fragment_forward(skb, dev->vni, ip, t);
 	if (l4_is_carried(ip->protocol))

@@ -73,6 +73,8 @@ static int describe_self(struct agent *a, struct err *e)
 	a->facts.uplink_mtu = mtu;
 	a->facts.vtep = a->self.addr;
 	a->facts.vxlan_port = o->vxlan_port;
+	a->facts.masq_first = OV_MASQ_FIRST;
+	a->facts.masq_last = OV_MASQ_LAST;
 	return 0;
 }
 

@@ -76,6 +76,14 @@ struct service_ask {
 /* store and gossip are borrowed. gossip may be NULL in tests with one node. */
 int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
 	       struct intent **ret_intent);
+/*
+ * A fact of this host: whether a process listens on a port of it, on `addr` (zero: on
+ * any address; a listener on every address counts for each). Asked before a port is published, so
+ * that the person hears of it. NULL, as at first: nobody is asked.
+ */
+typedef bool (*intent_port_taken_fn)(void *arg, uint8_t protocol, const struct ov_addr *addr,
+				     uint16_t port);
+void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *arg);
 /* Attaches that wait are told -ECANCELED. May be freed before gossip or after it. */
 void intent_free(struct intent *in);
 

@@ -18,6 +18,8 @@ struct intent {
 	size_t job_count;
 	struct id ahead;       /* network last asked for ahead of need */
 	uint64_t healed_serial;
+	intent_port_taken_fn port_taken; /* NULL: nobody is asked */
+	void *port_taken_arg;
 };
 
 /* ---- room.c ---- */

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Masquerading (maps/masq.h): an address inside takes one of this host's and a port of
+ * the range that is set aside. One entry serves both directions; it is found by what an
+ * answer has in it, and a packet that leaves tries the few ports its hash leads to.
+ */
+#pragma once
+
+#include "lib/flow.h"
+#include "lib/nat.h"
+#include "lib/outside.h"
+#include "maps/flow_hash.h"
+
+struct masq_scratch {
+	struct ov_masq_key key;
+	struct ov_masq fresh; /* what a new entry will be: `inside` is filled by the caller */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct masq_scratch);
+} masq_scratch SEC(".maps");
+
+struct masq_found {
+	struct ov_masq *m;
+	int is_brief;
+};
+
+static __always_inline struct masq_found masq_find(const struct ov_masq_key *k)
+{
+	struct masq_found f = { .m = bpf_map_lookup_elem(&masq, k) };
+
+	if (!f.m) {
+		f.m = bpf_map_lookup_elem(&masq_brief, k);
+		f.is_brief = 1;
+	}
+	return f;
+}
+
+static __always_inline int masq_is_over(const struct ov_masq *m, __u8 protocol, __u32 now)
+{
+	return idle_is_over(m->flags, protocol, m->seen, now);
+}
+
+static __always_inline void masq_mark(struct ov_masq *m, __u32 flags)
+{
+	if ((m->flags & flags) != flags)
+		__sync_fetch_and_or(&m->flags, flags);
+}
+
+/* From one table into the other. */
+static __noinline int masq_move(const struct ov_masq_key *k, const struct ov_masq *m, int to_brief)
+{
+	struct ov_masq copy;
+
+	if (!k || !m)
+		return 0;
+	copy = *m;
+	if (to_brief) {
+		copy.flags |= OV_FLOW_CLOSED;
+		bpf_map_update_elem(&masq_brief, k, &copy, BPF_ANY);
+		bpf_map_delete_elem(&masq, k);
+	} else if (!bpf_map_update_elem(&masq, k, &copy, BPF_NOEXIST)) {
+		bpf_map_delete_elem(&masq_brief, k);
+	}
+	return 0;
+}
+
+/* As flow_advance; f->m may not be used afterwards. */
+static __always_inline void masq_advance(const struct ov_masq_key *k, struct masq_found *f,
+					 __u8 event, int is_inside, __u32 now)
+{
+	struct ov_masq *m = f->m;
+
+	if (m->seen != now)
+		m->seen = now;
+	if (!is_inside)
+		masq_mark(m, OV_FLOW_REPLIED);
+	if (k->protocol != IPPROTO_TCP)
+		return;
+	if (event & L4_FIN)
+		masq_mark(m, is_inside ? OV_FLOW_FIN_CLIENT : OV_FLOW_FIN_BACKEND);
+	if ((event & L4_RST) || (m->flags & FLOW_FINISHED) == FLOW_FINISHED) {
+		if (f->is_brief)
+			masq_mark(m, OV_FLOW_CLOSED);
+		else
+			masq_move(k, m, 1);
+		return;
+	}
+	if (f->is_brief && is_inside && !(event & L4_OPENS) &&
+	    (m->flags & (OV_FLOW_REPLIED | OV_FLOW_CLOSED)) == OV_FLOW_REPLIED)
+		masq_move(k, m, 0);
+}
+
+static __always_inline int masq_is_mine(const struct ov_masq *m, const struct ov_masq *fresh)
+{
+	return addr_equals(&m->inside, &fresh->inside) && m->vni == fresh->vni &&
+	       m->inside_port == fresh->inside_port && m->incarnation == fresh->incarnation;
+}
+
+/* The final mix of Bob Jenkins' lookup3 (maps/flow_hash.h), over who speaks with whom. */
+static __always_inline __u32 masq_hash(const struct masq_scratch *s)
+{
+	__u32 a = ADDR_WORD(&s->fresh.inside, 3) + s->fresh.vni;
+	__u32 b = ADDR_WORD(&s->key.remote, 3);
+	__u32 c = (__u32)s->fresh.inside_port << 16 | s->key.remote_port;
+
+	c ^= b; c -= OV_ROTL(b, 14);
+	a ^= c; a -= OV_ROTL(c, 11);
+	b ^= a; b -= OV_ROTL(a, 25);
+	c ^= b; c -= OV_ROTL(b, 16);
+	a ^= c; a -= OV_ROTL(c, 4);
+	b ^= a; b -= OV_ROTL(a, 14);
+	c ^= b; c -= OV_ROTL(b, 24);
+	return c;
+}
+
+/*
+ * The port by which the packet leaves: its entry is at *ret_port's key, marked as this
+ * packet leaves it. 0 or -OV_DROP_MASQ_FULL. s->key has remote, remote_port, protocol.
+ */
+static __noinline int masq_port(struct masq_scratch *s, const struct ov_config *cfg, __u32 event)
+{
+	__u32 now = flow_now(), room, hash;
+	__u16 free = 0;
+
+	if (!s || !cfg)
+		return -OV_DROP_MASQ_FULL;
+	room = (__u32)(__u16)(cfg->masq_last - cfg->masq_first) + 1;
+	hash = masq_hash(s);
+	for (__u32 i = 0; i < OV_MASQ_TRIES; i++) {
+		__u16 port = cfg->masq_first + (hash + i) % room;
+		struct masq_found f;
+
+		s->key.port = bpf_htons(port);
+		f = masq_find(&s->key);
+		if (!f.m || masq_is_over(f.m, s->key.protocol, now)) {
+			free = free ? free : port;
+			continue;
+		}
+		if (!masq_is_mine(f.m, &s->fresh))
+			continue;
+		if ((event & L4_OPENS) && (f.m->flags & OV_FLOW_CLOSED)) {
+			free = port; /* a new connection from the same port */
+			break;
+		}
+		s->fresh.outside = f.m->outside;
+		masq_advance(&s->key, &f, event, 1, now);
+		return 0;
+	}
+	if (!free)
+		return -OV_DROP_MASQ_FULL;
+	s->key.port = bpf_htons(free);
+	s->fresh.seen = now;
+	s->fresh.flags = 0;
+	bpf_map_delete_elem(&masq, &s->key); /* of one that is over */
+	return bpf_map_update_elem(&masq_brief, &s->key, &s->fresh, BPF_ANY) ? -OV_DROP_MASQ_FULL : 0;
+}
+
+/* The identifier of a ping stands where a port would; its sum covers no address. */
+static __always_inline int masq_ping_rewrite(struct __sk_buff *skb, __u32 offset, __be16 from, __be16 to)
+{
+	if (from == to)
+		return 0;
+	if (bpf_l4_csum_replace(skb, offset + offsetof(struct icmp_header, checksum), from, to, 2) ||
+	    bpf_skb_store_bytes(skb, offset + offsetof(struct icmp_header, unused), &to, sizeof(to), 0))
+		return -OV_DROP_NAT_FAILED;
+	return 0;
+}
+
+static __always_inline int masq_rewrite(struct __sk_buff *skb, const struct l4 *l4, enum side side,
+					const struct end *from, const struct end *to)
+{
+	int verdict;
+
+	if (l4->protocol != IPPROTO_ICMP)
+		return nat_end(skb, l4, side, from, to);
+	verdict = masq_ping_rewrite(skb, l4->offset, from->port, to->port);
+	return verdict < 0 ? verdict : nat_ipv4(skb, sizeof(struct ethhdr), side, to->addr);
+}
+
+/*
+ * Ports of TCP and UDP; the identifier of a ping that is a question (a port of who asks)
+ * or an answer. 0 or a negative verdict.
+ */
+static __always_inline int masq_parse(struct cursor *c, const struct iphdr *ip, struct l4 *ret)
+{
+	struct icmp_header *icmp;
+
+	if (ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP)
+		return l4_parse(c, ip, ret);
+	if (ip->protocol != IPPROTO_ICMP)
+		return -OV_DROP_MASQ_PROTOCOL;
+	ret->protocol = IPPROTO_ICMP;
+	ret->offset = sizeof(struct ethhdr) + ip->ihl * 4;
+	ret->event = 0;
+	if (parse_ipv4_options(c, ip) < 0)
+		return -OV_DROP_MALFORMED;
+	icmp = cursor_take(c, struct icmp_header);
+	if (!icmp)
+		return -OV_DROP_MALFORMED;
+	ret->sport = icmp->type == ICMP_ECHO ? icmp->unused : 0;
+	ret->dport = icmp->type == ICMP_ECHOREPLY ? icmp->unused : 0;
+	return icmp->type == ICMP_ECHO || icmp->type == ICMP_ECHOREPLY ? 0 : -OV_DROP_MASQ_PROTOCOL;
+}
