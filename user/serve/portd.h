@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "loop/loop.h"
-#include "maps/types.h"
+#include "base/addr.h"
 
 #define PORTD_RETRY_MS 5000
 
