@@ -403,7 +403,7 @@ static struct apply *open_maps(struct kernel *k, const struct driver counting[PL
 
 	kernel_drivers(k, driver);
 	for (int id = 0; id < PLAN_TABLE_COUNT; id++)
-		if (id < PLAN_CONFIG || id > PLAN_SERVICES)
+		if (id < PLAN_CONFIG || id > PLAN_PUBLISHED)
 			driver[id] = counting[id];
 	must("apply_new", apply_new(driver, &a));
 	return a;
@@ -413,7 +413,7 @@ static void expect_same(const struct plan *p, const struct apply_stats *s)
 {
 	size_t rows = 0;
 
-	for (int id = PLAN_CONFIG; id <= PLAN_SERVICES; id++)
+	for (int id = PLAN_CONFIG; id <= PLAN_PUBLISHED; id++)
 		rows += p->table[id].count;
 	if (s->same != rows || s->updated || s->removed)
 		tool_die("of %zu map rows %u were read back; %u were to be updated, %u to be removed",

@@ -2,6 +2,7 @@
 /* Services and backends over the control API, as text in, text out. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -397,4 +398,31 @@ Test(control_service, a_backends_state_names_the_first_reason_against_it)
 
 	for (unsigned int i = 0; i < 7; i++)
 		cr_expect_str_eq(show_backend_state(&v.endpoint[i], &away), want[i], "%u", i);
+}
+
+/* ---- published ports that are not open here ---- */
+
+Test(control_service, status_warns_of_published_ports_that_processes_have)
+{
+	struct control_port taken[] = { { .port = 80, .protocol = IPPROTO_TCP },
+					{ .port = 53, .protocol = IPPROTO_UDP } };
+
+	assert_ask("POST", "/v1/services", "{\"Name\":\"web\",\"Network\":\"app\",\"Publish\":"
+		   "[\"80:8080\",\"81:8080\",\"80:80/udp\",\"published=192.0.2.7:53,target=53,"
+		   "protocol=udp\"]}", 201);
+	assert_ask("GET", "/v1/status", NULL, 200);
+	cr_assert_eq(json_array_size(fake_host_value(&f, "Warnings")), 0);
+	cr_assert_eq(addr_parse("192.0.2.7", &taken[1].addr), 0);
+	f.facts.taken = taken;
+	f.facts.taken_count = 2;
+	assert_ask("GET", "/v1/status", NULL, 200);
+	cr_assert_eq(json_array_size(fake_host_value(&f, "Warnings")), 2);
+	cr_assert(strstr(fake_host_text(&f, "Warnings.0"),
+			 "port 80/tcp of service web is not open on this node: a process has it"),
+		  "%s", fake_host_text(&f, "Warnings.0"));
+	cr_assert(strstr(fake_host_text(&f, "Warnings.1"), "port 53/udp of 192.0.2.7 of service web"),
+		  "%s", fake_host_text(&f, "Warnings.1"));
+	assert_ask("DELETE", "/v1/services/web", NULL, 200);
+	assert_ask("GET", "/v1/status", NULL, 200);
+	cr_assert_eq(json_array_size(fake_host_value(&f, "Warnings")), 0, "nobody publishes it any more");
 }

@@ -152,13 +152,23 @@ static struct service_detail full_service_detail(void)
 		d.port[i] = (struct service_port){ (uint16_t)(65535 - i), (uint16_t)(1 + i),
 						   protocols[i % 3] };
 	memset(d.health_path, '/', HEALTH_PATH_MAX_LEN);
+	for (uint16_t i = 0; i < SERVICE_PUBLISH_MAX; i++) {
+		struct publish *p = &d.publish[i];
+
+		*p = (struct publish){ .mode = i % 2, .protocol = protocols[i % 3],
+				       .published = (uint16_t)(65535 - i), .target = (uint16_t)(1 + i),
+				       .addr = addr_from_v4(0xc0000201), .allow_count = PUBLISH_ALLOW_MAX };
+		for (uint8_t j = 0; j < PUBLISH_ALLOW_MAX; j++)
+			p->allow[j] = (struct prefix){ addr_from_v4(0x0a000000u + j), 128 };
+	}
 	return d;
 }
 
 static const struct service shop = { .id = pod_one, .network = app_net, .name = "shop",
 				     .vip = { .b = { [10] = 0xff, 0xff, 10, 10, 0, 5 } },
 				     .algorithm = OV_LB_LEAST_CONN, .prefer_local = true,
-				     .dsr = true, .affinity_s = 10800, .health = HEALTH_HTTP,
+				     .dsr = true, .publish_count = SERVICE_PUBLISH_MAX,
+				     .affinity_s = 10800, .health = HEALTH_HTTP,
 				     .health_port = 8080, .health_interval_s = 5,
 				     .created_ms = 1700000000000 };
 
@@ -193,7 +203,95 @@ Test(model, service_with_everything_survives_its_body)
 		cr_assert_eq(back.port[i].protocol, d.port[i].protocol);
 	}
 	cr_assert_str_eq(back.health_path, d.health_path);
+	cr_assert_eq(it.service.publish_count, SERVICE_PUBLISH_MAX);
+	cr_assert_eq(memcmp(back.publish, d.publish, sizeof(d.publish)), 0);
 	buf_fini(&b);
+}
+
+/* As those of before there were published ports: the rest of a body needs no list of them. */
+Test(model, a_service_of_before_publishes_nothing)
+{
+	static const char body[] = "\1\0\020\300\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\2\0\4shop"
+				   "\3\0\020\0\0\0\0\0\0\0\0\0\0\377\377\012\012\0\5"
+				   "\11\0\5\0\120\37\220\6";
+	static const struct publish nothing[SERVICE_PUBLISH_MAX];
+	struct service_detail d;
+	struct buf b = { 0 };
+	struct item it;
+
+	cr_assert_eq(decode_body(RECORD_SERVICE, body, sizeof(body) - 1, &it), 0);
+	cr_assert_eq(it.service.publish_count, 0);
+	service_detail_decode(&it, &d);
+	cr_assert_eq(d.port[0].target, 8080);
+	cr_assert_eq(memcmp(d.publish, nothing, sizeof(nothing)), 0);
+	service_encode(&b, &it.service, &d);
+	cr_assert_eq(b.len, sizeof(body) - 1);
+	cr_assert_eq(memcmp(b.data, body, b.len), 0, "and is written as it was");
+	buf_fini(&b);
+}
+
+#define PUBLISHED_HEAD "\17\0\30" "\1\6\0\120\37\220" "\4\300\0\2\1"
+
+/* Wire ABI. */
+Test(model, a_published_port_is_what_its_bytes_say)
+{
+	static const char expected[] = PUBLISHED_HEAD "\2" "\4\012\0\0\0\10" "\4\0\0\0\0\0"
+				       "\17\0\10" "\0\21\0\65\0\65" "\0" "\0";
+	struct service s = { .id = pod_one, .publish_count = 2 };
+	struct service_detail d = { .publish = {
+		{ PUBLISH_HOST, IPPROTO_TCP, 80, 8080, addr_from_v4(0xc0000201), .allow_count = 2 },
+		{ PUBLISH_INGRESS, IPPROTO_UDP, 53, 53 } } }, back;
+	struct buf b = { 0 };
+	struct item it;
+
+	prefix_parse("10.0.0.0/8", &d.publish[0].allow[0]);
+	prefix_parse("0.0.0.0/0", &d.publish[0].allow[1]);
+	service_encode(&b, &s, &d);
+	cr_assert_eq(b.len, sizeof(expected) - 1);
+	cr_assert_eq(memcmp(b.data, expected, b.len), 0);
+	it = decoded(RECORD_SERVICE, &pod_one, &b);
+	service_detail_decode(&it, &back);
+	cr_assert_eq(memcmp(back.publish, d.publish, sizeof(d.publish)), 0);
+	buf_fini(&b);
+}
+
+Test(model, a_published_port_may_speak_of_ipv6)
+{
+	struct service s = { .id = pod_one, .publish_count = 1 };
+	struct service_detail d = { .publish = { { PUBLISH_INGRESS, IPPROTO_TCP, 80, 80,
+						   .allow_count = 2 } } }, back;
+	struct buf b = { 0 };
+	struct item it;
+
+	cr_assert_eq(addr_parse("fd00::1", &d.publish[0].addr), 0);
+	cr_assert_eq(prefix_parse("fd00::/8", &d.publish[0].allow[0]), 0);
+	cr_assert_eq(prefix_parse("::/0", &d.publish[0].allow[1]), 0);
+	service_encode(&b, &s, &d);
+	it = decoded(RECORD_SERVICE, &pod_one, &b);
+	service_detail_decode(&it, &back);
+	cr_assert_eq(memcmp(back.publish, d.publish, sizeof(d.publish)), 0);
+	buf_fini(&b);
+}
+
+Test(model, published_ports_clash_by_number_protocol_and_address)
+{
+	const struct publish every = { PUBLISH_INGRESS, IPPROTO_TCP, 80, 80 };
+	struct publish one = { PUBLISH_HOST, IPPROTO_TCP, 80, 8080, addr_from_v4(0xc0000201) };
+	struct publish other = one;
+	char text[PUBLISH_TEXT_MAX];
+
+	cr_assert(publish_clashes(&every, &one) && publish_clashes(&one, &every));
+	cr_assert(publish_clashes(&one, &other) && publish_clashes(&every, &every));
+	cr_assert_str_eq(publish_format(&one, text), "192.0.2.1:80->8080/tcp");
+	cr_assert_str_eq(publish_format(&every, text), "*:80->80/tcp");
+	other.addr = addr_from_v4(0xc0000202);
+	cr_assert_not(publish_clashes(&one, &other));
+	other = one;
+	other.protocol = IPPROTO_SCTP;
+	cr_assert_not(publish_clashes(&every, &other));
+	other.protocol = IPPROTO_TCP;
+	other.published = 81;
+	cr_assert_not(publish_clashes(&every, &other), "the target does not matter");
 }
 
 Test(model, a_service_without_details_has_empty_ones)
@@ -292,6 +390,10 @@ struct bad_body {
 #define HUNDRED_28 SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN
 #define A_PORT "\11\0\5\0\120\0\120\6"
 #define FOUR_PORTS A_PORT A_PORT A_PORT A_PORT
+#define A_PUBLISHED "\17\0\10\0\6\0\120\0\120\0\0"
+#define EIGHT_PUBLISHED                                                                         \
+	A_PUBLISHED A_PUBLISHED A_PUBLISHED A_PUBLISHED A_PUBLISHED A_PUBLISHED A_PUBLISHED     \
+	A_PUBLISHED
 #define BAD(why, kind, body) { why, kind, sizeof(body) - 1, body }
 static const struct bad_body bad_bodies[] = {
 	BAD("cut in the type", RECORD_NODE, "\1"),
@@ -356,6 +458,35 @@ static const struct bad_body bad_bodies[] = {
 	BAD("port of four bytes", RECORD_SERVICE, "\11\0\4\0\120\0\120"),
 	BAD("seventeen ports", RECORD_SERVICE,
 	    FOUR_PORTS FOUR_PORTS FOUR_PORTS FOUR_PORTS A_PORT),
+	BAD("published port of a dnsrr service", RECORD_SERVICE,
+	    "\4\0\1\1\17\0\10\0\6\0\120\0\120\0\0"),
+	BAD("unknown mode of a published port", RECORD_SERVICE, "\17\0\10\2\6\0\120\0\120\0\0"),
+	BAD("published port of an unknown protocol", RECORD_SERVICE,
+	    "\17\0\10\0\1\0\120\0\120\0\0"),
+	BAD("published port 0", RECORD_SERVICE, "\17\0\10\0\6\0\0\0\120\0\0"),
+	BAD("target 0 of a published port", RECORD_SERVICE, "\17\0\10\0\6\0\120\0\0\0\0"),
+	BAD("published port without a count", RECORD_SERVICE, "\17\0\7\0\6\0\120\0\120\0"),
+	BAD("published port and a byte", RECORD_SERVICE, "\17\0\11\0\6\0\120\0\120\0\0\0"),
+	BAD("published port on an address of three bytes", RECORD_SERVICE,
+	    "\17\0\13\0\6\0\120\0\120\3abc\0"),
+	BAD("published port on a cut address", RECORD_SERVICE, "\17\0\11\0\6\0\120\0\120\4ab"),
+	BAD("published port on 0.0.0.0", RECORD_SERVICE,
+	    "\17\0\14\0\6\0\120\0\120\4\0\0\0\0\0"),
+	BAD("published port on ::", RECORD_SERVICE,
+	    "\17\0\30\0\6\0\120\0\120\20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+	BAD("filter with host bits", RECORD_SERVICE,
+	    "\17\0\16\0\6\0\120\0\120\0\1\4\012\0\0\1\10"),
+	BAD("filter of 33 bits", RECORD_SERVICE,
+	    "\17\0\16\0\6\0\120\0\120\0\1\4\012\0\0\1\41"),
+	BAD("filter without an address", RECORD_SERVICE,
+	    "\17\0\12\0\6\0\120\0\120\0\1\0\0"),
+	BAD("filter that is missing", RECORD_SERVICE,
+	    "\17\0\16\0\6\0\120\0\120\0\2\4\012\0\0\0\10"),
+	BAD("filter given twice", RECORD_SERVICE,
+	    "\17\0\24\0\6\0\120\0\120\0\2\4\012\0\0\0\10\4\012\0\0\0\10"),
+	BAD("seventeen filters", RECORD_SERVICE, "\17\0\10\0\6\0\120\0\120\0\21"),
+	BAD("thirty-three published ports", RECORD_SERVICE,
+	    EIGHT_PUBLISHED EIGHT_PUBLISHED EIGHT_PUBLISHED EIGHT_PUBLISHED A_PUBLISHED),
 	BAD("cluster without a key", RECORD_CLUSTER, ""),
 	BAD("key of four bytes", RECORD_CLUSTER, "\2\0\4abcd"),
 };

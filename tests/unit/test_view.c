@@ -545,6 +545,7 @@ static void expect_same(const struct view *a, const struct view *b)
 		cr_assert_eq(a->service[i].svc, b->service[i].svc);
 		cr_assert_str_eq(a->service[i].display, b->service[i].display);
 		cr_assert_eq(a->service[i].vip_lost, b->service[i].vip_lost);
+		cr_assert_eq(a->service[i].publish_lost, b->service[i].publish_lost);
 		cr_assert_eq(a->service[i].net - a->network, b->service[i].net - b->network);
 	}
 	for (size_t i = 0; i < a->block_count; i++)

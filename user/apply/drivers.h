@@ -27,12 +27,25 @@ void tunnel_driver(struct nl *nl, struct driver *ret_driver);
 /* PLAN_DEVICES; ctx is the struct nl. */
 void device_driver(struct nl *nl, struct driver *ret_driver);
 
-/* PLAN_CONFIG to PLAN_SERVICES; maps of the data path are read in the same way. */
+/* Removes what would outlive the endpoint's device inside the container. Best effort. */
+void device_leave(struct nl *nl, const struct link_info *l);
+
+/*
+ * A container's routes and rules; nl is a socket in its namespace, ifindex the endpoint's
+ * interface there. routes_read sets row->gateway when all of it is right for that gateway.
+ */
+void routes_read(struct nl *nl, uint32_t ifindex, struct plan_device *row);
+int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want);
+/* Of that interface; the default route goes on to another one of ours. */
+int routes_remove(struct nl *nl, uint32_t ifindex);
+
+/* PLAN_CONFIG to PLAN_PUBLISHED; maps of the data path are read in the same way. */
 struct map_ctx {
 	struct bpf_objects *bpf;
 	enum bpf_map_id map;
 	size_t key_size, value_size;
 	bool is_array; /* no row can be absent: an entry of zeroes is none */
+	bool is_trie;  /* LPM: read row by row, since its batches go by keys and not by buckets */
 	bool no_batch; /* this kernel writes and removes one by one */
 };
 void map_driver(struct map_ctx *ctx, struct driver *ret_driver);

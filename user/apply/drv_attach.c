@@ -21,6 +21,7 @@ static const struct {
 	{ PROGRAM_UPLINK, BPF_PROG_UPLINK },
 	{ PROGRAM_TUNNEL, BPF_PROG_TUNNEL },
 	{ PROGRAM_UPLINK_XDP, BPF_PROG_UPLINK_XDP },
+	{ PROGRAM_FRONT, BPF_PROG_FRONT },
 };
 
 static int program_of_plan(uint32_t plan)

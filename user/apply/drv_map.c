@@ -27,7 +27,7 @@ static const uint8_t *zeroes(size_t size)
 
 static int map_failed(const struct map_ctx *m, const char *what, int r, struct err *e)
 {
-	if (r == -E2BIG)
+	if (r == -E2BIG || r == -ENOSPC) /* a hash or a trie */
 		return err_set(e, r, "the map %s is full: this build holds no more entries",
 			       bpf_map_name(m->map));
 	return err_set(e, r, "the map %s could not be %s: %s", bpf_map_name(m->map), what,
@@ -126,6 +126,8 @@ int map_read(const struct map_ctx *m, struct plan_table *ret_rows, struct err *e
 
 	if (m->is_array) {
 		r = observe_array(m, fd, &t, &cap);
+	} else if (m->is_trie) {
+		r = observe_one_by_one(m, fd, &t, &cap);
 	} else {
 		r = observe_batch(m, fd, &t, &cap);
 		if (r && r != -ENOMEM) {

@@ -3,6 +3,11 @@
  * The idle tunnel device: a collect-metadata vxlan device that carries almost
  * nothing. Its socket on the port is what makes GRO look inside our packets,
  * and UDP super-packets travel through it (bpf/README.md).
+ *
+ * With it come the settings by which the kernel's routing serves our programs: they ask
+ * for routes as if packets came in by this device, which is refused unless it forwards;
+ * and they put packets for clients of this host into `lo`, with addresses of this host
+ * or of 127.0.0.0/8 in them, which are refused there as forged unless it is told so.
  */
 #include <errno.h>
 #include <linux/if_link.h>
@@ -12,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "drivers.h"
+#include "sys/netns.h"
 #include "sys/nl.h"
 
 /* The largest IP packet less the outer headers: a smaller MTU would cut GSO packets up early. */
@@ -24,6 +30,34 @@ static bool is_right(const struct link_info *l)
 {
 	return is_tunnel(l) && l->vxlan_external && (l->flags & IFF_UP) && l->mtu == TUNNEL_MTU &&
 	       (!l->has_ipv6 || l->addr_gen_mode == IN6_ADDR_GEN_MODE_NONE);
+}
+
+/* Of this namespace; loopback has the same name in each. */
+static bool is_routing_right(struct nl *nl, const struct link_info *tunnel)
+{
+	struct link_info lo = { 0 };
+
+	return tunnel->forwarding && !link_get(nl, "lo", &lo) && lo.accept_local &&
+	       lo.route_localnet;
+}
+
+static int set_routing(struct err *e)
+{
+	static const char *const settings[] = {
+		"net/ipv4/conf/" OV_TUNNEL_NAME "/forwarding",
+		"net/ipv4/conf/lo/accept_local",
+		"net/ipv4/conf/lo/route_localnet",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		int r = sysctl_write(settings[i], "1");
+
+		if (r)
+			return err_set(e, r, "/proc/sys/%s could not be set to 1 (%s), so published ports and "
+				       "ways out of the overlay do not work: mount /proc/sys writable", settings[i],
+				       strerror(-r));
+	}
+	return 0;
 }
 
 static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
@@ -40,7 +74,7 @@ static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 		return err_set(e, r, "the device %s could not be read: %s", OV_TUNNEL_NAME, nl_why(nl));
 	if (!r && (is_tunnel(&l) || is_half_made(&l))) {
 		row.port = l.vxlan_port;
-		row.pad = is_right(&l) ? 0 : DAMAGED;
+		row.pad = is_right(&l) && is_routing_right(nl, &l) ? 0 : DAMAGED;
 		if (rows_push(&t, &cap, &key, &row))
 			return -ENOMEM;
 	}
@@ -110,31 +144,38 @@ static int create(struct nl *nl, uint16_t port, struct err *e)
 	return r;
 }
 
-static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e)
+static int put_device(struct nl *nl, uint16_t port, struct err *e)
 {
 	struct link_info l = { 0 };
-	struct plan_tunnel want;
-	struct nl *nl = ctx;
 	int r = link_get(nl, OV_TUNNEL_NAME, &l);
 
-	(void)key;
-	(void)exists;
-	memcpy(&want, value, sizeof(want));
 	if (r == -ENODEV)
-		return create(nl, want.port, e);
+		return create(nl, port, e);
 	if (r)
 		return err_set(e, r, "the device %s could not be read: %s", OV_TUNNEL_NAME, nl_why(nl));
 	if (!is_tunnel(&l) && !is_half_made(&l))
 		return err_set(e, -EEXIST, "there is a device %s that is not ours: remove or rename it",
 			       OV_TUNNEL_NAME);
-	if (l.vxlan_external && l.vxlan_port == want.port)
-		return mend(nl, &l, want.port, e);
+	if (l.vxlan_external && l.vxlan_port == port)
+		return mend(nl, &l, port, e);
 	/* The port and the mode of a vxlan device are fixed at birth. */
 	r = link_delete(nl, l.ifindex);
 	if (r)
 		return err_set(e, r, "the tunnel device %s could not be removed: %s", OV_TUNNEL_NAME,
 			       nl_why(nl));
-	return create(nl, want.port, e);
+	return create(nl, port, e);
+}
+
+static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e)
+{
+	struct plan_tunnel want;
+	int r;
+
+	(void)key;
+	(void)exists;
+	memcpy(&want, value, sizeof(want));
+	r = put_device(ctx, want.port, e);
+	return r ? r : set_routing(e); /* without them the device is of use still, and stays */
 }
 
 static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struct err *e)

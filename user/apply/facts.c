@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "drivers.h"
+#include "facts_links.h"
 #include "sys/address.h"
 #include "sys/nl.h"
 
@@ -22,6 +23,7 @@ struct facts_source {
 	int watch; /* netlink socket of the multicast groups */
 	struct fact_device *device;
 	struct fact_route *route;
+	struct host_links links;
 };
 
 static int open_watch(int *ret_fd)
@@ -71,6 +73,7 @@ void facts_close(struct facts_source *s)
 	closep(&s->watch);
 	free(s->device);
 	free(s->route);
+	host_links_fini(&s->links);
 	free(s);
 }
 
@@ -205,15 +208,12 @@ static int by_target(const void *a, const void *b)
 	return addr_cmp(&x->to, &y->to);
 }
 
-static int read_devices(struct facts_source *s, struct facts *f, struct err *e)
+static int pick_devices(struct facts_source *s, const struct link_info *list, size_t count,
+			struct facts *f, struct err *e)
 {
-	_cleanup_(freep) struct link_info *list = NULL;
 	struct fact_device *device;
-	size_t count = 0, n = 0;
-	int r = link_list(s->nl, &list, &count);
+	size_t n = 0;
 
-	if (r)
-		return err_set(e, r, "the devices could not be listed: %s", nl_why(s->nl));
 	device = calloc(count + 1, sizeof(*device));
 	if (!device)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -230,6 +230,35 @@ static int read_devices(struct facts_source *s, struct facts *f, struct err *e)
 	f->device = device;
 	f->device_count = n;
 	return 0;
+}
+
+static int pick_links(struct facts_source *s, const struct link_info *list, size_t count,
+		      struct facts *f, struct err *e)
+{
+	struct host_links now = { 0 };
+	int r = host_links_read(s->nl, list, count, &now, e);
+
+	if (r)
+		return r;
+	host_links_fini(&s->links);
+	s->links = now;
+	f->address = now.address;
+	f->address_count = now.address_count;
+	f->link = now.link;
+	f->link_count = now.link_count;
+	return 0;
+}
+
+static int read_devices(struct facts_source *s, struct facts *f, struct err *e)
+{
+	_cleanup_(freep) struct link_info *list = NULL;
+	size_t count = 0;
+	int r = link_list(s->nl, &list, &count);
+
+	if (r)
+		return err_set(e, r, "the devices could not be listed: %s", nl_why(s->nl));
+	r = pick_links(s, list, count, f, e);
+	return r ? r : pick_devices(s, list, count, f, e);
 }
 
 static int read_routes(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,
@@ -260,26 +289,16 @@ static int read_routes(struct facts_source *s, const struct ov_addr *peers, size
 int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,
 	       struct facts *f, struct err *e)
 {
-	struct facts now = *f;
 	struct link_info l;
 	int r = get_uplink(s, &l, e);
 
 	if (r)
 		return r;
-	now.uplink_ifindex = l.ifindex;
-	now.uplink_mtu = mtu16(l.mtu);
-	r = read_devices(s, &now, e);
-	if (r)
-		return r;
-	r = read_routes(s, peers, peer_count, &now, e);
-	if (r) {
-		/* the devices read before are gone: say so rather than leave a dangling pointer */
-		f->device = s->device;
-		f->device_count = now.device_count;
-		return r;
-	}
-	*f = now;
-	return 0;
+	f->uplink_ifindex = l.ifindex;
+	f->uplink_mtu = mtu16(l.mtu);
+	/* Each part is replaced as a whole or stays as it was, with the arrays it points to. */
+	r = read_devices(s, f, e);
+	return r ? r : read_routes(s, peers, peer_count, f, e);
 }
 
 /* ---- changes ---- */

@@ -17,7 +17,8 @@ int facts_uplink(struct facts_source *s, struct ov_addr *ret_addr, uint16_t *ret
 enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160]);
 
 /*
- * Fills the kernel-read part of *f (devices, tunnel, routes to the peers given).
+ * Fills the kernel-read part of *f (devices, tunnel, routes to the peers given, this host's
+ * addresses and links). Who listens on ports and the masquerade range are the caller's.
  * Arrays belong to the source and live until the next call.
  */
 int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,

@@ -12,7 +12,7 @@
 #include "drivers.h"
 #include "sys/nl.h"
 
-#define MAP_TABLES (PLAN_SERVICES - PLAN_CONFIG + 1)
+#define MAP_TABLES (PLAN_PUBLISHED - PLAN_CONFIG + 1)
 
 struct kernel {
 	struct bpf_objects *bpf;
@@ -25,7 +25,7 @@ struct kernel {
 static const struct {
 	enum bpf_map_id map;
 	size_t key_size, value_size;
-	bool is_array;
+	bool is_array, is_trie;
 } maps[MAP_TABLES] = { /* by table, from PLAN_CONFIG */
 	[PLAN_CONFIG - PLAN_CONFIG] = { ROWS(config, uint32_t, struct ov_config), true },
 	[PLAN_NETWORKS - PLAN_CONFIG] = { ROWS(networks, struct ov_network_key, struct ov_network) },
@@ -35,6 +35,12 @@ static const struct {
 	[PLAN_CHOICES - PLAN_CONFIG] = { ROWS(choices, struct ov_choices_key, struct ov_choices) },
 	[PLAN_SERVICES - PLAN_CONFIG] = { ROWS(services, struct ov_service_key, struct ov_service) },
 	[PLAN_ENDPOINTS - PLAN_CONFIG] = { ROWS(endpoints, struct ov_endpoint_key, struct ov_endpoint) },
+	[PLAN_ADDRESSES - PLAN_CONFIG] = { ROWS(addresses, struct ov_address_key, struct ov_address) },
+	[PLAN_LINKS - PLAN_CONFIG] = { ROWS(links, struct ov_link_key, struct ov_link) },
+	[PLAN_ALLOWED - PLAN_CONFIG] = { ROWS(allowed, struct ov_allowed_key, uint32_t),
+					 .is_trie = true },
+	[PLAN_PUBLISHED - PLAN_CONFIG] = { ROWS(published, struct ov_published_key,
+						struct ov_published) },
 };
 
 static void log_heard(void)
@@ -70,7 +76,8 @@ int kernel_open(const struct bpf_place *place, struct kernel **ret_kernel, struc
 	k->attach = (struct attach_ctx){ k->bpf, k->nl };
 	for (int i = 0; i < MAP_TABLES; i++)
 		k->map[i] = (struct map_ctx){ k->bpf, maps[i].map, maps[i].key_size,
-					      maps[i].value_size, maps[i].is_array };
+					      maps[i].value_size, maps[i].is_array,
+					      maps[i].is_trie, false };
 	*ret_kernel = k;
 	return 0;
 }
@@ -189,6 +196,9 @@ static int remove_devices(struct nl *nl, struct err *e)
 
 	if (first)
 		return err_set(e, first, "the devices could not be listed: %s", nl_why(nl));
+	for (size_t i = 0; i < count; i++)
+		if (is_endpoint(&list[i]))
+			device_leave(nl, &list[i]);
 	if (is_group_ours(list, count))
 		link_delete_group(nl, LINK_GROUP_OURS); /* what is left of them is met below */
 	for (size_t i = 0; i < count; i++) {

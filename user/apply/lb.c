@@ -78,6 +78,8 @@ static void add_backends(struct lb *lb)
 		const uint8_t *seen;
 
 		memcpy(&key, plan_row(&lb->backends, i), sizeof(key));
+		if (key.vni & OV_VNI_LOCAL) /* a second row of who is listed already */
+			continue;
 		memcpy(&value, plan_row(&lb->backends, i) + sizeof(key), sizeof(value));
 		struct ov_backend_stats_key who = { key.vip, value.addr, key.vni };
 		struct lb_row *row = push(lb, &(struct vip){ key.vip, key.vni }, &value.addr);
@@ -151,11 +153,11 @@ static void add_old(struct lb *lb)
 static int read_maps(struct bpf_objects *o, struct lb *lb, struct err *e)
 {
 	const struct map_ctx services = { o, BPF_MAP_services, sizeof(struct ov_service_key),
-					  sizeof(struct ov_service), false };
+					  sizeof(struct ov_service) };
 	const struct map_ctx backends = { o, BPF_MAP_backends, sizeof(struct ov_backend_key),
-					  sizeof(struct ov_backend), false };
+					  sizeof(struct ov_backend) };
 	const struct map_ctx stats = { o, BPF_MAP_backend_stats, sizeof(struct ov_backend_stats_key),
-				       sizeof(struct ov_backend_stats), false };
+				       sizeof(struct ov_backend_stats) };
 	int r = map_read(&services, &lb->services, e);
 
 	if (!r)

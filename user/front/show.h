@@ -34,6 +34,8 @@ json_t *show_service(const struct scene *s, const struct view_service *vs); /* `
 json_t *show_lb(const struct scene *s, const struct lb_row *rows, size_t count,
 		const struct view_service *only);
 json_t *show_status(const struct scene *s, const struct control_facts *f);
+/* Appends a sentence for each published port that is not open here. */
+void show_taken_ports(const struct scene *s, const struct control_facts *f, json_t **all);
 json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
 
 /* Nodes whose backends do not serve: those that gossip thinks dead or gone. *ret_ids is to be freed. */

@@ -64,11 +64,13 @@ struct service_ask {
 	const char *vip;              /* this address and no other; create only */
 	const char *health;           /* "tcp:PORT", "http:PORT/PATH", "none"; NULL: none, or as it is */
 	const char *health_interval;  /* seconds; NULL: HEALTH_INTERVAL_S */
-	size_t port_count, opt_count, publish_count;
+	size_t port_count, opt_count, publish_count, publish_add_count, publish_rm_count;
 	const char *const *port;      /* "PORT[:TARGET][/PROTO]" or "any"; update: "+..." adds, "-..."
 				       * takes away, without a sign the list is replaced */
-	const char *const *opt;
-	const char *const *publish;   /* refused until there is a routing mesh */
+	const char *const *opt;       /* "dsr", "dsr=true", "dsr=false" */
+	const char *const *publish;   /* "published=80,target=8080,..." or "80:8080/tcp"; create only */
+	const char *const *publish_add; /* update only, as the next */
+	const char *const *publish_rm;  /* or "PORT[/PROTO]" alone, one of its two numbers */
 };
 #define AFFINITY_S 10800 /* three hours, as Kubernetes */
 #define HEALTH_INTERVAL_S 5
@@ -76,6 +78,14 @@ struct service_ask {
 /* store and gossip are borrowed. gossip may be NULL in tests with one node. */
 int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
 	       struct intent **ret_intent);
+/*
+ * A fact of this host: whether a process listens on a port of it, on `addr` (zero: on
+ * any address; a listener on every address counts for each). Asked before a port is published, so
+ * that the person hears of it. NULL, as at first: nobody is asked.
+ */
+typedef bool (*intent_port_taken_fn)(void *arg, uint8_t protocol, const struct ov_addr *addr,
+				     uint16_t port);
+void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *arg);
 /* Attaches that wait are told -ECANCELED. May be freed before gossip or after it. */
 void intent_free(struct intent *in);
 
@@ -110,7 +120,7 @@ void intent_service_create(struct intent *in, const struct service_ask *ask, uin
 			   uint64_t wall_ms,
 			   void (*done)(void *arg, const struct id *id, const struct err *e),
 			   void *arg);
-/* What ask leaves NULL stays. A port list without a sign replaces; *ret_id for the answer. */
+/* What ask leaves NULL stays; published ports are taken away before others are added. A port list without a sign replaces; *ret_id for the answer. */
 int intent_service_update(struct intent *in, const struct service_ask *ask, uint64_t wall_ms,
 			  struct id *ret_id, struct err *e);
 /* Its backends stay attached, as nobody's. */

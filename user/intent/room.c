@@ -29,6 +29,12 @@ void intent_free(struct intent *in)
 	free(in);
 }
 
+void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *arg)
+{
+	in->port_taken = port_taken;
+	in->port_taken_arg = arg;
+}
+
 const struct id *self_id(const struct intent *in)
 {
 	return store_self(in->store);

@@ -76,6 +76,7 @@ static const struct field service_fields[] = {
 	ONE(12, FIELD_UINT, service_whole, s.health_interval_s),
 	ONE(13, FIELD_TEXT, service_whole, d.health_path),
 	ONE(14, FIELD_UINT, service_whole, s.created_ms),
+	LIST(15, FIELD_PUBLISH, service_whole, d.publish, s.publish_count, SERVICE_PUBLISH_MAX),
 };
 
 static const struct field block_fields[] = {
@@ -152,6 +153,10 @@ static void encode_value(const struct field *f, const uint8_t *at, struct buf *o
 
 	if (f->form == FIELD_PORT) {
 		encode_port(f, (const struct service_port *)at, out);
+		return;
+	}
+	if (f->form == FIELD_PUBLISH) {
+		publish_encode(f->type, (const struct publish *)at, out);
 		return;
 	}
 	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
@@ -265,6 +270,8 @@ static int decode_value(const struct field *f, struct cursor v, uint8_t *at)
 
 	if (f->form == FIELD_PORT)
 		return decode_port(&v, (struct service_port *)at);
+	if (f->form == FIELD_PUBLISH)
+		return publish_decode(&v, (struct publish *)at);
 	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
 		return decode_text(f, &v, at);
 	if (cursor_left(&v) != f->size)

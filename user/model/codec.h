@@ -16,6 +16,7 @@ enum field_form {
 	FIELD_PREFIX, /* 16 address, 1 length; host bits must be zero */
 	FIELD_NAME,   /* the rules of name_check */
 	FIELD_PORT,   /* struct service_port */
+	FIELD_PUBLISH, /* struct publish */
 	FIELD_TEXT,   /* UTF-8 without control characters, shorter than `size` */
 };
 
@@ -51,3 +52,8 @@ void schema_encode(const struct schema *s, const void *object, struct buf *out);
 /* Fills a zeroed object. 0 or -EBADMSG. */
 int schema_decode(const struct schema *s, struct cursor body, void *object);
 bool name_is_valid(const char *name);
+
+/* ---- codec_publish.c ---- */
+void publish_encode(uint8_t type, const struct publish *p, struct buf *out);
+/* All of v. 0 or -EBADMSG. */
+int publish_decode(struct cursor *v, struct publish *p);

@@ -104,7 +104,7 @@ static int check_service(const struct service *s, const struct service_detail *d
 {
 	if (s->mode > SERVICE_DNSRR || s->algorithm >= OV_LB_COUNT || s->health > HEALTH_HTTP)
 		return -EBADMSG;
-	if (s->mode == SERVICE_DNSRR && !addr_is_zero(&s->vip))
+	if (s->mode == SERVICE_DNSRR && (!addr_is_zero(&s->vip) || s->publish_count))
 		return -EBADMSG;
 	if (s->health != HEALTH_NONE && !s->health_port)
 		return -EBADMSG;

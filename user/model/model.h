@@ -212,8 +212,18 @@ const char *lb_to_str(uint8_t lb);             /* enum ov_lb; "unknown" beyond i
 int lb_parse(const char *text, uint8_t *ret_lb); /* 0 or -EINVAL */
 const char *service_mode_to_str(uint8_t mode);
 const char *endpoint_health_to_str(uint8_t health);
+const char *publish_mode_to_str(uint8_t mode);
 const char *protocol_to_str(uint8_t protocol); /* IPPROTO_TCP, _UDP, _SCTP */
 int protocol_parse(const char *text, size_t len, uint8_t *ret_protocol);
+
+/*
+ * Whether two claims of a port cannot both be had: one protocol and number, and one
+ * address, or every address, of which each is one. The mode does not matter.
+ */
+bool publish_clashes(const struct publish *a, const struct publish *b);
+/* As Docker writes it: "*:80->8080/tcp", "192.0.2.1:80->8080/tcp". Returns out. */
+#define PUBLISH_TEXT_MAX (ADDR_TEXT_MAX + 24)
+const char *publish_format(const struct publish *p, char out[PUBLISH_TEXT_MAX]);
 
 /* Join token as people type it: "ov1-" and 64 hex digits (256 random bits). */
 #define TOKEN_TEXT_MAX 72

@@ -192,6 +192,8 @@ static int settle(struct view *v)
 		err = view_settle_services(v);
 	if (!err)
 		err = view_settle_addrs(v);
+	if (!err)
+		err = view_settle_ports(v);
 	return err;
 }
 

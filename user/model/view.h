@@ -21,6 +21,9 @@
  *    (created_ms, id) keeps it, the other is shown as NAME~<first 6 hex digits of its id> and answers to no name;
  *  - a service and another service or endpoint of its network with one address: the
  *    smaller (created_ms, id) keeps it, the other is `vip_lost` or `addr_lost`;
+ *  - two services that publish one port, on one address or one of them on every address,
+ *    whatever the mode: the smaller (created_ms, id) keeps it, of the other it is in
+ *    `publish_lost`, and opened nowhere. A claim that is lost takes nothing from younger ones;
  *  - two nodes with one name or one address: the smaller (joined_ms, id) keeps it,
  *    the other is `name_lost` and is not a peer.
  */

@@ -9,3 +9,4 @@ int view_settle_nodes(struct view *v);
 int view_settle_networks(struct view *v);
 int view_settle_services(struct view *v); /* names */
 int view_settle_addrs(struct view *v);    /* of endpoints and services */
+int view_settle_ports(struct view *v);    /* published ones: view_ports.c */

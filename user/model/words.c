@@ -16,6 +16,8 @@ _Static_assert(ARRAY_SIZE(lb_words) == OV_LB_COUNT, "a word for each");
 
 static const char *const mode_words[] = { [SERVICE_VIP] = "vip", [SERVICE_DNSRR] = "dnsrr" };
 
+static const char *const publish_words[] = { [PUBLISH_INGRESS] = "ingress", [PUBLISH_HOST] = "host" };
+
 static const char *const health_words[] = {
 	[ENDPOINT_UNTRIED] = "untried",
 	[ENDPOINT_HEALTHY] = "healthy",
@@ -51,6 +53,11 @@ int lb_parse(const char *text, uint8_t *ret_lb)
 const char *service_mode_to_str(uint8_t mode)
 {
 	return word_of(mode_words, ARRAY_SIZE(mode_words), mode);
+}
+
+const char *publish_mode_to_str(uint8_t mode)
+{
+	return word_of(publish_words, ARRAY_SIZE(publish_words), mode);
 }
 
 const char *endpoint_health_to_str(uint8_t health)

@@ -9,7 +9,9 @@
 /* A service that balances in the kernel, and its backends in b->backend. */
 struct balance {
 	const struct view_service *vs;
+	uint32_t vni;      /* of its rows in choices and backends */
 	size_t first, count;
+	size_t known;      /* count, before it was cut to what one sequence takes */
 };
 
 struct build {
@@ -21,6 +23,8 @@ struct build {
 	size_t balance_count;
 	struct balance *balance;
 	const struct view_endpoint **backend; /* of one service together, sorted by id */
+	size_t local_first; /* behind them in `backend`: room for those of one service here */
+	uint8_t taken[65536 / 8]; /* bit by port: some process listens there */
 	struct plan plan;
 };
 
@@ -47,3 +51,23 @@ uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
 uint32_t service_incarnation(const struct id *id);
 /* Rows of services, choices and backends, and the VIPs' own. Peers must be there. 0 or -ENOMEM. */
 int services_add(struct build *b);
+
+/* ---- plan_publish.c ---- */
+
+/* Notes the ports that processes of this host have. */
+void publish_init(struct build *b);
+/* Some published port of it is its own, here or on other nodes. */
+bool publish_has_any(const struct view_service *vs);
+/* One of those is of host mode and open here: rows of this node's backends are wanted. */
+bool publish_wants_local(const struct build *b, const struct view_service *vs,
+			 const struct service_detail *d);
+/*
+ * Rows of the published ports that are open here. `all` and `local` are the service as the
+ * VIP's own row has it, and with this node's backends alone. 0 or -ENOMEM.
+ */
+int publish_add(struct build *b, const struct view_service *vs, const struct service_detail *d,
+		const struct ov_service *all, const struct ov_service *local);
+/* Once all are there: rows that lead from a port to those of single addresses. 0 or -ENOMEM. */
+int publish_finish(struct build *b);
+/* This node's addresses and devices. There must be room. */
+void publish_add_host(struct build *b);

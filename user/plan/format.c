@@ -38,12 +38,13 @@ static void format_device(const uint8_t *row, struct buf *out)
 {
 	ROW(struct plan_device_key, key, struct plan_device, d);
 	struct prefix p = { d.addr, d.prefix_len };
-	char id[ID_TEXT_MAX], addr[PREFIX_TEXT_MAX], mac[MAC_TEXT_MAX];
+	char id[ID_TEXT_MAX], addr[PREFIX_TEXT_MAX], via[ADDR_TEXT_MAX], mac[MAC_TEXT_MAX];
 
 	put(out, "%s name=%s ifname=%s ", id_format(&key.endpoint, id), d.name, d.ifname);
 	put(out, "netns=%s,%llu,%llu ", d.netns, (unsigned long long)d.netns_dev,
 	    (unsigned long long)d.netns_ino);
-	put(out, "addr=%s mac=%s mtu=%u", prefix_format(&p, addr), mac_format(d.mac, mac), d.mtu);
+	put(out, "addr=%s via=%s mac=%s mtu=%u", prefix_format(&p, addr),
+	    addr_format(&d.gateway, via), mac_format(d.mac, mac), d.mtu);
 }
 
 static void format_config(const uint8_t *row, struct buf *out)
@@ -51,9 +52,9 @@ static void format_config(const uint8_t *row, struct buf *out)
 	ROW(uint32_t, key, struct ov_config, c);
 	char addr[ADDR_TEXT_MAX];
 
-	put(out, "%u vtep=%s flags=%s uplink=%u tunnel=%u port=%u", key,
+	put(out, "%u vtep=%s flags=%s uplink=%u tunnel=%u port=%u masquerade=%u-%u", key,
 	    addr_format(&c.vtep, addr), c.flags & OV_CONFIG_READY ? "ready" : "none",
-	    c.uplink_ifindex, c.tunnel_ifindex, ntohs(c.vxlan_port));
+	    c.uplink_ifindex, c.tunnel_ifindex, ntohs(c.vxlan_port), c.masq_first, c.masq_last);
 }
 
 static void format_network(const uint8_t *row, struct buf *out)
@@ -90,6 +91,14 @@ static void format_map_device(const uint8_t *row, struct buf *out)
 	put(out, " incarnation=%s", incarnation_format(d.incarnation, hex));
 	if (d.flags & OV_ENDPOINT_BACKEND)
 		put(out, " service=%s", addr_format(&d.service, addr));
+	if (d.flags & OV_ENDPOINT_PUBLISHED)
+		put(out, " published");
+}
+
+/* Rows of this node's backends alone have a bit in their VNI. */
+static void format_vni(uint32_t vni, struct buf *out)
+{
+	put(out, "vni=%u%s", vni & ~OV_VNI_LOCAL, vni & OV_VNI_LOCAL ? "/local" : "");
 }
 
 static void format_backend(const uint8_t *row, struct buf *out)
@@ -97,9 +106,10 @@ static void format_backend(const uint8_t *row, struct buf *out)
 	ROW(struct ov_backend_key, key, struct ov_backend, b);
 	char vip[ADDR_TEXT_MAX], addr[ADDR_TEXT_MAX], hex[9];
 
-	put(out, "%s vni=%u index=%u addr=%s incarnation=%s weight=%u",
-	    addr_format(&key.vip, vip), key.vni, key.index, addr_format(&b.addr, addr),
-	    incarnation_format(b.incarnation, hex), b.weight);
+	put(out, "%s ", addr_format(&key.vip, vip));
+	format_vni(key.vni, out);
+	put(out, " index=%u addr=%s incarnation=%s weight=%u", key.index,
+	    addr_format(&b.addr, addr), incarnation_format(b.incarnation, hex), b.weight);
 }
 
 static void format_choices(const uint8_t *row, struct buf *out)
@@ -110,7 +120,9 @@ static void format_choices(const uint8_t *row, struct buf *out)
 
 	while (zeroes && !c.backend[zeroes - 1])
 		zeroes--;
-	put(out, "%s vni=%u chunk=%u backends=", addr_format(&key.vip, vip), key.vni, key.chunk);
+	put(out, "%s ", addr_format(&key.vip, vip));
+	format_vni(key.vni, out);
+	put(out, " chunk=%u backends=", key.chunk);
 	for (size_t i = 0; i < zeroes; i++)
 		put(out, "%u,", c.backend[i]);
 	put(out, "0...");
@@ -128,17 +140,75 @@ static void format_port(__be16 port, uint8_t protocol, struct buf *out)
 		put(out, "%u/%s", ntohs(port), name ? name : "?");
 }
 
-static void format_service(const uint8_t *row, struct buf *out)
+static void format_dealing(const struct ov_service *s, struct buf *out)
 {
 	static const char *const algorithms[] = { "maglev", "rr", "random", "least-conn" };
+
+	put(out, " target=%u algorithm=%s choices=%u backends=%u affinity=%u", ntohs(s->target_port),
+	    s->algorithm < ARRAY_SIZE(algorithms) ? algorithms[s->algorithm] : "?", s->choices,
+	    s->backends, s->affinity_s);
+}
+
+static void format_service(const uint8_t *row, struct buf *out)
+{
 	ROW(struct ov_service_key, key, struct ov_service, s);
 	char vip[ADDR_TEXT_MAX];
 
 	put(out, "%s vni=%u port=", addr_format(&key.vip, vip), key.vni);
 	format_port(key.port, key.protocol, out);
-	put(out, " target=%u algorithm=%s choices=%u backends=%u affinity=%u", ntohs(s.target_port),
-	    s.algorithm < ARRAY_SIZE(algorithms) ? algorithms[s.algorithm] : "?", s.choices,
-	    s.backends, s.affinity_s);
+	format_dealing(&s, out);
+}
+
+static void format_address(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_address_key, key, struct ov_address, a);
+	char addr[ADDR_TEXT_MAX];
+
+	put(out, "%s ifindex=%u", addr_format(&key.addr, addr), a.ifindex);
+}
+
+static void format_link(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_link_key, key, struct ov_link, l);
+	char addr[ADDR_TEXT_MAX];
+
+	put(out, "%u addr=%s", key.ifindex, addr_format(&l.addr, addr));
+}
+
+static void format_at(const struct ov_addr *addr, __be16 port, uint8_t protocol, struct buf *out)
+{
+	char text[ADDR_TEXT_MAX];
+
+	put(out, "%s port=", addr_is_zero(addr) ? "any" : addr_format(addr, text));
+	format_port(port, protocol, out);
+}
+
+static void format_allowed(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_allowed_key, key, uint32_t, value);
+	struct prefix p = { key.client, (uint8_t)(key.prefix_len - OV_ALLOWED_PREFIX) };
+	char text[PREFIX_TEXT_MAX];
+
+	format_at(&key.addr, key.port, key.protocol, out);
+	put(out, " client=%s", prefix_format(&p, text));
+	if (value != 1)
+		put(out, " value=%u", value);
+}
+
+static void format_published(const uint8_t *row, struct buf *out)
+{
+	static const char *const words[] = { "local", "allow", "dsr", "by-address", "nowhere" };
+	ROW(struct ov_published_key, key, struct ov_published, p);
+	char vip[ADDR_TEXT_MAX];
+
+	format_at(&key.addr, key.port, key.protocol, out);
+	if (!(p.flags & OV_PUBLISHED_NOWHERE)) {
+		put(out, " vip=%s vni=%u", addr_format(&p.vip, vip), p.vni);
+		format_dealing(&p.service, out);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (p.flags & 1u << i)
+			put(out, " %s", words[i]);
 }
 
 static void format_endpoint(const uint8_t *row, struct buf *out)
@@ -157,7 +227,7 @@ static void format_attach(const uint8_t *row, struct buf *out)
 {
 	static const char *const hooks[] = { "none", "tc_ingress", "xdp" };
 	static const char *const programs[] = { "none", "endpoint", "uplink", "tunnel",
-						"uplink_xdp" };
+						"uplink_xdp", "front" };
 	static const char *const modes[] = { "off", "generic", "native" };
 	ROW(struct plan_attach_key, key, struct plan_attach, a);
 
@@ -172,8 +242,10 @@ static void (*const format_row[PLAN_TABLE_COUNT])(const uint8_t *row, struct buf
 	[PLAN_CONFIG] = format_config,         [PLAN_NETWORKS] = format_network,
 	[PLAN_PEERS] = format_peer,            [PLAN_MAP_DEVICES] = format_map_device,
 	[PLAN_BACKENDS] = format_backend,      [PLAN_CHOICES] = format_choices,
-	[PLAN_SERVICES] = format_service,
-	[PLAN_ENDPOINTS] = format_endpoint,    [PLAN_ATTACH] = format_attach,
+	[PLAN_SERVICES] = format_service,      [PLAN_ENDPOINTS] = format_endpoint,
+	[PLAN_ADDRESSES] = format_address,     [PLAN_LINKS] = format_link,
+	[PLAN_ALLOWED] = format_allowed,       [PLAN_PUBLISHED] = format_published,
+	[PLAN_ATTACH] = format_attach,
 };
 
 void plan_format(const struct plan *p, struct buf *out)

@@ -89,6 +89,8 @@ static void add_config(struct build *b)
 	c.uplink_ifindex = b->f->uplink_ifindex;
 	c.tunnel_ifindex = b->f->tunnel_ifindex;
 	c.vxlan_port = htons(b->f->vxlan_port);
+	c.masq_first = b->f->masq_first;
+	c.masq_last = b->f->masq_last;
 	if (c.uplink_ifindex && c.tunnel_ifindex && !addr_is_zero(&c.vtep))
 		c.flags = OV_CONFIG_READY;
 	table_add(build_table(b, PLAN_CONFIG), &only_key, &c);
@@ -158,6 +160,7 @@ static void add_device(struct build *b, const struct view_endpoint *ve)
 	value.netns_dev = ep->netns_dev;
 	value.netns_ino = ep->netns_ino;
 	value.addr = ep->addr;
+	value.gateway = ve->net->net->gateway;
 	value.prefix_len = ve->net->net->subnet.len;
 	memcpy(value.mac, ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);
@@ -175,7 +178,8 @@ static void add_map_device(struct build *b, const struct view_endpoint *ve, uint
 	memcpy(value.mac, ve->ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);
 	value.incarnation = service_incarnation(&ve->ep->id);
-	value.flags = service_flags(b, ve, &value.service) & OV_ENDPOINT_BACKEND;
+	value.flags = service_flags(b, ve, &value.service) &
+		      (OV_ENDPOINT_BACKEND | OV_ENDPOINT_PUBLISHED);
 	table_add(build_table(b, PLAN_MAP_DEVICES), &key, &value);
 }
 
@@ -203,6 +207,22 @@ static void add_attach(struct build *b, uint32_t ifindex, enum plan_hook hook,
 
 	if (ifindex)
 		table_add(build_table(b, PLAN_ATTACH), &key, &value);
+}
+
+/*
+ * On every other device that the outside may come by, whether or not a port is published
+ * now: answers to containers come by them, flows outlive the publish they began by, and a
+ * program put on only when needed is there a grace period (14 ms a device) late. What it
+ * costs a device that carries nothing of ours is one look-up a packet.
+ */
+static void add_fronts(struct build *b)
+{
+	const struct facts *f = b->f;
+
+	for (size_t i = 0; i < f->link_count; i++)
+		if (f->link[i].ifindex != f->uplink_ifindex &&
+		    f->link[i].ifindex != f->tunnel_ifindex)
+			add_attach(b, f->link[i].ifindex, HOOK_TC_INGRESS, PROGRAM_FRONT);
 }
 
 static void add_local(struct build *b, const struct view_endpoint *ve)
@@ -241,13 +261,16 @@ static int reserve(struct build *b)
 		[PLAN_PEERS] = v->node_count,
 		[PLAN_MAP_DEVICES] = local,
 		[PLAN_ENDPOINTS] = v->endpoint_count + v->service_count,
-		[PLAN_ATTACH] = local + 3, /* uplink TC and XDP, tunnel */
+		[PLAN_ADDRESSES] = b->f->address_count,
+		[PLAN_LINKS] = b->f->link_count,
+		[PLAN_ATTACH] = local + 3 + b->f->link_count, /* uplink TC and XDP, tunnel */
 	};
 	for (int i = 0; i < PLAN_TABLE_COUNT && !err; i++)
 		err = table_reserve(&b->plan.table[i], max[i]);
 	b->is_peer = calloc(v->node_count + 1, sizeof(*b->is_peer));
 	if (!err)
 		err = services_init(b);
+	publish_init(b);
 	return b->is_peer ? err : -ENOMEM;
 }
 
@@ -274,6 +297,8 @@ static int fill(struct build *b)
 	add_attach(b, b->f->tunnel_ifindex, HOOK_TC_INGRESS, PROGRAM_TUNNEL);
 	if (b->f->xdp_mode != OV_XDP_OFF)
 		add_attach(b, b->f->uplink_ifindex, HOOK_XDP, PROGRAM_UPLINK_XDP);
+	add_fronts(b);
+	publish_add_host(b);
 	return services_add(b);
 }
 

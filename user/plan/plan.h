@@ -34,12 +34,16 @@ struct fact_route {
 	struct ov_addr next_hop;
 };
 
-struct fact_address { /* of this node, 127.0.0.0/8 left out */
+struct fact_address { /* of this node, where it answers; 127.0.0.0/8 left out */
 	struct ov_addr addr;
 	uint32_t ifindex;         /* the device that has it */
 };
 
-struct fact_link { /* a device that is up and has an IPv4 address, loopback included; none of ours */
+/*
+ * A device that is up, has an IPv4 address and carries Ethernet frames, loopback included;
+ * none of ours.
+ */
+struct fact_link {
 	uint32_t ifindex;
 	struct ov_addr addr;      /* its first address */
 	bool is_loopback;         /* also a dummy: nothing is reached by it */
@@ -90,6 +94,7 @@ struct plan_device {
 	char netns[NETNS_MAX_LEN + 1];
 	uint64_t netns_dev, netns_ino;
 	struct ov_addr addr;
+	struct ov_addr gateway;   /* of the container's routes */
 	uint8_t prefix_len;       /* bits of 16 bytes */
 	uint8_t mac[6];
 	uint8_t pad;

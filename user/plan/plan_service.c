@@ -63,6 +63,8 @@ uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
 		flags |= OV_ENDPOINT_CLOSED;
 	if (id_set_has(&b->f->away, &ve->ep->node))
 		flags |= OV_ENDPOINT_AWAY;
+	if (publish_has_any(ve->service))
+		flags |= OV_ENDPOINT_PUBLISHED;
 	*ret_vip = ve->service->svc->vip;
 	return flags;
 }
@@ -114,12 +116,14 @@ static int group(struct build *b)
 		b->balance[index[i]].count++;
 		total++;
 	}
-	b->backend = calloc(total + 1, sizeof(*b->backend));
+	b->backend = calloc(total + WEIGHTED_MAX, sizeof(*b->backend));
 	if (!b->backend)
 		return -ENOMEM;
+	b->local_first = total;
 	total = 0;
 	for (size_t i = 0; i < v->service_count; i++) {
 		b->balance[i].vs = &v->service[i];
+		b->balance[i].vni = v->service[i].net->net->vni;
 		b->balance[i].first = total;
 		total += b->balance[i].count;
 		b->balance[i].count = 0;
@@ -139,7 +143,7 @@ static int balance_cmp(const void *a, const void *b)
 	const struct balance *x = a, *y = b;
 	int diff = addr_cmp(&x->vs->svc->vip, &y->vs->svc->vip);
 
-	return diff ? diff : memcmp(&x->vs->net->net->vni, &y->vs->net->net->vni, sizeof(uint32_t));
+	return diff ? diff : memcmp(&x->vni, &y->vni, sizeof(x->vni));
 }
 
 /* Beyond the limit of one sequence the rest takes no new flows: maglev.h. */
@@ -149,6 +153,7 @@ static void limit(struct build *b)
 		struct balance *to = &b->balance[i];
 
 		prefer_local(b, to);
+		to->known = to->count;
 		if (to->count > WEIGHTED_MAX) {
 			b->plan.left_out += to->count - WEIGHTED_MAX;
 			to->count = WEIGHTED_MAX;
@@ -199,7 +204,7 @@ static int fill_sequence(struct build *b, const struct balance *of, struct seque
 static int add_choices(struct build *b, const struct balance *of, const struct sequence *s)
 {
 	struct plan_table *t = build_table(b, PLAN_CHOICES);
-	struct ov_choices_key key = { .vip = of->vs->svc->vip, .vni = of->vs->net->net->vni };
+	struct ov_choices_key key = { .vip = of->vs->svc->vip, .vni = of->vni };
 	uint32_t chunks = (s->size + OV_CHOICES_PER_CHUNK - 1) / OV_CHOICES_PER_CHUNK;
 	int err = table_grow(t, chunks);
 
@@ -215,11 +220,12 @@ static int add_choices(struct build *b, const struct balance *of, const struct s
 	return err;
 }
 
-static void add_backends(struct build *b, const struct balance *of)
+static int add_backends(struct build *b, const struct balance *of)
 {
-	struct ov_backend_key key = { .vip = of->vs->svc->vip, .vni = of->vs->net->net->vni };
+	struct ov_backend_key key = { .vip = of->vs->svc->vip, .vni = of->vni };
+	int err = table_grow(build_table(b, PLAN_BACKENDS), of->count);
 
-	for (; key.index < of->count; key.index++) {
+	for (; !err && key.index < of->count; key.index++) {
 		const struct view_endpoint *ve = b->backend[of->first + key.index];
 		struct ov_backend value = {
 			.addr = ve->ep->addr,
@@ -229,19 +235,60 @@ static void add_backends(struct build *b, const struct balance *of)
 
 		table_add(build_table(b, PLAN_BACKENDS), &key, &value);
 	}
+	return err;
 }
 
-static void add_service(struct build *b, const struct balance *of, uint32_t choices,
-			const struct service_port *port)
+/* Who takes new flows, and the service as its row will have it, without a port. 0 or -ENOMEM. */
+static int add_dealing(struct build *b, const struct balance *of, struct sequence *s,
+		       struct ov_service *ret_service)
 {
 	const struct service *svc = of->vs->svc;
-	struct ov_service_key key = { .vip = svc->vip, .vni = of->vs->net->net->vni };
-	struct ov_service value = {
-		.choices = choices,
+	int err = fill_sequence(b, of, s);
+
+	if (!err)
+		err = add_choices(b, of, s);
+	if (!err)
+		err = add_backends(b, of);
+	*ret_service = (struct ov_service){
+		.choices = s->size,
 		.backends = (uint32_t)of->count,
 		.affinity_s = svc->affinity_s,
 		.algorithm = svc->algorithm,
 	};
+	return err;
+}
+
+/* The backends that live here, out of all that the service has. */
+static struct balance local_balance(struct build *b, const struct balance *of)
+{
+	struct balance local = { .vs = of->vs, .vni = of->vni | OV_VNI_LOCAL,
+				 .first = b->local_first };
+
+	for (size_t i = 0; i < of->known && local.count < WEIGHTED_MAX; i++)
+		if (build_is_local(b, b->backend[of->first + i]))
+			b->backend[local.first + local.count++] = b->backend[of->first + i];
+	return local;
+}
+
+static int add_published(struct build *b, const struct balance *of, struct sequence *s,
+			 const struct service_detail *d, const struct ov_service *all)
+{
+	struct ov_service here = { 0 };
+	struct balance local;
+	int err = 0;
+
+	if (publish_wants_local(b, of->vs, d)) {
+		local = local_balance(b, of);
+		err = add_dealing(b, &local, s, &here);
+	}
+	return err ? err : publish_add(b, of->vs, d, all, &here);
+}
+
+static void add_service(struct build *b, const struct balance *of, const struct ov_service *as,
+			const struct service_port *port)
+{
+	struct ov_service_key key = { .vip = of->vs->svc->vip, .vni = of->vni };
+	struct ov_service value = *as;
 
 	if (port) {
 		key.port = htons(port->port);
@@ -267,20 +314,18 @@ static void add_vip(struct build *b, const struct view_service *vs, bool has_por
 static int add_balance(struct build *b, const struct balance *of, struct sequence *s)
 {
 	struct service_detail detail;
-	int err = fill_sequence(b, of, s);
+	struct ov_service as;
+	int err = add_dealing(b, of, s, &as);
 
-	if (!err)
-		err = add_choices(b, of, s);
 	if (err)
 		return err;
 	service_detail_decode(of->vs->item, &detail);
-	add_backends(b, of);
 	if (!detail.port_count)
-		add_service(b, of, s->size, NULL);
+		add_service(b, of, &as, NULL);
 	for (uint8_t i = 0; i < detail.port_count; i++)
-		add_service(b, of, s->size, &detail.port[i]);
+		add_service(b, of, &as, &detail.port[i]);
 	add_vip(b, of->vs, detail.port_count > 0);
-	return 0;
+	return of->vs->svc->publish_count ? add_published(b, of, s, &detail, &as) : 0;
 }
 
 static int reserve(struct build *b, struct sequence *ret_room)
@@ -312,5 +357,5 @@ int services_add(struct build *b)
 	for (size_t i = 0; !err && i < b->balance_count; i++)
 		if (balances(b, b->balance[i].vs))
 			err = add_balance(b, &b->balance[i], &s);
-	return err;
+	return err ? err : publish_finish(b);
 }

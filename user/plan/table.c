@@ -22,6 +22,11 @@ static const struct {
 	[PLAN_SERVICES] = { "service", sizeof(struct ov_service_key), sizeof(struct ov_service) },
 	[PLAN_ENDPOINTS] = { "endpoint", sizeof(struct ov_endpoint_key),
 			     sizeof(struct ov_endpoint) },
+	[PLAN_ADDRESSES] = { "address", sizeof(struct ov_address_key), sizeof(struct ov_address) },
+	[PLAN_LINKS] = { "link", sizeof(struct ov_link_key), sizeof(struct ov_link) },
+	[PLAN_ALLOWED] = { "allowed", sizeof(struct ov_allowed_key), sizeof(uint32_t) },
+	[PLAN_PUBLISHED] = { "published", sizeof(struct ov_published_key),
+			     sizeof(struct ov_published) },
 	[PLAN_ATTACH] = { "attach", sizeof(struct plan_attach_key), sizeof(struct plan_attach) },
 };
 

@@ -58,7 +58,7 @@ static int add_address(const struct nlmsghdr *msg, void *arg)
 	bool local = false, found = false;
 
 	if (msg->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(msg) < sizeof(*ifa) ||
-	    ifa->ifa_index != l->ifindex)
+	    (l->ifindex && ifa->ifa_index != l->ifindex))
 		return 0;
 	if (ifa->ifa_family == AF_INET6) {
 		l->ipv6 |= ifa->ifa_scope == RT_SCOPE_UNIVERSE;
@@ -74,6 +74,7 @@ static int add_address(const struct nlmsghdr *msg, void *arg)
 			found = true;
 		}
 	}
+	a.ifindex = ifa->ifa_index;
 	a.prefix_len = ADDR_V4_BITS + ifa->ifa_prefixlen;
 	a.scope = ifa->ifa_scope;
 	a.secondary = ifa->ifa_flags & IFA_F_SECONDARY;

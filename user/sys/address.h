@@ -12,12 +12,16 @@ struct nl;
 
 struct address_info {
 	struct ov_addr addr;
+	uint32_t ifindex;
 	uint8_t prefix_len; /* bits of 16 bytes */
 	uint8_t scope;      /* RT_SCOPE_* */
 	bool secondary;
 };
 
-/* In the kernel's order. nsid as in link_get_index. *ret_list is owned by the caller. */
+/*
+ * In the kernel's order; of all links with ifindex 0. nsid as in link_get_index.
+ * *ret_list is owned by the caller.
+ */
 int address_list(struct nl *n, uint32_t ifindex, int32_t nsid, struct address_info **ret_list,
 		 size_t *ret_count);
 bool address_has_ipv6(struct nl *n, uint32_t ifindex); /* any of global scope */

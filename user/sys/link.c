@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/veth.h>
 #include <stdlib.h>
@@ -64,6 +65,31 @@ static void read_kind(const struct nlattr *info, struct link_info *l)
 		read_vxlan(data, l);
 }
 
+/* One of net.ipv4.conf.<device>.*; the kernel counts them from 1. */
+static bool is_set(const struct nlattr *conf, unsigned int which)
+{
+	const uint32_t *value = mnl_attr_get_payload(conf);
+
+	return mnl_attr_get_payload_len(conf) >= 4 * which && value[which - 1];
+}
+
+static void read_ipv4(const struct nlattr *spec, struct link_info *l)
+{
+	const struct nlattr *family, *attr;
+
+	mnl_attr_for_each_nested(family, spec) {
+		if (mnl_attr_get_type(family) != AF_INET)
+			continue;
+		mnl_attr_for_each_nested(attr, family) {
+			if (mnl_attr_get_type(attr) != IFLA_INET_CONF)
+				continue;
+			l->forwarding = is_set(attr, IPV4_DEVCONF_FORWARDING);
+			l->accept_local = is_set(attr, IPV4_DEVCONF_ACCEPT_LOCAL);
+			l->route_localnet = is_set(attr, IPV4_DEVCONF_ROUTE_LOCALNET);
+		}
+	}
+}
+
 static void read_ipv6(const struct nlattr *spec, struct link_info *l)
 {
 	const struct nlattr *family, *attr;
@@ -96,7 +122,10 @@ static void read_attr(const struct nlattr *attr, struct link_info *l)
 	case IFLA_LINK: l->peer_ifindex = read_u32(attr); break;
 	case IFLA_LINK_NETNSID: l->peer_nsid = (int32_t)read_u32(attr); break;
 	case IFLA_LINKINFO: read_kind(attr, l); break;
-	case IFLA_AF_SPEC: read_ipv6(attr, l); break;
+	case IFLA_AF_SPEC:
+		read_ipv4(attr, l);
+		read_ipv6(attr, l);
+		break;
 	case IFLA_ADDRESS:
 		if (mnl_attr_get_payload_len(attr) == 6)
 			memcpy(l->mac, mnl_attr_get_payload(attr), 6);
@@ -115,6 +144,7 @@ static void read_link(const struct nlmsghdr *msg, struct link_info *ret_link)
 	struct link_info l = {
 		.ifindex = (uint32_t)ifi->ifi_index,
 		.flags = ifi->ifi_flags,
+		.type = ifi->ifi_type,
 		.peer_nsid = LINK_NSID_NONE,
 	};
 	const struct nlattr *attr;

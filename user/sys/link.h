@@ -26,6 +26,8 @@ struct link_info {
 	uint8_t xdp_attached;    /* XDP_ATTACHED_*, of the driver or the generic hook */
 	uint8_t addr_gen_mode;   /* IN6_ADDR_GEN_MODE_* */
 	bool has_ipv6, ipv6_disabled;
+	bool forwarding, accept_local, route_localnet; /* of IPv4 */
+	uint16_t type;           /* ARPHRD_* */
 	bool vxlan_external;
 	uint16_t vxlan_port;     /* host order */
 	char kind[16];           /* "veth", "vxlan", ""... */
