@@ -102,16 +102,16 @@ static uint64_t map_bytes(int fd)
 {
 	unsigned long long bytes = 0;
 	char path[64], line[128];
+	bool said = false;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "re");
 	cr_assert(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
+	while (!said && fgets(line, sizeof(line), f))
+		said = sscanf(line, "memlock: %llu", &bytes) == 1;
 	fclose(f);
-	cr_assert_gt(bytes, 0, "no \"memlock:\" in %s", path);
+	cr_assert(said, "no \"memlock:\" in %s", path);
 	return bytes;
 }
 
