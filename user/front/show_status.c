@@ -144,6 +144,7 @@ static json_t *warnings(const struct scene *s, const struct control_facts *f)
 		json_push(&all, json_text(f->warning[i]));
 	warn_of_claims(s, &all);
 	warn_of_vips(s, &all);
+	show_lost_ports(s->view, &all);
 	return all;
 }
 
