@@ -54,7 +54,7 @@ static const struct ctl_option service_create_options[] = {
 	{ "port", "PORT[:TARGET][/PROTO]", "Ports", "repeatable (default: every port)",
 	  OPTION_LIST },
 	{ "publish", "SPEC", "Publish",
-	  "a port of every node: PORT:TARGET[/PROTO], or published=,target= and more; repeatable",
+	  "PORT:TARGET[/PROTO] or KEY=VALUE,..., on every node; repeatable",
 	  OPTION_LIST },
 	SERVICE_OPTIONS,
 };
