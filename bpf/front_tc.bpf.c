@@ -187,7 +187,9 @@ static __always_inline int entry_send(struct __sk_buff *skb, const struct ov_con
 				      struct target *t)
 {
 	const struct ov_network *net = network_lookup(row->vni);
-	int is_direct = row->flags & OV_PUBLISHED_DSR, is_here = t->ep->ifindex != 0;
+	/* An answer to this host itself finds its way from here alone. */
+	int is_direct = (row->flags & OV_PUBLISHED_DSR) && !f->is_loop;
+	int is_here = t->ep->ifindex != 0;
 	struct end from = { f->dst, f->l4.dport };
 	__u8 mac[ETH_ALEN];
 	int verdict;
