@@ -41,6 +41,7 @@ static __always_inline void fragment_remember(__u32 vni, const struct iphdr *ip,
 	fragment_key_fill(&k, vni, ip);
 	addr_set_v4(&f.src, src);
 	addr_set_v4(&f.dst, dst);
+	f.vni = 0;
 	bpf_map_update_elem(&fragments, &k, &f, BPF_ANY);
 }
 
