@@ -93,13 +93,15 @@ static __noinline int masquerade(struct __sk_buff *skb, const struct ov_config *
 	return masq_rewrite(skb, &e->l4, SIDE_SRC, &from, &to);
 }
 
-static __always_inline int go_out(struct __sk_buff *skb, const struct ov_config *cfg,
+static __noinline int go_out(struct __sk_buff *skb, const struct ov_config *cfg,
 				  const struct ov_device *dev, const struct egress *e)
 {
 	struct bpf_redir_neigh hop = { .nh_family = AF_INET };
 	struct way way = {};
 	int verdict;
 
+	if (!cfg || !dev || !e)
+		return -OV_DROP_NOT_READY;
 	if (own_address(e->dst))
 		verdict = way_to_host(cfg, e, &way);
 	else
@@ -115,13 +117,15 @@ static __always_inline int go_out(struct __sk_buff *skb, const struct ov_config 
 	return OV_FWD_OUTSIDE;
 }
 
-static __always_inline int reply_to_outside(struct __sk_buff *skb, const struct ov_config *cfg,
-					    const struct ov_device *dev)
+static __noinline int reply_to_outside(struct __sk_buff *skb, const struct ov_config *cfg,
+				       const struct ov_device *dev)
 {
-	struct reply r = { .vni = dev->vni, .incarnation = dev->incarnation };
+	struct reply r = {};
 
-	if (!(dev->flags & OV_ENDPOINT_PUBLISHED))
+	if (!cfg || !dev || !(dev->flags & OV_ENDPOINT_PUBLISHED))
 		return MESH_NOT_OURS;
+	r.vni = dev->vni;
+	r.incarnation = dev->incarnation;
 	addr_copy(&r.vip, &dev->service);
 	return mesh_reply(skb, cfg, &r);
 }
