@@ -26,6 +26,7 @@ struct front { /* a packet to this host */
 	__be32 src, dst;
 	__u8 tos;
 	__u8 is_loop; /* from this host itself */
+	__u8 is_direct; /* its answers do not come back through here */
 	__u16 size;   /* largest IP packet it becomes */
 };
 
@@ -141,12 +142,16 @@ static __always_inline int entry_route(struct call *call, const struct ov_publis
 	return result == -OV_DROP_NO_BACKEND ? REFUSE(OV_DROP_NO_BACKEND) : result;
 }
 
-static __always_inline void entry_wish(struct wish *w, const struct ov_published *row, __be32 called)
+static __always_inline void entry_wish(struct wish *w, const struct ov_published *row,
+				       const struct front *f)
 {
 	w->vni = row->vni;
 	w->rows = row->flags & OV_PUBLISHED_LOCAL ? row->vni | OV_VNI_LOCAL : row->vni;
 	w->origin = OV_FLOW_ENTRY;
-	w->via = called;
+	/* An answer to this host itself finds its way from here alone. */
+	if ((row->flags & OV_PUBLISHED_DSR) && !f->is_loop)
+		w->origin |= OV_FLOW_DIRECT;
+	w->via = f->dst;
 }
 
 static __noinline int entry_choose(struct front *f, const struct ov_published_key *pk,
@@ -158,7 +163,7 @@ static __noinline int entry_choose(struct front *f, const struct ov_published_ke
 	scratch = bpf_map_lookup_elem(&vip_scratch, &zero);
 	if (!scratch || !f || !pk || !row || !t)
 		return -OV_DROP_NOT_READY;
-	entry_wish(&scratch->wish, row, f->dst);
+	entry_wish(&scratch->wish, row, f);
 
 	struct call call = {
 		.client = f->src,
@@ -168,7 +173,10 @@ static __noinline int entry_choose(struct front *f, const struct ov_published_ke
 		.flow = &scratch->flow,
 	};
 
-	return entry_route(&call, pk, row, t);
+	int result = entry_route(&call, pk, row, t);
+
+	f->is_direct = !!(scratch->wish.origin & OV_FLOW_DIRECT);
+	return result;
 }
 
 /* A backend on this host. Packets of the loopback device have a route, which must not follow them. */
@@ -187,8 +195,6 @@ static __always_inline int entry_send(struct __sk_buff *skb, const struct ov_con
 				      struct target *t)
 {
 	const struct ov_network *net = network_lookup(row->vni);
-	/* An answer to this host itself finds its way from here alone. */
-	int is_direct = (row->flags & OV_PUBLISHED_DSR) && !f->is_loop;
 	int is_here = t->ep->ifindex != 0;
 	struct end from = { f->dst, f->l4.dport };
 	__u8 mac[ETH_ALEN];
@@ -196,10 +202,10 @@ static __always_inline int entry_send(struct __sk_buff *skb, const struct ov_con
 
 	if (!net)
 		return -OV_DROP_UNKNOWN_VNI;
-	if (is_direct && !is_here)
+	if (f->is_direct && !is_here)
 		t->to.port = from.port;
 	verdict = nat_end(skb, &f->l4, SIDE_DST, &from, &t->to);
-	mesh_mac(mac, is_direct ? MESH_DIRECT : MESH_BACK, f->dst);
+	mesh_mac(mac, f->is_direct ? MESH_DIRECT : MESH_BACK, f->dst);
 	if (verdict == 0)
 		verdict = nat_macs(skb, is_here ? net->gateway_mac : mac, t->ep->mac);
 	if (verdict < 0)
