@@ -22,8 +22,6 @@ struct wish {
 	__be32 via;                           /* of OV_FLOW_ENTRY: the address called */
 	struct ov_service service;            /* what it is chosen by */
 	struct choice choice;                 /* the answer */
-	struct ov_affinity_key affinity_key;
-	struct ov_affinity affinity;
 };
 
 static __always_inline const struct ov_service *service_lookup_v4(__be32 vip, __u32 vni,
@@ -152,19 +150,34 @@ static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 	}
 }
 
+/*
+ * Affinity's keys and values are built on stacks, each of its own: until 6.2 the kernel takes
+ * none that lies in what a global function was given.
+ */
+static __always_inline void affinity_key_fill(struct ov_affinity_key *k, const struct wish *w)
+{
+	addr_copy(&k->vip, &w->key.vip);
+	addr_copy(&k->client, &w->key.client);
+	k->vni = w->vni;
+}
+
+static __noinline struct ov_affinity *affinity_lookup(const struct wish *w)
+{
+	struct ov_affinity_key k;
+
+	if (!w)
+		return NULL;
+	affinity_key_fill(&k, w);
+	return bpf_map_lookup_elem(&affinity, &k);
+}
+
 /* 1 and the backend this client had last, while it takes new flows. */
 static __noinline int affinity_recall(struct wish *w, __u32 limit_s)
 {
-	if (!w)
-		return 0;
-	addr_copy(&w->affinity_key.vip, &w->key.vip);
-	addr_copy(&w->affinity_key.client, &w->key.client);
-	w->affinity_key.vni = w->vni;
-
-	struct ov_affinity *a = bpf_map_lookup_elem(&affinity, &w->affinity_key);
+	struct ov_affinity *a = affinity_lookup(w);
 	__u32 now = flow_now();
 
-	if (!a || (__s32)(now - a->seen) > (__s32)OV_TICKS(limit_s))
+	if (!w || !a || (__s32)(now - a->seen) > (__s32)OV_TICKS(limit_s))
 		return 0;
 
 	struct ov_endpoint_key ek = { .vni = w->vni };
@@ -182,13 +195,18 @@ static __noinline int affinity_recall(struct wish *w, __u32 limit_s)
 	return 1;
 }
 
-/* After affinity_recall. */
-static __always_inline void affinity_store(struct wish *w)
+static __noinline int affinity_store(const struct wish *w)
 {
-	addr_copy(&w->affinity.backend, &w->choice.backend);
-	w->affinity.incarnation = w->choice.incarnation;
-	w->affinity.seen = flow_now();
-	bpf_map_update_elem(&affinity, &w->affinity_key, &w->affinity, BPF_ANY);
+	struct ov_affinity_key k;
+	struct ov_affinity a = {};
+
+	if (!w)
+		return 0;
+	affinity_key_fill(&k, w);
+	addr_copy(&a.backend, &w->choice.backend);
+	a.incarnation = w->choice.incarnation;
+	a.seen = flow_now();
+	return bpf_map_update_elem(&affinity, &k, &a, BPF_ANY);
 }
 
 /*
