@@ -126,11 +126,17 @@ static __always_inline const struct ov_backend *backend_least(struct wish *w,
 	return best;
 }
 
+/* No room to count turns is no reason to refuse. */
+static __noinline __u32 turn_next(struct wish *w)
+{
+	struct ov_service_stats *s = w ? service_stats_get(&w->key.vip, w->vni) : NULL;
+
+	return s ? __sync_fetch_and_add(&s->turn, 1) : bpf_get_prandom_u32();
+}
+
 static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 							       const struct ov_service *svc)
 {
-	struct ov_service_stats *s;
-
 	if (!svc->backends)
 		return NULL;
 	if (svc->algorithm == OV_LB_LEAST_CONN)
@@ -139,10 +145,7 @@ static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 		return NULL;
 	switch (svc->algorithm) {
 	case OV_LB_RR:
-		s = service_stats_get(&w->key.vip, w->vni);
-		if (s)
-			return backend_by_place(w, __sync_fetch_and_add(&s->turn, 1) % svc->choices);
-		/* fallthrough: no room to count turns is no reason to refuse */
+		return backend_by_place(w, turn_next(w) % svc->choices);
 	case OV_LB_RANDOM:
 		return backend_by_place(w, bpf_get_prandom_u32() % svc->choices);
 	default:
@@ -151,8 +154,9 @@ static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 }
 
 /*
- * Affinity's keys and values are built on stacks, each of its own: until 6.2 the kernel takes
- * none that lies in what a global function was given.
+ * Affinity's keys and values are built on stacks: until 6.2 the kernel takes none that lies in
+ * what a global function was given. Each on its own, and beside the others: all frames from
+ * the program down have 512 bytes, each of them rounded up to 32.
  */
 static __always_inline void affinity_key_fill(struct ov_affinity_key *k, const struct wish *w)
 {
@@ -172,9 +176,8 @@ static __noinline struct ov_affinity *affinity_lookup(const struct wish *w)
 }
 
 /* 1 and the backend this client had last, while it takes new flows. */
-static __noinline int affinity_recall(struct wish *w, __u32 limit_s)
+static __noinline int affinity_recall(struct wish *w, struct ov_affinity *a, __u32 limit_s)
 {
-	struct ov_affinity *a = affinity_lookup(w);
 	__u32 now = flow_now();
 
 	if (!w || !a || (__s32)(now - a->seen) > (__s32)OV_TICKS(limit_s))
@@ -219,7 +222,8 @@ __noinline int service_choose(struct wish *w)
 
 	if (!w)
 		return -OV_DROP_NO_BACKEND;
-	if (w->service.affinity_s && affinity_recall(w, w->service.affinity_s))
+	if (w->service.affinity_s &&
+	    affinity_recall(w, affinity_lookup(w), w->service.affinity_s))
 		return 0;
 	b = backend_choose(w, &w->service);
 	if (!b)
