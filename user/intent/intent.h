@@ -120,7 +120,10 @@ void intent_service_create(struct intent *in, const struct service_ask *ask, uin
 			   uint64_t wall_ms,
 			   void (*done)(void *arg, const struct id *id, const struct err *e),
 			   void *arg);
-/* What ask leaves NULL stays; published ports are taken away before others are added. A port list without a sign replaces; *ret_id for the answer. */
+/*
+ * What ask leaves NULL stays. A port list without a sign replaces; published ports are
+ * taken away before others are added. *ret_id for the answer.
+ */
 int intent_service_update(struct intent *in, const struct service_ask *ask, uint64_t wall_ms,
 			  struct id *ret_id, struct err *e);
 /* Its backends stay attached, as nobody's. */
