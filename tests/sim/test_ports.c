@@ -31,8 +31,8 @@ static struct fleet fleet_new(uint64_t seed)
 		cr_assert_eq(intent_new(n->store, n->gossip, &n->rng, &f.intent[i]), 0);
 	}
 	cr_assert(cluster_wait(f.c, cluster_is_settled, 60000));
-	cr_assert_eq(intent_network_create(f.intent[0], &ask, cluster_wall(f.c, 0), &id, &e), 0, "%s",
-		     e.text);
+	cr_assert_eq(intent_network_create(f.intent[0], &ask, cluster_wall(f.c, 0), &id, &e), 0,
+		     "%s", e.text);
 	cluster_settle(f.c, 0);
 	cr_assert(cluster_wait(f.c, cluster_is_settled, 60000));
 	return f;
@@ -68,7 +68,8 @@ static struct outcome publish(struct fleet *f, size_t i, const char *name, const
 				   .publish_count = 1 };
 	struct outcome o = { 0 };
 
-	intent_service_create(f->intent[i], &ask, cluster_now(f->c), cluster_wall(f->c, i), note, &o);
+	intent_service_create(f->intent[i], &ask, cluster_now(f->c), cluster_wall(f->c, i), note,
+		&o);
 	cluster_settle(f->c, i);
 	return o;
 }
@@ -130,7 +131,8 @@ Test(ports_sim, who_lost_a_port_has_it_when_the_other_goes)
 	cluster_heal_all(f.c);
 	cr_assert(cluster_wait(f.c, cluster_is_settled, 60000));
 	count_holders(&f, 0, &first);
-	cr_assert_eq(intent_service_rm(f.intent[2], first ? "one" : "two", cluster_wall(f.c, 2), NULL), 0);
+	cr_assert_eq(intent_service_rm(f.intent[2], first ? "one" : "two", cluster_wall(f.c, 2),
+		NULL), 0);
 	cluster_settle(f.c, 2);
 	cr_assert(cluster_wait(f.c, cluster_is_settled, 60000));
 	for (size_t i = 0; i < NODES; i++)
@@ -145,7 +147,8 @@ Test(ports_sim, a_port_known_from_another_node_is_refused)
 	cr_assert(cluster_wait(f.c, cluster_is_settled, 60000));
 	struct outcome o = publish(&f, 3, "two", "80:80");
 	cr_assert(id_is_zero(&o.id));
-	cr_assert_not_null(strstr(o.e.text, "published by service one of network net"), "%s", o.e.text);
+	cr_assert_not_null(strstr(o.e.text, "published by service one of network net"), "%s",
+		o.e.text);
 }
 
 static uint16_t chosen(struct fleet *f, size_t i, const char *name)
@@ -181,5 +184,6 @@ Test(ports_sim, ports_that_both_sides_choose_rarely_meet)
 			lost += service(&f, 1, name)->publish_lost;
 		}
 	}
-	cr_assert_leq(lost, 4, "%u of 80: of 2768 ports ten a side meet once in thirty times", lost);
+	cr_assert_leq(lost, 4, "%u of 80: of 2768 ports ten a side meet once in thirty times",
+		lost);
 }

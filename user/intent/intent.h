@@ -68,7 +68,7 @@ struct service_ask {
 	const char *const *port;      /* "PORT[:TARGET][/PROTO]" or "any"; update: "+..." adds, "-..."
 				       * takes away, without a sign the list is replaced */
 	const char *const *opt;       /* "dsr", "dsr=true", "dsr=false" */
-	const char *const *publish;   /* "published=80,target=8080,..." or "80:8080/tcp"; create only */
+	const char *const *publish;   /* "published=80,target=8080" or "80:8080"; create only */
 	const char *const *publish_add; /* update only, as the next */
 	const char *const *publish_rm;  /* or "PORT[/PROTO]" alone, one of its two numbers */
 };
