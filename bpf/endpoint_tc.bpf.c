@@ -10,8 +10,10 @@
 #include "lib/endpoint.h"
 #include "lib/icmp.h"
 #include "lib/neighbour.h"
+#include "lib/mesh.h"
 #include "lib/parse.h"
 #include "lib/send.h"
+#include "lib/size.h"
 #include "lib/verdict.h"
 #include "lib/vip_call.h"
 #include "lib/vip_fast_call.h"
@@ -29,38 +31,6 @@ static __always_inline int answer_as_gateway(struct __sk_buff *skb, struct curso
 	return icmp_answer_echo(skb, c, eth, ip, net->gateway_mac);
 }
 
-/*
- * The largest IP packet this becomes. A super-packet is cut to gso_size of
- * payload behind its own headers; where the sender sized the parts one by one
- * (GSO_BY_FRAGS) its stack has done this.
- */
-static __always_inline int packet_size(struct __sk_buff *skb, struct cursor *c,
-				       const struct iphdr *ip)
-{
-	__u32 gso_size = skb->gso_size;
-	__u32 header = ip->ihl * 4;
-
-	if (!gso_size)
-		return bpf_ntohs(ip->tot_len);
-	if (gso_size == GSO_BY_FRAGS)
-		return 0;
-	if (ip->protocol == IPPROTO_UDP)
-		return header + sizeof(struct udphdr) + gso_size;
-	if (ip->protocol != IPPROTO_TCP)
-		return header + gso_size;
-
-	struct cursor l4 = *c;
-
-	if (parse_ipv4_options(&l4, ip) < 0)
-		return -OV_DROP_MALFORMED;
-
-	const __u8 *tcp = cursor_take_bytes(&l4, TCP_HEADER_MIN);
-
-	if (!tcp)
-		return -OV_DROP_MALFORMED;
-	return header + (tcp[12] >> 4) * 4 + gso_size; /* data offset, RFC 9293 3.1 */
-}
-
 /* Who sends it is who the device belongs to. */
 static __always_inline int check_source(const struct ethhdr *eth, const struct iphdr *ip,
 					const struct ov_device *dev)
@@ -72,6 +42,28 @@ static __always_inline int check_source(const struct ethhdr *eth, const struct i
 	if (mac_is_group(eth->h_dest) || ipv4_is_group(ip->daddr))
 		return -OV_DROP_MULTICAST;
 	return 0;
+}
+
+/*
+ * Nobody has the address: out of the overlay, if it is not of this network and the frame
+ * is for the gateway. Else the gateway answers pings, and is all that is left.
+ */
+static __always_inline int leave_network(struct __sk_buff *skb, struct cursor *c,
+					 struct ethhdr *eth, struct iphdr *ip,
+					 const struct ov_device *dev)
+{
+	const struct ov_network *net = network_lookup(dev->vni);
+	int verdict;
+
+	if (net && !network_has_v4(net, ip->daddr) && !ipv4_is_loopback(ip->daddr) &&
+	    !ipv4_is_this(ip->daddr)) {
+		if (!mac_equal(eth->h_dest, net->gateway_mac))
+			return -OV_DROP_WRONG_DST_MAC;
+		bpf_tail_call(skb, &calls, OV_CALL_EGRESS);
+		return -OV_DROP_NOT_READY;
+	}
+	verdict = answer_as_gateway(skb, c, eth, ip, dev);
+	return verdict == -OV_DROP_UNKNOWN_DST ? vip_is_gone(skb, dev, verdict) : verdict;
 }
 
 /* A backend's answer to a client on this host; others are put right where the client is. */
@@ -97,10 +89,8 @@ static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c,
 
 	const struct ov_endpoint *dst = endpoint_lookup_v4(dev->vni, ip->daddr);
 
-	if (!dst) {
-		verdict = answer_as_gateway(skb, c, eth, ip, dev);
-		return verdict == -OV_DROP_UNKNOWN_DST ? vip_is_gone(skb, dev, verdict) : verdict;
-	}
+	if (!dst)
+		return leave_network(skb, c, eth, ip, dev);
 	if (!mac_equal(eth->h_dest, dst->mac))
 		return -OV_DROP_WRONG_DST_MAC;
 

@@ -37,7 +37,7 @@ int ov_reap(struct ov_reap *ctx)
 			      &key.vip)) {
 		ctx->result = OV_REAP_ORPHAN;
 		limit = OV_TICKS(OV_ORPHAN_IDLE);
-	} else if (!has_client(&key)) {
+	} else if (!(flow->flags & FLOW_ORIGIN) && !has_client(&key)) {
 		limit = OV_TICKS(OV_ORPHAN_IDLE); /* a device may be made anew meanwhile */
 	}
 	if ((__s32)(now - flow->seen) <= (__s32)limit)
@@ -80,10 +80,29 @@ int ov_reap_stats(struct ov_reap_stats *ctx)
 	return 0;
 }
 
+/* Of a container that is gone (or was given its address to another) no answer is wanted. */
+static __always_inline int masq_has_owner(const struct ov_masq *m)
+{
+	const struct ov_endpoint *e = m->vni ? endpoint_at(&m->inside, m->vni) : NULL;
+
+	return !m->vni || (e && e->ifindex && e->incarnation == m->incarnation);
+}
+
 SEC("syscall")
 int ov_reap_masq(struct ov_reap_masq *ctx)
 {
+	struct ov_masq_key key = ctx->key;
+	struct ov_masq *m = bpf_map_lookup_elem(&masq, &key);
+	__u32 now = bpf_ktime_get_ns() >> OV_TICK_SHIFT;
+
+	ctx->result = OV_REAP_NONE;
+	if (!m)
+		return 0;
 	ctx->result = OV_REAP_KEPT;
+	if (!idle_is_over(m->flags, key.protocol, m->seen, now) &&
+	    (masq_has_owner(m) || (__s32)(now - m->seen) <= (__s32)OV_TICKS(OV_ORPHAN_IDLE)))
+		return 0;
+	ctx->result = bpf_map_delete_elem(&masq, &key) ? OV_REAP_NONE : OV_REAP_EXPIRED;
 	return 0;
 }
 

@@ -76,6 +76,14 @@ static __always_inline const struct ov_network *network_lookup(__u32 vni)
 	return bpf_map_lookup_elem(&networks, &key);
 }
 
+static __always_inline int network_has_v4(const struct ov_network *net, __be32 addr)
+{
+	__u32 host_bits = 128 - net->prefix_len;
+	__u32 mask = host_bits < 32 ? ~0u << host_bits : 0;
+
+	return !((addr_v4(&net->gateway) ^ addr) & bpf_htonl(mask));
+}
+
 static __always_inline const struct ov_peer *peer_lookup(const struct ov_addr *vtep)
 {
 	return bpf_map_lookup_elem(&peers, vtep);

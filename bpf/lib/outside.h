@@ -11,11 +11,6 @@
 
 #define LOOPBACK_IFINDEX 1 /* of every network namespace */
 
-static __always_inline int ipv4_is_loopback(__be32 addr)
-{
-	return (addr & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-}
-
 static __always_inline const struct ov_address *own_address(__be32 addr)
 {
 	struct ov_address_key k;

@@ -84,6 +84,17 @@ static __always_inline int ipv4_is_group(__be32 addr)
 	return (addr & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || addr == bpf_htonl(~0u);
 }
 
+static __always_inline int ipv4_is_loopback(__be32 addr)
+{
+	return (addr & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+}
+
+/* "This host on this network", RFC 1122 3.2.1.3: no destination. */
+static __always_inline int ipv4_is_this(__be32 addr)
+{
+	return !(addr & bpf_htonl(0xff000000));
+}
+
 static __always_inline int ipv4_is_fragment(const struct iphdr *ip)
 {
 	return (ip->frag_off & bpf_htons(IP_MF | IP_OFFSET)) != 0;

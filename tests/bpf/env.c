@@ -14,7 +14,10 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
+#include "egress_tc.skel.h"
 #include "endpoint_tc.skel.h"
+#include "front_tc.skel.h"
+#include "mesh_tc.skel.h"
 #include "tunnel_tc.skel.h"
 #include "uplink_tc.skel.h"
 #include "uplink_xdp.skel.h"
@@ -53,6 +56,8 @@ void env_put_config(struct env *env, uint32_t vtep, uint32_t flags)
 		.uplink_ifindex = env->uplink_ifindex,
 		.tunnel_ifindex = env->tunnel_ifindex,
 		.vxlan_port = htons(VXLAN_PORT),
+		.masq_first = OV_MASQ_FIRST,
+		.masq_last = OV_MASQ_LAST,
 	};
 
 	put(env, MAP_config, &(uint32_t){ 0 }, &cfg);
@@ -156,6 +161,17 @@ static void share_maps(struct env *env, struct bpf_object *object)
 		env->map[i] = bpf_map__fd(bpf_object__find_map_by_name(object, name[i]));
 }
 
+static void fill_calls(struct env *env)
+{
+	static const enum program who[OV_CALL_COUNT] = {
+		[OV_CALL_FRONT] = FRONT, [OV_CALL_EGRESS] = EGRESS,
+		[OV_CALL_ARRIVE] = ARRIVE, [OV_CALL_RETURN] = RETURN,
+	};
+
+	for (uint32_t i = 0; i < OV_CALL_COUNT; i++)
+		put(env, MAP_calls, &i, &env->program[who[i]]);
+}
+
 void env_load(struct env *env)
 {
 	memset(env->map, -1, sizeof(env->map));
@@ -172,6 +188,12 @@ void env_load(struct env *env)
 	LOAD(UPLINK, uplink_tc, ov_uplink);
 	LOAD(TUNNEL, tunnel_tc, ov_tunnel);
 	LOAD(UPLINK_XDP, uplink_xdp, ov_uplink_xdp);
+	LOAD(FRONT, front_tc, ov_front);
+	LOAD(EGRESS, egress_tc, ov_egress);
+	LOAD(ARRIVE, mesh_tc, ov_arrive);
+	env->program[RETURN] = bpf_program__fd(((struct mesh_tc_bpf *)env->object[ARRIVE])->progs.ov_return);
+	env->object[RETURN] = NULL;
+	fill_calls(env);
 #undef LOAD
 }
 
@@ -200,7 +222,8 @@ static const char *pin_path(const char *kind, const char *name)
 	return path;
 }
 
-static const char *const program_name[] = { "endpoint", "uplink", "tunnel", "uplink_xdp" };
+static const char *const program_name[] = { "endpoint", "uplink", "tunnel", "uplink_xdp",
+					     "front", "egress", "arrive", "return" };
 static const struct {
 	const char *name;
 	enum bpf_map_type type;
@@ -211,6 +234,8 @@ static const struct {
 #define HASH         BPF_MAP_TYPE_HASH
 #define TABLE        BPF_MAP_TYPE_HASH
 #define LRU_HASH     BPF_MAP_TYPE_LRU_HASH
+#define LPM_TRIE     BPF_MAP_TYPE_LPM_TRIE
+#define PROG_ARRAY   BPF_MAP_TYPE_PROG_ARRAY
 #define X(name, type, key, value, ...) { #name, type, sizeof(value) },
 	OV_MAPS(X)
 #undef X
@@ -219,6 +244,8 @@ static const struct {
 #undef HASH
 #undef TABLE
 #undef LRU_HASH
+#undef LPM_TRIE
+#undef PROG_ARRAY
 };
 
 static void pin_world(const struct env *env)
@@ -245,7 +272,8 @@ static void open_world(struct env *env)
 		cr_assert_geq(env->map[i], 0, "no %s", pin_path("map", map_fact[i].name));
 		if (map_fact[i].type == BPF_MAP_TYPE_PERCPU_ARRAY)
 			clear_counters(env, i);
-		else if (map_fact[i].type != BPF_MAP_TYPE_ARRAY)
+		else if (map_fact[i].type != BPF_MAP_TYPE_ARRAY &&
+			 map_fact[i].type != BPF_MAP_TYPE_PROG_ARRAY)
 			env_empty(env, i);
 	}
 	for (size_t i = 0; i < PROGRAM_COUNT; i++) {
@@ -285,6 +313,9 @@ void env_close(struct env *env)
 	uplink_tc_bpf__destroy(env->object[UPLINK]);
 	tunnel_tc_bpf__destroy(env->object[TUNNEL]);
 	uplink_xdp_bpf__destroy(env->object[UPLINK_XDP]);
+	front_tc_bpf__destroy(env->object[FRONT]);
+	egress_tc_bpf__destroy(env->object[EGRESS]);
+	mesh_tc_bpf__destroy(env->object[ARRIVE]);
 }
 
 /* All of them by one system call: a test reads them around every packet. */

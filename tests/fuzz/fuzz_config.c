@@ -18,7 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	if (!o.vxlan_port || !o.gossip_port || !o.run_dir[0] || !o.pin_dir[0] || o.pin_dir[0] == '/' ||
-	    strstr(o.pin_dir, "..") || o.join_count > OPTIONS_JOIN_MAX || o.config[0])
+	    strstr(o.pin_dir, "..") || o.join_count > OPTIONS_JOIN_MAX || o.config[0] ||
+	    !o.masquerade.first ||
+	    o.masquerade.last - o.masquerade.first + 1 < OPTIONS_MASQUERADE_MIN)
 		abort();
 	return 0;
 }

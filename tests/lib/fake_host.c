@@ -107,6 +107,7 @@ void fake_host_init(struct fake_host *f)
 	f->facts = (struct control_facts){ .version = "0.1.0", .uplink = "eth0", .pin_dir = "overlayd",
 					   .attach_mode = "tcx", .xdp_mode = "off", .xdp_why = "veth",
 					   .uplink_mtu = 1500, .vxlan_port = 4789, .gossip_port = 7946,
+					   .masquerade_first = 61000, .masquerade_last = 65535,
 					   .started_ms = 1700000000000 };
 	rng_init_u64(&f->rng, 7);
 	cr_assert(!store_open(NULL, &f->rng, &f->store, &e), "%s", e.text);

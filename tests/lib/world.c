@@ -151,6 +151,7 @@ struct plan_device endpoint_row(const char *netns)
 	d.netns_dev = st.st_dev;
 	d.netns_ino = st.st_ino;
 	d.addr = addr_from_v4(0x0a0a0002);
+	d.gateway = addr_from_v4(0x0a0a0001);
 	d.prefix_len = 120;
 	memcpy(d.mac, mac, 6);
 	d.mtu = 1450;

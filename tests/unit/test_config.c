@@ -72,6 +72,7 @@ Test(config, defaults_are_those_of_the_manual)
 	options_init(&o);
 	cr_assert_eq(o.vxlan_port, 4789);
 	cr_assert_eq(o.gossip_port, 7946);
+	cr_assert(o.masquerade.first == 61000 && o.masquerade.last == 65535);
 	cr_assert_str_eq(o.state_dir, "/var/lib/overlayd");
 	cr_assert_str_eq(o.run_dir, "/run/overlayd");
 	cr_assert_str_eq(o.bpffs, "/sys/fs/bpf");
@@ -87,14 +88,15 @@ Test(config, every_option_is_read_with_a_space_and_with_an_equals_sign)
 	char addr[ADDR_TEXT_MAX];
 
 	cr_assert_eq(ARGS(&o, &e, "--attach", "eth0", "--node=n1", "--advertise", "10.0.0.9",
-			  "--vxlan-port=8472", "--gossip-port", "7000", "--state-dir=/s", "--run-dir",
-			  "/r", "--bpffs=/b", "--pin-dir", "p/q", "--xdp=native", "--log-level", "debug",
+			  "--vxlan-port=8472", "--gossip-port", "7000", "--masquerade-ports",
+			  "50000-50255", "--state-dir=/s", "--run-dir", "/r", "--bpffs=/b", "--pin-dir", "p/q", "--xdp=native", "--log-level", "debug",
 			  "--store=gossip", "--token", TOKEN), 0, "%s", e.text);
 	cr_assert_str_eq(o.attach, "eth0");
 	cr_assert_str_eq(o.node, "n1");
 	cr_assert_str_eq(addr_format(&o.advertise, addr), "10.0.0.9");
 	cr_assert_eq(o.vxlan_port, 8472);
 	cr_assert_eq(o.gossip_port, 7000);
+	cr_assert(o.masquerade.first == 50000 && o.masquerade.last == 50255);
 	cr_assert_str_eq(o.state_dir, "/s");
 	cr_assert_str_eq(o.run_dir, "/r");
 	cr_assert_str_eq(o.bpffs, "/b");
@@ -137,6 +139,14 @@ Test(config, a_bad_value_is_quoted)
 	refuses_args("--vxlan-port", "65536", "65536");
 	refuses_args("--gossip-port", "7946x", "7946x");
 	refuses_args("--gossip-port", "-1", "-1");
+	refuses_args("--masquerade-ports", "61000", "FIRST-LAST");
+	refuses_args("--masquerade-ports", "-61000", "FIRST-LAST");
+	refuses_args("--masquerade-ports", "61000-", "FIRST-LAST");
+	refuses_args("--masquerade-ports", "61000-65536", "FIRST-LAST");
+	refuses_args("--masquerade-ports", "61000-62000-63000", "FIRST-LAST");
+	refuses_args("--masquerade-ports", "0000061000-65535", "FIRST-LAST");
+	refuses_args("--masquerade-ports", "65535-61000", "smaller port first");
+	refuses_args("--masquerade-ports", "50000-50254", "only 255 ports: give at least 256");
 	refuses_args("--xdp", "fast", "fast");
 	refuses_args("--log-level", "loud", "loud");
 	refuses_args("--state-dir", "", "empty");
@@ -343,12 +353,19 @@ Test(config, one_port_for_two_things_is_refused)
 
 	cr_assert_eq(LOAD(&o, &e, "--attach", "eth0", "--vxlan-port", "7946"), -EINVAL);
 	cr_assert(strstr(e.text, "7946"), "%s", e.text);
+	e = (struct err){ 0 };
+	cr_assert_eq(LOAD(&o, &e, "--attach", "eth0", "--gossip-port", "62000"), -EINVAL);
+	cr_assert(strstr(e.text, "--gossip-port 62000") && strstr(e.text, "61000-65535"), "%s", e.text);
+	e = (struct err){ 0 };
+	cr_assert_eq(LOAD(&o, &e, "--attach", "eth0", "--masquerade-ports", "4000-5000"), -EINVAL);
+	cr_assert(strstr(e.text, "--vxlan-port 4789"), "%s", e.text);
 }
 
 Test(config, the_help_names_every_option)
 {
 	static const char *const names[] = { "--attach", "--node", "--advertise", "--join", "--token",
 					     "--token-file", "--vxlan-port", "--gossip-port",
+					     "--masquerade-ports",
 					     "--state-dir", "--run-dir", "--bpffs", "--pin-dir", "--xdp",
 					     "--resolv-conf",
 					     "--store", "--config", "--log-level", "--detach" };

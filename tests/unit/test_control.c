@@ -419,6 +419,8 @@ Test(control, status_counts_and_warns)
 	cr_assert_str_eq(fake_host_text(&f, "XDP.Why"), "veth");
 	cr_assert_str_eq(fake_host_text(&f, "AttachMode"), "tcx");
 	cr_assert_str_eq(fake_host_text(&f, "Warnings.0"), "the disk is full");
+	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "Masquerade.First")), 61000);
+	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "Masquerade.Last")), 65535);
 	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "Networks")), 1);
 	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "Endpoints.Local")), 1);
 }

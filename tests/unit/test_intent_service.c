@@ -232,10 +232,7 @@ Test(intent_service, bad_ones_are_refused_and_write_nothing)
 	REFUSED(-EINVAL, "health interval \"0\"", ask.health = "tcp:1"; ask.health_interval = "0");
 	REFUSED(-EINVAL, "health interval \"3601\"",
 		ask.health = "tcp:1"; ask.health_interval = "3601");
-	REFUSED(-EINVAL, "cannot use dsr", ask.opt = one("dsr"); ask.opt_count = 1);
 	REFUSED(-EINVAL, "option \"x=1\" is unknown", ask.opt = one("x=1"); ask.opt_count = 1);
-	REFUSED(-EINVAL, "cannot publish \"published=80,target=80\": this version has no routing mesh",
-		ask.publish = one("published=80,target=80"); ask.publish_count = 1);
 	served(&h, "web", "net");
 }
 

@@ -73,6 +73,8 @@ static const struct damage {
 	{ "ip addr flush dev eth0; ip addr add 10.10.0.99/16 dev eth0", CONTAINER },
 	{ "ip link set eth0 address 02:00:00:00:00:01", CONTAINER },
 	{ "ip link set lo down", CONTAINER },
+	{ "ip route del default", CONTAINER },
+	{ "ip rule del pref 28534", CONTAINER },
 	{ "echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6", CONTAINER },
 	{ "ip link set ovabababababab mtu 1500", NULL },
 };
@@ -542,6 +544,7 @@ static char *snapshot(void)
 {
 	FILE *f = popen("ip -d link; ip -4 addr; tc qdisc; for d in up0 lo; do "
 			"tc filter show dev $d ingress; tc filter show dev $d egress; done 2>&1; "
+			"nsenter --net=" CONTAINER " sh -c 'ip rule; ip route'; "
 			"find " BPFFS, "r");
 	char *text = calloc(1, 65536);
 

@@ -85,7 +85,7 @@ Test(plan, of_two_hosts_as_text)
 	expect_text(&w, host_a(&h),
 		"tunnel 0 port=4789\n"
 		"device eeee0000001e00000000000000000000 name=oveeee0000001e ifname=eth0 "
-		"netns=/run/netns/c30,4,30 addr=10.10.0.2/24 mac=02:42:0a:0a:00:02 mtu=1450\n"
+		"netns=/run/netns/c30,4,30 addr=10.10.0.2/24 via=10.10.0.1 mac=02:42:0a:0a:00:02 mtu=1450\n"
 		"config 0 vtep=192.0.2.1 flags=ready uplink=2 tunnel=3 port=4789 masquerade=0-0\n"
 		"network 4096 gateway=10.10.0.1/24 mac=02:42:0a:0a:00:01 mtu=1450 flags=0\n"
 		"peer 198.51.100.2 via=192.0.2.254 flags=0\n"

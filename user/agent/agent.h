@@ -8,6 +8,7 @@
  *   names.c      state -> names and places of DNS, after each reconcile
  *   flows.c      the data path's maps -> what is over -> removed; which nodes are away
  *   host.c       answers what the control API asks of the daemon
+ *   ports.c      published ports -> kept by portd; which of them processes have
  *   health.c     this node's backends -> health checks -> their records
  */
 #pragma once
@@ -28,6 +29,7 @@
 #include "serve/gossipd.h"
 #include "serve/healthd.h"
 #include "serve/http.h"
+#include "serve/portd.h"
 #include "store/store.h"
 
 #define AGENT_ERRORS_MAX 32
@@ -72,6 +74,7 @@ struct agent {
 	struct control *control;
 	struct http *http;
 	struct healthd *healthd;
+	struct portd *portd;
 	struct facts_source *facts_source;
 	struct dnsd *dnsd;
 	struct kernel *kernel;
@@ -81,6 +84,8 @@ struct agent {
 	struct node self;          /* as announced */
 	struct facts facts;        /* as of the last reconcile */
 	struct id *away;           /* nodes that are: facts.away */
+	struct fact_port *taken;   /* published ports that processes have: facts.taken */
+	struct control_port *taken_shown; /* the same, for status */
 	struct cluster ring;       /* as given to gossip */
 	struct bpf_place place;
 
@@ -90,6 +95,7 @@ struct agent {
 	uint64_t retry_delay;
 	uint64_t seen_serial;      /* of the store, when gossip was last told */
 	uint64_t health_serial;    /* of the store, when the targets of health checks were last made */
+	uint64_t ports_serial;     /* of the store, when published ports were last kept */
 	struct loop_io *facts_io;
 	struct loop_timer *tick;   /* retries, audits, housekeeping */
 	uint64_t audit_at, purge_at, leave_at;
@@ -151,6 +157,12 @@ bool agent_away_update(struct agent *a);
 
 /* host.c */
 void agent_host(struct agent *a, struct control_host *ret_host);
+
+/* ports.c */
+int agent_ports_init(struct agent *a, struct err *e);
+void agent_ports_fini(struct agent *a);
+/* Keeps the ports that the store now publishes here; cheap when nothing changed. */
+void agent_ports_update(struct agent *a);
 
 /* health.c */
 int agent_health_init(struct agent *a, struct err *e);

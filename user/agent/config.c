@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "maps/masq.h"
 
 /* inih cuts lines at INI_MAX_LINE, 200 in Debian's build, and reads on in the middle: refused. */
 #define LINE_MAX_LEN 198
@@ -133,6 +134,37 @@ static int set_gossip_port(struct options *o, const char *text, struct err *e)
 	return parse_port(text, &o->gossip_port, e);
 }
 
+static int parse_range(const char *text, struct port_range *ret_range)
+{
+	const char *dash = strchr(text, '-');
+	struct err unused = { 0 };
+	char first[8] = "";
+
+	if (!dash || dash - text >= (int)sizeof(first))
+		return -EINVAL;
+	memcpy(first, text, (size_t)(dash - text));
+	return parse_port(first, &ret_range->first, &unused) ||
+	       parse_port(dash + 1, &ret_range->last, &unused) ? -EINVAL : 0;
+}
+
+static int set_masquerade_ports(struct options *o, const char *text, struct err *e)
+{
+	struct port_range range;
+
+	if (parse_range(text, &range))
+		return err_set(e, -EINVAL, "\"%.20s\" is no range of ports: give FIRST-LAST, as in "
+			       "61000-65535", text);
+	if (range.first > range.last)
+		return err_set(e, -EINVAL, "\"%.20s\" ends before it begins: give the smaller port "
+			       "first", text);
+	if (range.last - range.first + 1 < OPTIONS_MASQUERADE_MIN)
+		return err_set(e, -EINVAL, "\"%.20s\" is only %d ports: give at least %d, or containers "
+			       "soon find none that is free", text, range.last - range.first + 1,
+			       OPTIONS_MASQUERADE_MIN);
+	o->masquerade = range;
+	return 0;
+}
+
 static int set_state_dir(struct options *o, const char *text, struct err *e)
 {
 	return set_path(o->state_dir, text, e);
@@ -231,6 +263,7 @@ static int set_log_level(struct options *o, const char *text, struct err *e)
 	X(token_file, "token-file", KEY_BOTH, set_token_file)                                      \
 	X(vxlan_port, "vxlan-port", KEY_BOTH, set_vxlan_port)                                      \
 	X(gossip_port, "gossip-port", KEY_BOTH, set_gossip_port)                                   \
+	X(masquerade, "masquerade-ports", KEY_BOTH, set_masquerade_ports)                           \
 	X(state_dir, "state-dir", KEY_BOTH, set_state_dir)                                         \
 	X(run_dir, "run-dir", KEY_BOTH, set_run_dir)                                               \
 	X(bpffs, "bpffs", KEY_BOTH, set_bpffs)                                                     \
@@ -295,6 +328,7 @@ void options_init(struct options *o)
 	*o = (struct options){
 		.vxlan_port = OPTIONS_VXLAN_PORT,
 		.gossip_port = OPTIONS_GOSSIP_PORT,
+		.masquerade = { OV_MASQ_FIRST, OV_MASQ_LAST },
 		.state_dir = "/var/lib/overlayd",
 		.run_dir = "/run/overlayd",
 		.bpffs = "/sys/fs/bpf",
@@ -317,6 +351,7 @@ void options_override(struct options *o, const struct options *over)
 	TAKE(join, join_count);
 	TAKE(vxlan_port, vxlan_port);
 	TAKE(gossip_port, gossip_port);
+	TAKE(masquerade, masquerade);
 	TAKE(state_dir, state_dir);
 	TAKE(run_dir, run_dir);
 	TAKE(bpffs, bpffs);
@@ -480,6 +515,9 @@ const char *options_help(void)
 	       "  --token-file FILE     the same in a file, where `ps` does not show it\n"
 	       "  --vxlan-port PORT     4789\n"
 	       "  --gossip-port PORT    7946\n"
+	       "  --masquerade-ports FIRST-LAST\n"
+	       "                        61000-65535; of this node, for containers that call the\n"
+	       "                        outside world\n"
 	       "  --state-dir DIR       /var/lib/overlayd\n"
 	       "  --run-dir DIR         /run/overlayd\n"
 	       "  --bpffs DIR           /sys/fs/bpf\n"

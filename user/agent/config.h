@@ -26,6 +26,13 @@
 
 enum option_xdp { OPTION_XDP_AUTO, OPTION_XDP_NATIVE, OPTION_XDP_GENERIC, OPTION_XDP_OFF };
 
+/* A container's packets leave by the node's address and one of so many ports, and no less. */
+#define OPTIONS_MASQUERADE_MIN 256
+
+struct port_range {
+	uint16_t first, last;
+};
+
 struct options {
 	char attach[IFNAME_MAX_LEN + 1];
 	char node[NAME_MAX_LEN + 1];          /* the host's name unless given */
@@ -36,6 +43,7 @@ struct options {
 	uint8_t token[TOKEN_SECRET_LEN];      /* of --token or --token-file */
 	char token_file[OPTIONS_PATH_MAX + 1];
 	uint16_t vxlan_port, gossip_port;
+	struct port_range masquerade;         /* of containers' connections to the outside */
 	char state_dir[OPTIONS_PATH_MAX + 1];
 	char run_dir[OPTIONS_PATH_MAX + 1];
 	char bpffs[OPTIONS_PATH_MAX + 1];

@@ -92,6 +92,27 @@ static int default_node(struct options *o, struct err *e)
 	return 0;
 }
 
+static int check_apart(const struct options *o, const char *what, uint16_t port, struct err *e)
+{
+	const struct port_range *m = &o->masquerade;
+
+	if (port < m->first || port > m->last)
+		return 0;
+	return err_set(e, -EINVAL, "--%s %u lies within --masquerade-ports %u-%u: choose a port or a "
+		       "range that is apart from the other", what, port, m->first, m->last);
+}
+
+static int check_ports(const struct options *o, struct err *e)
+{
+	int r;
+
+	if (o->vxlan_port == o->gossip_port)
+		return err_set(e, -EINVAL, "--vxlan-port and --gossip-port are both %u: give two ports",
+			       o->vxlan_port);
+	r = check_apart(o, "vxlan-port", o->vxlan_port, e);
+	return r ? r : check_apart(o, "gossip-port", o->gossip_port, e);
+}
+
 static int check(struct options *o, struct err *e)
 {
 	int r;
@@ -99,10 +120,9 @@ static int check(struct options *o, struct err *e)
 	if (!o->attach[0])
 		return err_set(e, -EINVAL, "--attach is missing: name the interface that leads to the "
 			       "other hosts, as in `overlayd --attach eth0`");
-	if (o->vxlan_port == o->gossip_port)
-		return err_set(e, -EINVAL, "--vxlan-port and --gossip-port are both %u: give two ports",
-			       o->vxlan_port);
-	r = load_token(o, e);
+	r = check_ports(o, e);
+	if (!r)
+		r = load_token(o, e);
 	if (!r)
 		r = default_node(o, e);
 	if (r)

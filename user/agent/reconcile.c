@@ -274,6 +274,7 @@ static void reconcile(struct agent *a)
 
 	memcpy(old, a->error, old_count * sizeof(old[0]));
 	a->dirty = false;
+	agent_ports_update(a); /* the plan leaves out what processes have */
 	for (int round = 0; round < ROUNDS_MAX && changed > 0; round++) {
 		changed = run_once(a, &run);
 		if (give_up_auto_xdp(a))

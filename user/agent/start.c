@@ -73,6 +73,8 @@ static int describe_self(struct agent *a, struct err *e)
 	a->facts.uplink_mtu = mtu;
 	a->facts.vtep = a->self.addr;
 	a->facts.vxlan_port = o->vxlan_port;
+	a->facts.masq_first = o->masquerade.first;
+	a->facts.masq_last = o->masquerade.last;
 	a->facts.masq_first = OV_MASQ_FIRST;
 	a->facts.masq_last = OV_MASQ_LAST;
 	return 0;
@@ -256,6 +258,8 @@ static void describe_status(struct agent *a)
 	a->status.uplink_mtu = a->facts.uplink_mtu;
 	a->status.vxlan_port = a->options->vxlan_port;
 	a->status.gossip_port = a->options->gossip_port;
+	a->status.masquerade_first = a->options->masquerade.first;
+	a->status.masquerade_last = a->options->masquerade.last;
 	a->status.started_ms = loop_wall_ms(a->loop);
 }
 
@@ -355,6 +359,8 @@ static int open_kernel(struct agent *a, struct err *e)
 	if (r >= 0)
 		r = agent_health_init(a, e);
 	if (r >= 0)
+		r = agent_ports_init(a, e);
+	if (r >= 0)
 		r = intent_node_announce(a->intent, &a->self, loop_wall_ms(a->loop), e);
 	if (r >= 0) {
 		agent_before_wait(a);
@@ -405,6 +411,7 @@ void agent_stop(struct agent *a)
 {
 	http_free(a->http);
 	healthd_free(a->healthd);
+	agent_ports_fini(a);
 	control_free(a->control);
 	agent_names_fini(a);
 	gossipd_free(a->gossipd);

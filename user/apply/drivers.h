@@ -27,6 +27,18 @@ void tunnel_driver(struct nl *nl, struct driver *ret_driver);
 /* PLAN_DEVICES; ctx is the struct nl. */
 void device_driver(struct nl *nl, struct driver *ret_driver);
 
+/* Removes what would outlive the endpoint's device inside the container. Best effort. */
+void device_leave(struct nl *nl, const struct link_info *l);
+
+/*
+ * A container's routes and rules; nl is a socket in its namespace, ifindex the endpoint's
+ * interface there. routes_read sets row->gateway when all of it is right for that gateway.
+ */
+void routes_read(struct nl *nl, uint32_t ifindex, struct plan_device *row);
+int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want);
+/* Of that interface; the default route goes on to another one of ours. */
+int routes_remove(struct nl *nl, uint32_t ifindex);
+
 /* PLAN_CONFIG to PLAN_PUBLISHED; maps of the data path are read in the same way. */
 struct map_ctx {
 	struct bpf_objects *bpf;

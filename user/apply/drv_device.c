@@ -10,9 +10,9 @@
  *
  * The rest is asked of the kernel across the namespace boundary: our side tells
  * the number (nsid) of the peer's namespace and the peer's ifindex, and rtnetlink
- * answers for another namespace by number. So a look at an endpoint neither
- * enters the namespace nor touches anything. What is found wrong marks the row
- * (`pad`), which makes it differ from the plan's and be mended in place.
+ * answers for another namespace by number. Only routes and rules (routes.c) are
+ * looked at inside. What is found wrong marks the row (`pad`, or a zero gateway),
+ * which makes it differ from the plan's and be mended in place.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "drivers.h"
 #include "sys/address.h"
 #include "sys/netns.h"
@@ -112,9 +113,9 @@ static void format_alias(const struct id *endpoint, const struct plan_device *d,
 
 /* ---- reading back ---- */
 
-/* The namespace named by the alias, if the peer is really there. */
+/* The namespace named by the alias, if the peer is really there; else *ret_fd stays as it is. */
 static void read_netns(struct nl *nl, const struct link_info *l, const char *rest,
-		       struct plan_device *row)
+		       struct plan_device *row, int *ret_fd)
 {
 	_cleanup_(closep) int fd = -1;
 	char path[NETNS_MAX_LEN + 1];
@@ -130,6 +131,32 @@ static void read_netns(struct nl *nl, const struct link_info *l, const char *res
 	memcpy(row->netns, path, strlen(path) + 1);
 	row->netns_dev = dev;
 	row->netns_ino = ino;
+	*ret_fd = TAKE_FD(fd);
+}
+
+struct visit {
+	uint32_t ifindex; /* of the peer */
+	struct plan_device *row;
+};
+
+static int visit_to_read(void *arg)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct visit *v = arg;
+	int r = nl_open(&nl);
+
+	if (!r)
+		routes_read(nl, v->ifindex, v->row);
+	return r;
+}
+
+static int visit_to_leave(void *arg)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct visit *v = arg;
+	int r = nl_open(&nl);
+
+	return r ? r : routes_remove(nl, v->ifindex);
 }
 
 static void read_address(struct nl *nl, uint32_t ifindex, int32_t nsid, struct plan_device *row)
@@ -176,6 +203,8 @@ static bool read_device(struct nl *nl, const struct link_info *l, struct plan_de
 			struct plan_device *ret_row)
 {
 	struct plan_device row = { .pad = DAMAGED };
+	struct visit visit = { l->peer_ifindex, &row };
+	_cleanup_(closep) int netns = -1;
 	const char *rest = "";
 
 	memset(ret_key, 0, sizeof(*ret_key));
@@ -186,8 +215,10 @@ static bool read_device(struct nl *nl, const struct link_info *l, struct plan_de
 		return false;
 	}
 	memcpy(row.name, l->name, sizeof(row.name));
-	read_netns(nl, l, rest, &row);
+	read_netns(nl, l, rest, &row, &netns);
 	read_inside(nl, l, &row);
+	if (netns >= 0)
+		netns_run(netns, visit_to_read, &visit);
 	if (!is_right_outside(l))
 		row.pad = DAMAGED;
 	*ret_row = row;
@@ -273,6 +304,8 @@ static int fix_inside(struct nl *nl, const struct plan_device *want)
 		r = fix_address(nl, l.ifindex, want);
 	if (!r && !(l.flags & IFF_UP))
 		r = link_set_up(nl, l.ifindex, true);
+	if (!r)
+		r = routes_mend(nl, l.ifindex, want);
 	if (!r)
 		r = link_get_index(nl, LOOPBACK_IFINDEX, LINK_NSID_NONE, &lo);
 	if (!r && !(lo.flags & IFF_UP))
@@ -466,11 +499,28 @@ static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exis
 		return r ? r : make_inside(netns, &want, e);
 	}
 	if (!found) {
+		device_leave(nl, &l);
 		r = link_delete(nl, l.ifindex);
 		if (r)
 			return err_set(e, r, "the device %s could not be removed: %s", l.name, nl_why(nl));
 	}
 	return create(nl, &k.endpoint, &want, netns, e);
+}
+
+void device_leave(struct nl *nl, const struct link_info *l)
+{
+	struct visit visit = { .ifindex = l->peer_ifindex };
+	_cleanup_(closep) int netns = -1;
+	struct plan_device row;
+	struct id endpoint;
+	const char *rest;
+
+	if (!parse_alias(l->alias, &endpoint, &rest))
+		return;
+	read_netns(nl, l, rest, &row, &netns);
+	/* What stays by an error is a rule without a table: it catches nothing. */
+	if (netns >= 0 && netns_run(netns, visit_to_leave, &visit))
+		log_debug("the rule of %s in %s could not be removed", l->name, row.netns);
 }
 
 /* By the name that was seen, and only if it still is what was seen. */
@@ -494,6 +544,7 @@ static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struc
 
 		if (!ours || !id_equal(&now.endpoint, &k.endpoint))
 			return 0;
+		device_leave(nl, &l);
 		r = link_delete(nl, l.ifindex);
 	}
 	return r ? err_set(e, r, "the device %s could not be removed: %s", row.name, nl_why(nl)) : 0;

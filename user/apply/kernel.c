@@ -196,6 +196,9 @@ static int remove_devices(struct nl *nl, struct err *e)
 
 	if (first)
 		return err_set(e, first, "the devices could not be listed: %s", nl_why(nl));
+	for (size_t i = 0; i < count; i++)
+		if (is_endpoint(&list[i]))
+			device_leave(nl, &list[i]);
 	if (is_group_ours(list, count))
 		link_delete_group(nl, LINK_GROUP_OURS); /* what is left of them is met below */
 	for (size_t i = 0; i < count; i++) {

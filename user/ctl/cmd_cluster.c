@@ -37,10 +37,13 @@ static void print_warnings(struct ctl *c, const json_t *warnings)
 static void print_programs(struct ctl *c, const json_t *s)
 {
 	const json_t *xdp = json_object_get(s, "XDP"), *uplink = json_object_get(s, "Uplink");
+	const json_t *masquerade = json_object_get(s, "Masquerade");
 
 	field(c, "Uplink", "%s, MTU %" JSON_INTEGER_FORMAT "; VXLAN on port %" JSON_INTEGER_FORMAT
 	      ", gossip on port %" JSON_INTEGER_FORMAT, ctl_text(uplink, "Name"),
 	      ctl_number(uplink, "MTU"), ctl_number(s, "VXLANPort"), ctl_number(s, "GossipPort"));
+	field(c, "Masquerade", "containers call the outside by ports %" JSON_INTEGER_FORMAT " to %"
+	      JSON_INTEGER_FORMAT, ctl_number(masquerade, "First"), ctl_number(masquerade, "Last"));
 	field(c, "Programs", "attached by %s, pinned in %s", ctl_text(s, "AttachMode"),
 	      ctl_text(s, "PinDir"));
 	field(c, "XDP", "%s: %s", ctl_text(xdp, "Mode"), ctl_text(xdp, "Why"));

@@ -16,7 +16,8 @@
  *   GET    /v1/services           GET /v1/services/REF        DELETE /v1/services/REF
  *   POST   /v1/services           {Name, Network, EndpointMode, Algorithm, Affinity, Prefer, VIP,
  *                                  Health, HealthInterval, Ports: [..], Options, Publish: [..]}
- *   PATCH  /v1/services/REF       the same less Network, EndpointMode and VIP
+ *   PATCH  /v1/services/REF       the same less Name, Network, EndpointMode, VIP and Publish, and
+ *                                  {PublishAdd: [..], PublishRm: [..]}
  *   PATCH  /v1/endpoints/REF      {Service: NAME or "", Weight} or {Drain: bool}
  *   GET    /v1/lb[?service=REF]
  *   GET    /v1/drops
@@ -59,15 +60,25 @@ struct control_host {
 	const struct control_facts *facts;
 };
 
+/* A published port that a process of this host has, so that it is not open here. */
+struct control_port {
+	struct ov_addr addr;      /* as published; zero: every address */
+	uint16_t port;            /* host order */
+	uint8_t protocol;
+};
+
 struct control_facts {
 	const char *version, *uplink, *pin_dir, *attach_mode; /* "tcx" or "clsact" */
 	const char *xdp_mode, *xdp_why;
 	uint16_t uplink_mtu, vxlan_port, gossip_port;
+	uint16_t masquerade_first, masquerade_last; /* ports of containers that call the outside */
 	uint64_t started_ms;      /* wall */
 	uint64_t plans_applied, rows_failed;
 	uint64_t joins_answered, joins_refused; /* by this node; refused: token, name, garbage */
 	uint64_t flows_used, flows_max; /* established flows to services from this node */
 	uint64_t flows_overflow;        /* that found no room, ever */
+	size_t taken_count;
+	const struct control_port *taken;
 	size_t warning_count;
 	char warning[8][320];     /* what a person should know now */
 };

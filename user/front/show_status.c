@@ -144,6 +144,8 @@ static json_t *warnings(const struct scene *s, const struct control_facts *f)
 		json_push(&all, json_text(f->warning[i]));
 	warn_of_claims(s, &all);
 	warn_of_vips(s, &all);
+	show_taken_ports(s, f, &all);
+	show_lost_ports(s->view, &all);
 	return all;
 }
 
@@ -184,14 +186,16 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 	json_t *flows = json_pack("{s:o, s:o, s:o}", "Used", json_count(f->flows_used),
 				  "Max", json_count(f->flows_max),
 				  "Overflow", json_count(f->flows_overflow));
+	json_t *masquerade = json_pack("{s:i, s:i}", "First", (int)f->masquerade_first,
+				       "Last", (int)f->masquerade_last);
 	json_t *all = whole_status(s, f);
 
-	if (all && !json_object_set_new(all, "Flows", flows))
-		return all;
-	if (!all)
-		json_decref(flows);
-	json_decref(all);
-	return NULL;
+	/* Both in any case: what is set is owned by `all`, even when that is NULL. */
+	if (json_object_set_new(all, "Flows", flows) | json_object_set_new(all, "Masquerade", masquerade)) {
+		json_decref(all);
+		return NULL;
+	}
+	return all;
 }
 
 /* ---- drops ---- */

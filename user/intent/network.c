@@ -41,8 +41,7 @@ static int refuse_host_bits(const char *what, const char *text, struct err *e)
 		       text, addr_format(&a, base), (unsigned int)len);
 }
 
-static int parse_prefix(const char *what, const char *text, struct prefix *ret_prefix,
-			struct err *e)
+int parse_prefix(const char *what, const char *text, struct prefix *ret_prefix, struct err *e)
 {
 	struct prefix p;
 	int r = prefix_parse(text, &p);
@@ -56,7 +55,7 @@ static int parse_prefix(const char *what, const char *text, struct prefix *ret_p
 			       what, text);
 	if (!addr_is_v4(&p.addr))
 		return err_set(e, -EINVAL,
-			       "%s \"%.60s\" is IPv6, and this version makes IPv4 "
+			       "%s \"%.60s\" is IPv6, and this version has IPv4 "
 			       "networks only; give an IPv4 prefix",
 			       what, text);
 	*ret_prefix = p;

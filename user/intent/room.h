@@ -60,6 +60,8 @@ int hand_blocks(struct intent *in, const struct id *from, const struct id *to, u
 /* ---- network.c ---- */
 /* A VNI that no network has. 0 or -ENOSPC. */
 int draw_vni(struct intent *in, const struct view *v, uint32_t *ret_vni);
+/* An IPv4 prefix without host bits; `what` it is for: "subnet". */
+int parse_prefix(const char *what, const char *text, struct prefix *ret_prefix, struct err *e);
 
 /* ---- job.c ---- */
 typedef void (*job_done_fn)(void *arg, const struct id *id, const struct err *e);
@@ -137,11 +139,26 @@ int check_no_service(const struct view *v, const struct view_network *vn, const 
 struct service_draft {
 	struct service s;
 	struct service_detail d;
+	uint8_t kept;     /* of its published ports, so many were there before; first in the list */
+	uint32_t dynamic; /* bit i: published port i is to be chosen */
 };
 /* What can be judged by the ask alone, of a new service: all but the network. */
 int service_ask_take(const struct service_ask *ask, struct service_draft *draft, struct err *e);
 /* Bends a service that there is. */
 int service_ask_bend(const struct service_ask *ask, struct service_draft *draft, struct err *e);
+
+/* ---- publish_ask.c ---- */
+int take_publish(const struct service_ask *ask, struct service_draft *draft, struct err *e);
+/* Of the ports it publishes by now. */
+int take_service_options(const struct service_ask *ask, struct service *s, struct err *e);
+
+/* ---- publish_port.c ---- */
+/*
+ * Chooses the ports that are to be chosen, and refuses those that are somebody's.
+ * May be repeated when the state has moved: it chooses anew.
+ */
+int settle_publish(struct intent *in, const struct view *v, struct service_draft *draft,
+		   struct err *e);
 
 /* ---- grant.c ---- */
 /*

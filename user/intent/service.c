@@ -95,7 +95,10 @@ static struct creation *creation_of(struct job *j)
 
 static int check(struct job *j, const struct view *v, const struct view_network *vn, struct err *e)
 {
-	return check_name_free(v, vn, creation_of(j)->draft.s.name, e);
+	struct service_draft *draft = &creation_of(j)->draft;
+	int r = check_name_free(v, vn, draft->s.name, e);
+
+	return r ? r : settle_publish(j->in, v, draft, e);
 }
 
 static int record(struct job *j, const struct view *v, struct err *e)
@@ -182,7 +185,7 @@ int intent_service_update(struct intent *in, const struct service_ask *ask, uint
 			  struct id *ret_id, struct err *e)
 {
 	const struct view_service *vs;
-	struct service_draft draft;
+	struct service_draft draft = { 0 };
 	int r = check_not_removed(in, e);
 
 	if (r == 0)
@@ -192,6 +195,8 @@ int intent_service_update(struct intent *in, const struct service_ask *ask, uint
 	draft.s = *vs->svc;
 	service_detail_decode(vs->item, &draft.d);
 	r = service_ask_bend(ask, &draft, e);
+	if (r == 0)
+		r = settle_publish(in, store_view(in->store), &draft, e);
 	if (r == 0)
 		r = write_service(in, &draft.s, &draft.d, wall_ms, e);
 	if (r == 0)

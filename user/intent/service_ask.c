@@ -286,27 +286,6 @@ static int take_health(const struct service_ask *ask, struct service_draft *draf
 	return 0;
 }
 
-/* ---- what this version cannot do ---- */
-
-static int refuse_options(const struct service_ask *ask, const char *name, struct err *e)
-{
-	if (ask->publish_count)
-		return err_set(e, -EINVAL,
-			       "service %s cannot publish \"%.60s\": this version has no routing "
-			       "mesh; --port declares ports inside the network",
-			       name, ask->publish[0]);
-	if (!ask->opt_count)
-		return 0;
-	if (!strcmp(ask->opt[0], "dsr"))
-		return err_set(e, -EINVAL,
-			       "service %s cannot use dsr: direct server return belongs to "
-			       "published ports, which this version does not have; replies "
-			       "inside a network are direct already",
-			       name);
-	return err_set(e, -EINVAL, "option \"%.60s\" is unknown; services have none in this version",
-		       ask->opt[0]);
-}
-
 /* ---- the whole ---- */
 
 /* One label of DNS (RFC 1035), and nothing that a resolver would read as an address. */
@@ -342,8 +321,10 @@ static int take_rest(const struct service_ask *ask, bool may_change, struct serv
 		     struct err *e)
 {
 	struct service *s = &draft->s;
-	int r = refuse_options(ask, s->name, e);
+	int r = take_publish(ask, draft, e);
 
+	if (r == 0)
+		r = take_service_options(ask, s, e);
 	if (r == 0 && s->mode == SERVICE_DNSRR)
 		r = refuse_for_dnsrr(ask, s->name, e);
 	if (r == 0)
@@ -361,6 +342,11 @@ int service_ask_take(const struct service_ask *ask, struct service_draft *draft,
 {
 	int r = check_name(ask->name ? ask->name : "", e);
 
+	if (r == 0 && (ask->publish_add_count || ask->publish_rm_count))
+		r = err_set(e, -EINVAL,
+			    "service %s is new: give its published ports with --publish; "
+			    "--publish-add and --publish-rm change those of a service that there is",
+			    ask->name);
 	if (r == 0)
 		r = take_mode(ask->mode, &draft->s, e);
 	if (r < 0)
@@ -382,5 +368,10 @@ int service_ask_bend(const struct service_ask *ask, struct service_draft *draft,
 			       "the %s of service %s is settled when it is created; remove it and "
 			       "create it again",
 			       fixed, draft->s.name);
+	if (ask->publish_count)
+		return err_set(e, -EINVAL,
+			       "service %s is there already: change what it publishes with "
+			       "--publish-add and --publish-rm",
+			       draft->s.name);
 	return take_rest(ask, true, draft, e);
 }

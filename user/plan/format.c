@@ -38,12 +38,13 @@ static void format_device(const uint8_t *row, struct buf *out)
 {
 	ROW(struct plan_device_key, key, struct plan_device, d);
 	struct prefix p = { d.addr, d.prefix_len };
-	char id[ID_TEXT_MAX], addr[PREFIX_TEXT_MAX], mac[MAC_TEXT_MAX];
+	char id[ID_TEXT_MAX], addr[PREFIX_TEXT_MAX], via[ADDR_TEXT_MAX], mac[MAC_TEXT_MAX];
 
 	put(out, "%s name=%s ifname=%s ", id_format(&key.endpoint, id), d.name, d.ifname);
 	put(out, "netns=%s,%llu,%llu ", d.netns, (unsigned long long)d.netns_dev,
 	    (unsigned long long)d.netns_ino);
-	put(out, "addr=%s mac=%s mtu=%u", prefix_format(&p, addr), mac_format(d.mac, mac), d.mtu);
+	put(out, "addr=%s via=%s mac=%s mtu=%u", prefix_format(&p, addr),
+	    addr_format(&d.gateway, via), mac_format(d.mac, mac), d.mtu);
 }
 
 static void format_config(const uint8_t *row, struct buf *out)

@@ -160,6 +160,7 @@ static void add_device(struct build *b, const struct view_endpoint *ve)
 	value.netns_dev = ep->netns_dev;
 	value.netns_ino = ep->netns_ino;
 	value.addr = ep->addr;
+	value.gateway = ve->net->net->gateway;
 	value.prefix_len = ve->net->net->subnet.len;
 	memcpy(value.mac, ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);

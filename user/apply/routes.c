@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A container's ways out, of which each endpoint has two:
+ *
+ *   table main         default via GATEWAY         unless there is a default route already,
+ *                                                  whosesoever: the first network wins
+ *   table T            SUBNET dev IFNAME; default via GATEWAY dev IFNAME
+ *   rule 28534         from ADDRESS lookup T
+ *
+ * with T = ROUTE_TABLE_FIRST + the ifindex of the interface in the container. By its rule a
+ * container that is on several networks answers by the one on which it was called. The
+ * subnet is in T as well, or neighbours would be looked for behind the gateway.
+ *
+ * Everything has protocol ROUTE_PROTOCOL_OURS; what has another is never touched. Routes go
+ * with their device, rules do not: so rules are removed before the device is, and one whose
+ * device is gone all the same is removed by the next endpoint that is mended there.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "drivers.h"
+#include "sys/nl.h"
+#include "sys/route.h"
+
+#define ROUTE_TABLE_FIRST 0x6f760000u /* "ov" in ASCII; ifindexes are added, not or-ed */
+#define RULE_PRIORITY 0x6f76          /* 28534: before the rules of `main` and `default` */
+
+/* What the namespace has. */
+struct seen {
+	struct route_info *route;
+	struct rule_info *rule;
+	size_t route_count, rule_count;
+};
+
+static void seen_fini(struct seen *s)
+{
+	free(s->route);
+	free(s->rule);
+}
+
+static int look(struct nl *nl, struct seen *s)
+{
+	int r = route_list(nl, &s->route, &s->route_count);
+
+	return r ? r : rule_list(nl, &s->rule, &s->rule_count);
+}
+
+/* ---- what should be there ---- */
+
+static uint32_t table_of(uint32_t ifindex)
+{
+	return ROUTE_TABLE_FIRST + ifindex;
+}
+
+static struct rule_info rule_of(uint32_t ifindex, const struct ov_addr *addr)
+{
+	return (struct rule_info){ .priority = RULE_PRIORITY, .table = table_of(ifindex),
+				   .from = *addr, .protocol = ROUTE_PROTOCOL_OURS };
+}
+
+static struct route_info default_of(uint32_t table, uint32_t ifindex, const struct ov_addr *gateway)
+{
+	return (struct route_info){ .table = table, .ifindex = ifindex, .to = addr_from_v4(0),
+				    .gateway = *gateway, .prefix_len = ADDR_V4_BITS,
+				    .protocol = ROUTE_PROTOCOL_OURS };
+}
+
+static struct route_info subnet_of(uint32_t ifindex, const struct ov_addr *addr, uint8_t prefix_len)
+{
+	struct route_info r = { .table = table_of(ifindex), .ifindex = ifindex,
+				.prefix_len = prefix_len, .protocol = ROUTE_PROTOCOL_OURS };
+
+	for (int bit = 0; bit < prefix_len; bit++)
+		r.to.b[bit / 8] |= addr->b[bit / 8] & 0x80 >> bit % 8;
+	return r;
+}
+
+static bool same_rule(const struct rule_info *a, const struct rule_info *b)
+{
+	return a->priority == b->priority && a->table == b->table && !addr_cmp(&a->from, &b->from) &&
+	       a->protocol == b->protocol;
+}
+
+static bool same_route(const struct route_info *a, const struct route_info *b)
+{
+	return a->table == b->table && a->ifindex == b->ifindex && !addr_cmp(&a->to, &b->to) &&
+	       a->prefix_len == b->prefix_len && !addr_cmp(&a->gateway, &b->gateway) &&
+	       !addr_cmp(&a->source, &b->source) && a->protocol == b->protocol;
+}
+
+static bool has_rule(const struct seen *s, const struct rule_info *want)
+{
+	for (size_t i = 0; i < s->rule_count; i++)
+		if (same_rule(&s->rule[i], want))
+			return true;
+	return false;
+}
+
+static bool has_route(const struct seen *s, const struct route_info *want)
+{
+	for (size_t i = 0; i < s->route_count; i++)
+		if (same_route(&s->route[i], want))
+			return true;
+	return false;
+}
+
+/* ---- what is there ---- */
+
+static bool is_default(const struct route_info *r, uint32_t table)
+{
+	return r->table == table && r->prefix_len == ADDR_V4_BITS;
+}
+
+static bool has_default(const struct seen *s)
+{
+	for (size_t i = 0; i < s->route_count; i++)
+		if (is_default(&s->route[i], RT_TABLE_MAIN))
+			return true;
+	return false;
+}
+
+/* Ours, of that interface, in its own table or as the default of all. */
+static bool is_ours(const struct route_info *r, uint32_t ifindex)
+{
+	return r->protocol == ROUTE_PROTOCOL_OURS && r->ifindex == ifindex;
+}
+
+/* The default route of the interface's own table; NULL when it has none. */
+static const struct route_info *own_default(const struct seen *s, uint32_t ifindex)
+{
+	for (size_t i = 0; i < s->route_count; i++)
+		if (is_ours(&s->route[i], ifindex) && is_default(&s->route[i], table_of(ifindex)))
+			return &s->route[i];
+	return NULL;
+}
+
+/* True when everything is there for that gateway, and nothing for another one. */
+static bool is_right(const struct seen *s, uint32_t ifindex, const struct plan_device *d,
+		     const struct ov_addr *gateway)
+{
+	struct rule_info rule = rule_of(ifindex, &d->addr);
+	struct route_info subnet = subnet_of(ifindex, &d->addr, d->prefix_len);
+
+	if (!has_rule(s, &rule) || !has_route(s, &subnet) || !has_default(s))
+		return false;
+	for (size_t i = 0; i < s->route_count; i++)
+		if (is_ours(&s->route[i], ifindex) && s->route[i].prefix_len == ADDR_V4_BITS &&
+		    addr_cmp(&s->route[i].gateway, gateway))
+			return false;
+	for (size_t i = 0; i < s->rule_count; i++)
+		if (s->rule[i].protocol == ROUTE_PROTOCOL_OURS && s->rule[i].table == rule.table &&
+		    !same_rule(&s->rule[i], &rule))
+			return false;
+	return true;
+}
+
+void routes_read(struct nl *nl, uint32_t ifindex, struct plan_device *row)
+{
+	_cleanup_(seen_fini) struct seen s = { 0 };
+	const struct route_info *own;
+
+	if (look(nl, &s))
+		return;
+	own = own_default(&s, ifindex);
+	if (own && is_right(&s, ifindex, row, &own->gateway))
+		row->gateway = own->gateway;
+}
+
+/* ---- mending ---- */
+
+/*
+ * Where no default route is, the interface that came first gives one. It is told from the
+ * tables of the interfaces, so that it does not matter who removed the one there was.
+ */
+static int settle_default(struct nl *nl)
+{
+	_cleanup_(freep) struct route_info *route = NULL;
+	const struct route_info *first = NULL;
+	struct route_info main_default;
+	size_t count = 0;
+	int r = route_list(nl, &route, &count);
+
+	for (size_t i = 0; !r && i < count; i++) {
+		if (is_default(&route[i], RT_TABLE_MAIN))
+			return 0;
+		if (route[i].protocol == ROUTE_PROTOCOL_OURS && route[i].ifindex &&
+		    is_default(&route[i], table_of(route[i].ifindex)) &&
+		    (!first || route[i].ifindex < first->ifindex))
+			first = &route[i];
+	}
+	if (r || !first)
+		return r;
+	main_default = default_of(RT_TABLE_MAIN, first->ifindex, &first->gateway);
+	r = route_add(nl, &main_default);
+	return r == -EEXIST ? 0 : r;
+}
+
+/* Ours is in the way of nothing else: the table is the interface's own. */
+static int remove_routes(struct nl *nl, const struct seen *s, uint32_t ifindex,
+			 const struct route_info *keep, size_t keep_count)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->route_count && !r; i++) {
+		bool kept = !is_ours(&s->route[i], ifindex);
+
+		for (size_t k = 0; k < keep_count; k++)
+			kept |= same_route(&s->route[i], &keep[k]);
+		if (!kept)
+			r = route_delete(nl, &s->route[i]);
+	}
+	return r;
+}
+
+/* The interface's, and those of interfaces that are no more. */
+static int remove_rules(struct nl *nl, const struct seen *s, uint32_t ifindex,
+			const struct rule_info *keep)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->rule_count && !r; i++) {
+		const struct rule_info *rule = &s->rule[i];
+		struct link_info l;
+
+		if (rule->protocol != ROUTE_PROTOCOL_OURS || rule->table <= ROUTE_TABLE_FIRST ||
+		    (keep && same_rule(rule, keep)))
+			continue;
+		if (rule->table == table_of(ifindex) ||
+		    link_get_index(nl, rule->table - ROUTE_TABLE_FIRST, LINK_NSID_NONE, &l) == -ENODEV)
+			r = rule_delete(nl, rule);
+	}
+	return r;
+}
+
+int routes_remove(struct nl *nl, uint32_t ifindex)
+{
+	_cleanup_(seen_fini) struct seen s = { 0 };
+	int r = look(nl, &s);
+
+	if (!r)
+		r = remove_rules(nl, &s, ifindex, NULL);
+	if (!r)
+		r = remove_routes(nl, &s, ifindex, NULL, 0);
+	return r ? r : settle_default(nl);
+}
+
+static int add_missing(struct nl *nl, const struct seen *s, const struct route_info *want,
+		       size_t count, const struct rule_info *rule)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && !r; i++)
+		if (!has_route(s, &want[i]))
+			r = route_add(nl, &want[i]);
+	if (!r && !has_rule(s, rule)) /* the last: a rule into an empty table would do nothing */
+		r = rule_add(nl, rule);
+	return r;
+}
+
+int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want)
+{
+	_cleanup_(seen_fini) struct seen s = { 0 };
+	struct rule_info rule = rule_of(ifindex, &want->addr);
+	struct route_info route[] = {
+		subnet_of(ifindex, &want->addr, want->prefix_len), /* the gateway is found by it */
+		default_of(table_of(ifindex), ifindex, &want->gateway),
+		default_of(RT_TABLE_MAIN, ifindex, &want->gateway), /* kept, but never added here */
+	};
+	int r;
+
+	if (addr_is_zero(&want->gateway))
+		return routes_remove(nl, ifindex);
+	r = look(nl, &s);
+	if (!r)
+		r = remove_rules(nl, &s, ifindex, &rule);
+	if (!r)
+		r = remove_routes(nl, &s, ifindex, route, ARRAY_SIZE(route));
+	if (!r)
+		r = add_missing(nl, &s, route, 2, &rule);
+	return r ? r : settle_default(nl);
+}
