@@ -110,7 +110,15 @@ refuses "an unknown health check" '"ping"' create --name s --health ping
 refuses "a health check's path with a space" 'path' create --name s --health 'http:80/a b'
 refuses "a health interval of 0" '"0"' create --name s --health tcp:80 --health-interval 0
 refuses "a health interval without a check" '"5"' create --name s --health-interval 5
-refuses "publishing, which this version has not" 'routing mesh' create --name s --publish 80
+refuses "a published port 0" '"0"' create --name s --publish 0:80
+refuses "a published port without a target" 'no target' create --name s --publish published=80
+refuses "a published port on IPv6" 'IPv6' create --name s --publish '[::1]:80:80'
+refuses "a filter with host bits" '10.0.0.0/8' create --name s --publish published=80,target=80,allow=10.0.0.1/8
+refuses "one port published twice" 'published twice' create --name s --publish 80:80 --publish 80:81
+refuses "a published port of the nodes' own" 'gossip' create --name s --publish 7946:80
+refuses "a published port of a dnsrr service" 'vip' create --name s --endpoint-mode dnsrr --publish 80:80
+refuses "a translated published SCTP port" '90:90/sctp' create --name s --publish 80:90/sctp
+refuses "direct answers where nothing is published" 'publishes no port' create --name s --opt dsr
 refuses "an option of services that is none" 'colour' create --name s --opt colour=red
 refuses "inspecting a service that is not there" '"nope"' ctl 1 service inspect nope
 refuses "changing a service that is not there" '"nope"' ctl 1 service update nope --lb rr

@@ -133,14 +133,34 @@ Test(ctl, service_create_gathers_its_options_and_prints_the_id_alone)
 		     "\"HealthInterval\":\"3\"}\n");
 }
 
-Test(ctl, what_services_cannot_do_is_sent_for_the_daemon_to_refuse)
+Test(ctl, published_ports_are_sent_as_typed_for_the_daemon_to_judge)
 {
-	answer(400, "{\"Error\":\"no routing mesh\"}");
+	answer(400, "{\"Error\":\"no such port\"}");
 	cr_assert_eq(CTL("service", "create", "--name", "web", "--network", "app", "--opt", "dsr",
-			 "--publish", "published=80,target=80"), 1);
+			 "--publish", "published=80,target=80", "--publish", "0:x"), 1);
 	assert_asked("POST /v1/services {\"Name\":\"web\",\"Network\":\"app\",\"Options\":{\"dsr\":\"\"},"
-		     "\"Publish\":[\"published=80,target=80\"]}\n");
-	cr_assert_str_eq(complaint, "overlayctl: no routing mesh\n");
+		     "\"Publish\":[\"published=80,target=80\",\"0:x\"]}\n");
+	cr_assert_str_eq(complaint, "overlayctl: no such port\n");
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("service", "update", "web", "--publish-rm", "80/tcp", "--publish-add", "81:80",
+			 "--publish-rm", "82"), 0);
+	assert_asked("PATCH /v1/services/web {\"PublishRm\":[\"80/tcp\",\"82\"],"
+		     "\"PublishAdd\":[\"81:80\"]}\n");
+	cr_assert_eq(CTL("service", "update", "web", "--publish", "81:80"), 2);
+	assert_says(complaint, "--publish");
+	cr_assert_eq(CTL("service", "create", "--name", "web", "--network", "app", "--publish-rm", "80"), 2);
+}
+
+Test(ctl, a_long_list_of_ports_is_printed_whole)
+{
+	char ports[1000], row[1200];
+
+	memset(ports, 'p', sizeof(ports));
+	ports[sizeof(ports) - 1] = '\0';
+	snprintf(row, sizeof(row), "[{\"ID\":\"0\",\"Name\":\"web\",\"Ports\":\"%s\"}]", ports);
+	answer(200, row);
+	cr_assert_eq(CTL("service", "ls"), 0);
+	assert_says(out, ports);
 }
 
 Test(ctl, service_create_needs_a_name_and_a_network)

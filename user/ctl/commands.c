@@ -40,8 +40,8 @@ static const struct ctl_option endpoint_ls_options[] = {
 	  "a client stays with its backend; none ends it", OPTION_TEXT },                        \
 	{ "prefer", "local", "Prefer", "backends of the client's node first; none ends it",      \
 	  OPTION_TEXT },                                                                         \
-	{ "opt", "KEY[=VALUE]", "Options", "none in this version", OPTION_MAP },                 \
-	{ "publish", "SPEC", "Publish", "not in this version", OPTION_LIST },                    \
+	{ "opt", "KEY[=VALUE]", "Options", "dsr: answers of published ports leave directly",     \
+	  OPTION_MAP },                                                                          \
 	{ "health", "CHECK", "Health", "tcp:PORT, http:PORT/PATH or none", OPTION_TEXT },        \
 	{ "health-interval", "SECONDS", "HealthInterval", "between two checks (default: 5)",     \
 	  OPTION_TEXT }
@@ -53,12 +53,18 @@ static const struct ctl_option service_create_options[] = {
 	{ "vip", "IP", "VIP", "this address and no other", OPTION_TEXT },
 	{ "port", "PORT[:TARGET][/PROTO]", "Ports", "repeatable (default: every port)",
 	  OPTION_LIST },
+	{ "publish", "SPEC", "Publish",
+	  "PORT:TARGET[/PROTO] or KEY=VALUE,..., on every node; repeatable",
+	  OPTION_LIST },
 	SERVICE_OPTIONS,
 };
 
 static const struct ctl_option service_update_options[] = {
 	{ "port", "[+|-]PORT...", "Ports",
 	  "add (+), take away (-), or without signs the whole list; any: all; repeatable",
+	  OPTION_LIST },
+	{ "publish-add", "SPEC", "PublishAdd", "one more, as --publish of service create; repeatable", OPTION_LIST },
+	{ "publish-rm", "PORT[/PROTO]", "PublishRm", "no more: its published port or its target; repeatable",
 	  OPTION_LIST },
 	SERVICE_OPTIONS,
 };

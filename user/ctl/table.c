@@ -18,19 +18,18 @@ static const char *status_colour(const char *status)
 static int fill_cell(struct libscols_line *line, size_t at, const json_t *row, const struct column *col)
 {
 	const char *text = ctl_text(row, col->field);
-	char short_text[320];
+	char made[320] = "";
 
 	if (col->kind == COLUMN_NUMBER)
-		snprintf(short_text, sizeof(short_text), "%" JSON_INTEGER_FORMAT,
-			 ctl_number(row, col->field));
+		snprintf(made, sizeof(made), "%" JSON_INTEGER_FORMAT, ctl_number(row, col->field));
 	else if (col->kind == COLUMN_ID)
-		snprintf(short_text, sizeof(short_text), "%.*s", ID_SHOWN, text);
-	else /* Docker marks the node that answers with a star */
-		snprintf(short_text, sizeof(short_text), "%s%s", text,
-			 col->kind == COLUMN_NODE && json_is_true(json_object_get(row, "Self")) ? " *" : "");
+		snprintf(made, sizeof(made), "%.*s", ID_SHOWN, text);
+	else if (col->kind == COLUMN_NODE) /* Docker marks the node that answers with a star */
+		snprintf(made, sizeof(made), "%s%s", text,
+			 json_is_true(json_object_get(row, "Self")) ? " *" : "");
 	if (col->kind == COLUMN_STATUS)
 		scols_cell_set_color(scols_line_get_cell(line, at), status_colour(text));
-	return scols_line_set_data(line, at, short_text);
+	return scols_line_set_data(line, at, *made ? made : text); /* a list of ports may be long */
 }
 
 static int fill_table(struct libscols_table *t, const json_t *rows, const struct column *columns,

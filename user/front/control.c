@@ -79,6 +79,8 @@ static void call_free(struct call *call)
 	text_list_fini(&call->options);
 	text_list_fini(&call->ports);
 	text_list_fini(&call->publish);
+	text_list_fini(&call->publish_add);
+	text_list_fini(&call->publish_rm);
 	json_decref(call->body);
 	free(call);
 }

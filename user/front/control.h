@@ -16,7 +16,8 @@
  *   GET    /v1/services           GET /v1/services/REF        DELETE /v1/services/REF
  *   POST   /v1/services           {Name, Network, EndpointMode, Algorithm, Affinity, Prefer, VIP,
  *                                  Health, HealthInterval, Ports: [..], Options, Publish: [..]}
- *   PATCH  /v1/services/REF       the same less Network, EndpointMode and VIP
+ *   PATCH  /v1/services/REF       the same less Name, Network, EndpointMode, VIP and Publish, and
+ *                                  {PublishAdd: [..], PublishRm: [..]}
  *   PATCH  /v1/endpoints/REF      {Service: NAME or "", Weight} or {Drain: bool}
  *   GET    /v1/lb[?service=REF]
  *   GET    /v1/drops

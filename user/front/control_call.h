@@ -32,7 +32,7 @@ struct call {
 	const struct control_request *req; /* valid inside control_handle only */
 	char ref[CONTROL_REF_MAX + 1];     /* what the path names, decoded; "" without */
 	json_t *body;
-	struct text_list aliases, labels, options, ports, publish;
+	struct text_list aliases, labels, options, ports, publish, publish_add, publish_rm;
 	struct id id;                      /* what was made or removed */
 };
 

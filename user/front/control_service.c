@@ -9,7 +9,7 @@
 
 struct service_body {
 	const char *name, *network, *mode, *algorithm, *affinity, *prefer, *vip, *health, *interval;
-	struct text_list ports, options, publish;
+	struct text_list ports, options, publish, publish_add, publish_rm;
 };
 
 static const struct field service_fields[] = {
@@ -25,6 +25,8 @@ static const struct field service_fields[] = {
 	{ "Ports", FIELD_LIST, offsetof(struct service_body, ports) },
 	{ "Options", FIELD_OPTS, offsetof(struct service_body, options) },
 	{ "Publish", FIELD_LIST, offsetof(struct service_body, publish) },
+	{ "PublishAdd", FIELD_LIST, offsetof(struct service_body, publish_add) },
+	{ "PublishRm", FIELD_LIST, offsetof(struct service_body, publish_rm) },
 };
 
 static int no_such_service(const char *ref, bool ambiguous, struct err *e)
@@ -65,15 +67,26 @@ void control_get_service(struct call *call)
 		call_done(call, 200, show_service(&s, vs));
 }
 
+/* The call releases them. */
+static void keep_lists(struct call *call, const struct service_body *b, struct service_ask *ask)
+{
+#define KEEP(list, asked)                                                       \
+	call->list = b->list, ask->asked##_count = call->list.count,            \
+	ask->asked = (const char *const *)call->list.item
+	KEEP(ports, port);
+	KEEP(options, opt);
+	KEEP(publish, publish);
+	KEEP(publish_add, publish_add);
+	KEEP(publish_rm, publish_rm);
+#undef KEEP
+}
+
 static int decode(struct call *call, struct service_body *b, struct service_ask *ask, struct err *e)
 {
 	int r = json_parse_body(call->req->body, call->req->body_len, &call->body, e);
 
 	if (!r)
 		r = json_decode(call->body, service_fields, ARRAY_SIZE(service_fields), b, e);
-	call->ports = b->ports; /* the call releases them */
-	call->options = b->options;
-	call->publish = b->publish;
 	*ask = (struct service_ask){
 		.name = b->name,
 		.network = b->network,
@@ -84,13 +97,8 @@ static int decode(struct call *call, struct service_body *b, struct service_ask 
 		.vip = b->vip,
 		.health = b->health,
 		.health_interval = b->interval,
-		.port_count = call->ports.count,
-		.port = (const char *const *)call->ports.item,
-		.opt_count = call->options.count,
-		.opt = (const char *const *)call->options.item,
-		.publish_count = call->publish.count,
-		.publish = (const char *const *)call->publish.item,
 	};
+	keep_lists(call, b, ask);
 	return r;
 }
 

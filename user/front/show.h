@@ -33,6 +33,14 @@ json_t *show_service(const struct scene *s, const struct view_service *vs); /* `
 /* `only`: rows of one service; NULL: all. */
 json_t *show_lb(const struct scene *s, const struct lb_row *rows, size_t count,
 		const struct view_service *only);
+/* Published ports in the shape of Docker's Endpoint.Ports, with what is ours beside. */
+json_t *show_published(const struct view_service *vs, const struct service_detail *d);
+/* Published ports as Docker writes them, then declared ones: "*:80->8080/tcp, 53/udp". */
+#define SHOW_PORTS_MAX (SERVICE_PUBLISH_MAX * (PUBLISH_TEXT_MAX + 10) + SERVICE_PORT_MAX * 20)
+const char *show_ports_text(const struct service *s, const struct service_detail *d,
+			    char out[SHOW_PORTS_MAX]);
+/* A warning for each published port that another service has. */
+void show_lost_ports(const struct view *v, json_t **all);
 json_t *show_status(const struct scene *s, const struct control_facts *f);
 /* Appends a sentence for each published port that is not open here. */
 void show_taken_ports(const struct scene *s, const struct control_facts *f, json_t **all);

@@ -9,9 +9,6 @@
 #include "json.h"
 #include "show.h"
 
-/* Room for all ports of a service as text: "65535:65535/sctp, " each. */
-#define PORTS_TEXT_MAX (SERVICE_PORT_MAX * 20)
-
 int show_away(const struct scene *s, struct id **ret_ids, struct id_set *ret_away)
 {
 	const struct view *v = s->view;
@@ -60,24 +57,6 @@ static const char *health_text(const struct service *s, const struct service_det
 		return "none";
 	snprintf(out, HEALTH_PATH_MAX_LEN + 16, "%s:%u%s", s->health == HEALTH_TCP ? "tcp" : "http",
 		 s->health_port, d->health_path);
-	return out;
-}
-
-/* As --port takes them: "80:8080/tcp, 53/udp". */
-static const char *ports_text(const struct service_detail *d, char out[PORTS_TEXT_MAX])
-{
-	size_t len = 0;
-
-	*out = '\0';
-	for (int i = 0; i < d->port_count; i++) {
-		const struct service_port *p = &d->port[i];
-		char target[8] = "";
-
-		if (p->target != p->port)
-			snprintf(target, sizeof(target), ":%u", p->target);
-		len += (size_t)snprintf(out + len, PORTS_TEXT_MAX - len, "%s%u%s/%s", i ? ", " : "",
-					p->port, target, protocol_to_str(p->protocol));
-	}
 	return out;
 }
 
@@ -190,7 +169,7 @@ json_t *show_service(const struct scene *s, const struct view_service *vs)
 		return NULL;
 	service_detail_decode(vs->item, &d);
 	return json_pack("{s:o, s:{s:o}, s:o, s:o, s:{s:o, s:{s:{s:o}}, s:{s:s, s:o}}, "
-			 "s:{s:{s:s}, s:o}, s:o, s:s, s:o, s:b, s:s, s:i, s:b, s:o}",
+			 "s:{s:{s:s}, s:o, s:o}, s:o, s:s, s:o, s:b, s:b, s:s, s:i, s:b, s:o}",
 			 "ID", json_id(&svc->id), "Version", "Index", version(&vs->item->stamp),
 			 "CreatedAt", json_time(svc->created_ms),
 			 "UpdatedAt", json_time(vs->item->stamp.hi),
@@ -198,11 +177,11 @@ json_t *show_service(const struct scene *s, const struct view_service *vs)
 			 "Mode", "Replicated", "Replicas",
 			 json_count(t[vs - s->view->service].all),
 			 "EndpointSpec", "Mode", mode, "Ports", ports(&d),
-			 "Endpoint", "Spec", "Mode", mode, "VirtualIPs", virtual_ips(vs),
+			 "Endpoint", "Spec", "Mode", mode, "Ports", show_published(vs, &d), "VirtualIPs", virtual_ips(vs),
 			 "Network", json_text(vs->net->display),
 			 "Algorithm", lb_to_str(svc->algorithm),
 			 "Affinity", json_count(svc->affinity_s), "PreferLocal", svc->prefer_local,
-			 "Health", health_text(svc, &d, health),
+			 "DSR", svc->dsr, "Health", health_text(svc, &d, health),
 			 "HealthInterval", (int)svc->health_interval_s, "VIPLost", vs->vip_lost,
 			 "Backends", backends(s, vs, &away));
 }
@@ -212,7 +191,7 @@ json_t *show_service(const struct scene *s, const struct view_service *vs)
 static json_t *service_row(const struct view_service *vs, const struct tally *t)
 {
 	const struct service *svc = vs->svc;
-	char replicas[48], text[PORTS_TEXT_MAX];
+	char replicas[48], text[SHOW_PORTS_MAX];
 	struct service_detail d;
 
 	service_detail_decode(vs->item, &d);
@@ -221,7 +200,7 @@ static json_t *service_row(const struct view_service *vs, const struct tally *t)
 			 "ID", json_id(&svc->id), "Name", json_text(vs->display),
 			 "Network", json_text(vs->net->display), "NetworkID", json_id(&svc->network),
 			 "Mode", service_mode_to_str(svc->mode), "Replicas", replicas,
-			 "VIP", json_addr(&svc->vip), "Ports", ports_text(&d, text),
+			 "VIP", json_addr(&svc->vip), "Ports", show_ports_text(svc, &d, text),
 			 "Algorithm", lb_to_str(svc->algorithm), "VIPLost", vs->vip_lost,
 			 "Created", json_time(svc->created_ms));
 }

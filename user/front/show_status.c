@@ -145,6 +145,7 @@ static json_t *warnings(const struct scene *s, const struct control_facts *f)
 	warn_of_claims(s, &all);
 	warn_of_vips(s, &all);
 	show_taken_ports(s, f, &all);
+	show_lost_ports(s->view, &all);
 	return all;
 }
 
