@@ -30,13 +30,13 @@
 
 #define OV_MAPS(X)                                                                      \
 	X(config, ARRAY, __u32, struct ov_config, 1, CONTROL)                           \
-	X(networks, HASH, struct ov_network_key, struct ov_network, 65536, CONTROL)     \
+	X(networks, HASH, struct ov_network_key, struct ov_network, 16384, CONTROL)     \
 	X(peers, HASH, struct ov_peer_key, struct ov_peer, 16384, CONTROL)              \
 	X(endpoints, HASH, struct ov_endpoint_key, struct ov_endpoint, 262144, CONTROL) \
-	X(devices, HASH, struct ov_device_key, struct ov_device, 65536, CONTROL)        \
+	X(devices, HASH, struct ov_device_key, struct ov_device, 16384, CONTROL)        \
 	X(services, HASH, struct ov_service_key, struct ov_service, 65536, CONTROL)     \
 	X(backends, HASH, struct ov_backend_key, struct ov_backend, 131072, CONTROL)    \
-	X(choices, HASH, struct ov_choices_key, struct ov_choices, 131072, CONTROL)     \
+	X(choices, HASH, struct ov_choices_key, struct ov_choices, 65536, CONTROL)      \
 	X(counters, PERCPU_ARRAY, __u32, struct ov_counter, OV_VERDICT_COUNT, DATAPATH) \
 	X(flows, TABLE, struct ov_flow_key, struct ov_flow, OV_FLOWS, DATAPATH)         \
 	X(brief, LRU_HASH, struct ov_flow_key, struct ov_flow, OV_BRIEF, DATAPATH)      \

@@ -62,10 +62,10 @@ static __always_inline int call_begin(struct call *call, const struct ov_service
 				      struct target *t)
 {
 	struct wish *w = call->wish;
-	int verdict = service_choose(w, svc);
 
-	if (verdict < 0)
-		return verdict;
+	w->service = *svc;
+	if (service_choose(w))
+		return -OV_DROP_NO_BACKEND;
 	t->ep = backend_lookup(call->wish->vni, &w->choice.backend);
 	if (!backend_is_alive(t->ep, w->choice.incarnation, &w->key.vip))
 		return -OV_DROP_NO_BACKEND; /* removed this very moment */

@@ -117,46 +117,75 @@ static __always_inline __u32 masq_hash(const struct masq_scratch *s)
 	return c;
 }
 
+enum { MASQ_TAKEN, MASQ_FREE, MASQ_MINE };
+
+/* Whose s->key is. Apart, so that the verifier goes through it once a try and no more. */
+static __noinline int masq_whose(struct masq_scratch *s)
+{
+	struct masq_found f;
+
+	if (!s)
+		return MASQ_TAKEN;
+	f = masq_find(&s->key);
+	if (!f.m || masq_is_over(f.m, s->key.protocol, flow_now()))
+		return MASQ_FREE;
+	return masq_is_mine(f.m, &s->fresh) ? MASQ_MINE : MASQ_TAKEN;
+}
+
+/* A packet of an entry that is there. 0, or -1: it is over, and the packet opens another. */
+static __noinline int masq_go_on(struct masq_scratch *s, __u32 event)
+{
+	struct masq_found f;
+
+	if (!s)
+		return -1;
+	f = masq_find(&s->key);
+	if (!f.m || ((event & L4_OPENS) && (f.m->flags & OV_FLOW_CLOSED)))
+		return -1;
+	addr_copy(&s->fresh.outside, &f.m->outside);
+	masq_advance(&s->key, &f, event, 1, flow_now());
+	return 0;
+}
+
+static __noinline int masq_begin(struct masq_scratch *s)
+{
+	if (!s)
+		return -OV_DROP_MASQ_FULL;
+	s->fresh.seen = flow_now();
+	s->fresh.flags = 0;
+	bpf_map_delete_elem(&masq, &s->key); /* of one that is over */
+	return bpf_map_update_elem(&masq_brief, &s->key, &s->fresh, BPF_ANY) ? -OV_DROP_MASQ_FULL : 0;
+}
+
 /*
- * The port by which the packet leaves: its entry is at *ret_port's key, marked as this
- * packet leaves it. 0 or -OV_DROP_MASQ_FULL. s->key has remote, remote_port, protocol.
+ * The port by which the packet leaves, in s->key.port, and the address, in
+ * s->fresh.outside. The caller has filled in the rest. 0 or -OV_DROP_MASQ_FULL.
  */
 static __noinline int masq_port(struct masq_scratch *s, const struct ov_config *cfg, __u32 event)
 {
-	__u32 now = flow_now(), room, hash;
-	__u16 free = 0;
+	__u32 room, hash;
+	__be16 free = 0;
 
 	if (!s || !cfg)
 		return -OV_DROP_MASQ_FULL;
 	room = (__u32)(__u16)(cfg->masq_last - cfg->masq_first) + 1;
 	hash = masq_hash(s);
 	for (__u32 i = 0; i < OV_MASQ_TRIES; i++) {
-		__u16 port = cfg->masq_first + (hash + i) % room;
-		struct masq_found f;
+		int whose;
 
-		s->key.port = bpf_htons(port);
-		f = masq_find(&s->key);
-		if (!f.m || masq_is_over(f.m, s->key.protocol, now)) {
-			free = free ? free : port;
-			continue;
-		}
-		if (!masq_is_mine(f.m, &s->fresh))
-			continue;
-		if ((event & L4_OPENS) && (f.m->flags & OV_FLOW_CLOSED)) {
-			free = port; /* a new connection from the same port */
+		s->key.port = bpf_htons(cfg->masq_first + (hash + i) % room);
+		whose = masq_whose(s);
+		if (whose == MASQ_MINE && masq_go_on(s, event) == 0)
+			return 0;
+		if (whose != MASQ_TAKEN && !free)
+			free = s->key.port;
+		if (whose == MASQ_MINE)
 			break;
-		}
-		s->fresh.outside = f.m->outside;
-		masq_advance(&s->key, &f, event, 1, now);
-		return 0;
 	}
 	if (!free)
 		return -OV_DROP_MASQ_FULL;
-	s->key.port = bpf_htons(free);
-	s->fresh.seen = now;
-	s->fresh.flags = 0;
-	bpf_map_delete_elem(&masq, &s->key); /* of one that is over */
-	return bpf_map_update_elem(&masq_brief, &s->key, &s->fresh, BPF_ANY) ? -OV_DROP_MASQ_FULL : 0;
+	s->key.port = free;
+	return masq_begin(s);
 }
 
 /* The identifier of a ping stands where a port would; its sum covers no address. */

@@ -20,6 +20,7 @@ struct wish {
 	__u32 rows;                           /* VNI of the rows chosen from (OV_VNI_LOCAL) */
 	__u32 origin;                         /* OV_FLOW_ENTRY, or 0: it calls the VIP */
 	__be32 via;                           /* of OV_FLOW_ENTRY: the address called */
+	struct ov_service service;            /* what it is chosen by */
 	struct choice choice;                 /* the answer */
 	struct ov_affinity_key affinity_key;
 	struct ov_affinity affinity;
@@ -190,21 +191,24 @@ static __always_inline void affinity_store(struct wish *w)
 	bpf_map_update_elem(&affinity, &w->affinity_key, &w->affinity, BPF_ANY);
 }
 
-/* 0 and w->choice, the backend for a new flow; or -OV_DROP_NO_BACKEND. */
-static __noinline int service_choose(struct wish *w, const struct ov_service *svc)
+/*
+ * 0 and w->choice, the backend for a new flow; or -OV_DROP_NO_BACKEND. Not static: the
+ * verifier goes through it once by itself instead of once a way that leads here.
+ */
+__noinline int service_choose(struct wish *w)
 {
-	if (!w || !svc)
+	const struct ov_backend *b;
+
+	if (!w)
 		return -OV_DROP_NO_BACKEND;
-	if (svc->affinity_s && affinity_recall(w, svc->affinity_s))
+	if (w->service.affinity_s && affinity_recall(w, w->service.affinity_s))
 		return 0;
-
-	const struct ov_backend *b = backend_choose(w, svc);
-
+	b = backend_choose(w, &w->service);
 	if (!b)
 		return -OV_DROP_NO_BACKEND;
 	addr_copy(&w->choice.backend, &b->addr);
 	w->choice.incarnation = b->incarnation;
-	if (svc->affinity_s)
+	if (w->service.affinity_s)
 		affinity_store(w);
 	return 0;
 }

@@ -93,6 +93,87 @@ Test(kernel_maps, stops_at_a_row_that_is_gone_already)
 	kernel_close(k);
 }
 
+/* ---- a trie ---- */
+
+#define ALLOWED 5000u
+
+static struct ov_allowed_key allowed_key(uint32_t i)
+{
+	struct ov_allowed_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.prefix_len = OV_ALLOWED_PREFIX + 96 + 8 + i % 25; /* some within others */
+	key.port = (__be16)(i % 7);
+	key.client = addr_from_v4((0x0a000000 + i * 2654435761u) & ~0u << (24 - i % 25));
+	return key;
+}
+
+/* Longest match, as a program has it: of 10.0.0.0/8 and 10.1.0.0/16 the latter. */
+static uint32_t match(struct kernel *k, uint32_t client)
+{
+	struct ov_allowed_key key = { .prefix_len = OV_ALLOWED_PREFIX + 128,
+				      .client = addr_from_v4(client) };
+	uint32_t value = 0;
+
+	bpf_map_lookup_elem(bpf_map_fd(kernel_bpf(k), BPF_MAP_allowed), &key, &value);
+	return value;
+}
+
+Test(kernel_maps, keeps_prefixes_apart_that_lie_within_each_other)
+{
+	const struct ov_allowed_key wide = { .prefix_len = OV_ALLOWED_PREFIX + 104,
+					     .client = addr_from_v4(0x0a000000) };
+	const struct ov_allowed_key narrow = { .prefix_len = OV_ALLOWED_PREFIX + 112,
+					       .client = addr_from_v4(0x0a010000) };
+	struct driver d[PLAN_TABLE_COUNT], *allowed = &d[PLAN_ALLOWED];
+	struct kernel *k = open_kernel(d);
+	uint32_t one = 1, two = 2;
+
+	upsert(allowed, &wide, &one, NULL);
+	upsert(allowed, &narrow, &two, NULL);
+	cr_assert_eq(match(k, 0x0a010203), 2);
+	cr_assert_eq(match(k, 0x0a020304), 1);
+	cr_assert_eq(match(k, 0x0b000001), 0);
+	remove_it(allowed, &narrow, &two);
+	remove_it(allowed, &narrow, &two);
+	cr_assert_eq(match(k, 0x0a010203), 1);
+	cr_assert(holds(allowed, &wide, &one));
+	kernel_close(k);
+}
+
+Test(kernel_maps, writes_reads_and_removes_many_rows_of_a_trie)
+{
+	struct driver d[PLAN_TABLE_COUNT], *allowed = &d[PLAN_ALLOWED];
+	struct kernel *k = open_kernel(d);
+	_cleanup_(freep) struct ov_allowed_key *key = calloc(ALLOWED, sizeof(*key));
+	_cleanup_(freep) struct apply_row *row = calloc(ALLOWED, sizeof(*row));
+	uint32_t one = 1;
+	struct plan_table t;
+	size_t count, done = 0;
+
+	for (uint32_t i = 0; i < ALLOWED; i++) {
+		key[i] = allowed_key(i);
+		row[i] = (struct apply_row){ (uint8_t *)&key[i], (uint8_t *)&one, false };
+	}
+	while (done < ALLOWED) { /* as apply does: one by one where the kernel cannot do many */
+		size_t many = allowed->upsert_many(allowed->ctx, row + done, ALLOWED - done);
+
+		if (!many)
+			upsert(allowed, row[done].key, row[done].value, NULL);
+		done += many ? many : 1;
+	}
+	t = look(allowed);
+	count = t.count;
+	cr_assert_gt(count, ALLOWED / 2, "some are alike");
+	for (size_t i = 1; i < count; i++)
+		cr_assert_lt(memcmp(plan_row(&t, i - 1), plan_row(&t, i), sizeof(key[0])), 0);
+	for (size_t i = 0; i < count; i++)
+		remove_it(allowed, plan_row(&t, i), NULL);
+	free(t.rows);
+	cr_assert_eq(rows(allowed), 0);
+	kernel_close(k);
+}
+
 /* ---- memory ---- */
 
 #define MEMORY_MAX (100u << 20) /* of all maps, while there is no endpoint */
@@ -102,16 +183,16 @@ static uint64_t map_bytes(int fd)
 {
 	unsigned long long bytes = 0;
 	char path[64], line[128];
+	bool said = false;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "re");
 	cr_assert(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
+	while (!said && fgets(line, sizeof(line), f))
+		said = sscanf(line, "memlock: %llu", &bytes) == 1;
 	fclose(f);
-	cr_assert_gt(bytes, 0, "no \"memlock:\" in %s", path);
+	cr_assert(said, "no \"memlock:\" in %s", path);
 	return bytes;
 }
 

@@ -67,7 +67,5 @@ bool publish_wants_local(const struct build *b, const struct view_service *vs,
  */
 int publish_add(struct build *b, const struct view_service *vs, const struct service_detail *d,
 		const struct ov_service *all, const struct ov_service *local);
-/* Once all are there: rows that lead from a port to those of single addresses. 0 or -ENOMEM. */
-int publish_finish(struct build *b);
 /* This node's addresses and devices. There must be room. */
 void publish_add_host(struct build *b);

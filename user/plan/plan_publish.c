@@ -86,6 +86,19 @@ static void add_allowed(struct build *b, const struct publish *p)
 	}
 }
 
+/*
+ * What leads from a port to its rows of single addresses. Nobody has the port on every address:
+ * that would clash (publish_clashes). Several such rows are alike, and one stays.
+ */
+static void add_nowhere(struct build *b, struct ov_published_key key)
+{
+	static const struct ov_published value = { .flags = OV_PUBLISHED_BY_ADDRESS |
+							    OV_PUBLISHED_NOWHERE };
+
+	key.addr = (struct ov_addr){ 0 };
+	table_add(build_table(b, PLAN_PUBLISHED), &key, &value);
+}
+
 static void add_port(struct build *b, const struct view_service *vs, const struct publish *p,
 		     const struct ov_service *as)
 {
@@ -99,6 +112,8 @@ static void add_port(struct build *b, const struct view_service *vs, const struc
 		      (p->allow_count ? OV_PUBLISHED_ALLOW : 0) |
 		      (vs->svc->dsr ? OV_PUBLISHED_DSR : 0);
 	table_add(build_table(b, PLAN_PUBLISHED), &key, &value);
+	if (!addr_is_zero(&p->addr))
+		add_nowhere(b, key);
 	add_allowed(b, p);
 }
 
@@ -111,78 +126,10 @@ int publish_add(struct build *b, const struct view_service *vs, const struct ser
 
 		if (!is_won(vs, i) || is_taken(b, p) || (as == local && !as->backends))
 			continue;
-		if (table_grow(build_table(b, PLAN_PUBLISHED), 1) ||
+		if (table_grow(build_table(b, PLAN_PUBLISHED), 2) ||
 		    table_grow(build_table(b, PLAN_ALLOWED), p->allow_count))
 			return -ENOMEM;
 		add_port(b, vs, p, as);
-	}
-	return 0;
-}
-
-/* ---- from a port to its addresses ---- */
-
-#define VALUE_OF(row) ((row) + sizeof(struct ov_published_key))
-
-static bool has_address(const uint8_t *row)
-{
-	struct ov_published_key key;
-
-	memcpy(&key, row, sizeof(key));
-	return !addr_is_zero(&key.addr);
-}
-
-/* The row of that port for every address, among the first `count` ones; NULL: there is none. */
-static uint8_t *find_any(const struct plan_table *t, size_t count, const uint8_t *port)
-{
-	size_t at = offsetof(struct ov_published_key, port), low = 0, high = count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int diff = memcmp(plan_row(t, mid) + at, port, t->key_size - at);
-
-		if (!diff)
-			return (uint8_t *)plan_row(t, mid);
-		if (diff < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
-}
-
-static void mark_by_address(uint8_t *row)
-{
-	struct ov_published value;
-
-	memcpy(&value, VALUE_OF(row), sizeof(value));
-	value.flags |= OV_PUBLISHED_BY_ADDRESS;
-	memcpy(VALUE_OF(row), &value, sizeof(value));
-}
-
-int publish_finish(struct build *b)
-{
-	static const struct ov_published nowhere = { .flags = OV_PUBLISHED_BY_ADDRESS |
-							      OV_PUBLISHED_NOWHERE };
-	struct plan_table *t = build_table(b, PLAN_PUBLISHED);
-	size_t any = 0, count;
-
-	table_sort(t); /* rows for every address come first */
-	count = t->count;
-	if (table_grow(t, count))
-		return -ENOMEM;
-	while (any < count && !has_address(plan_row(t, any)))
-		any++;
-	for (size_t i = any; i < count; i++) {
-		struct ov_published_key key;
-		uint8_t *row;
-
-		memcpy(&key, plan_row(t, i), sizeof(key));
-		key.addr = (struct ov_addr){ 0 };
-		row = find_any(t, any, (uint8_t *)&key.port);
-		if (row)
-			mark_by_address(row);
-		else
-			table_add(t, &key, &nowhere); /* alike for all addresses: one stays */
 	}
 	return 0;
 }

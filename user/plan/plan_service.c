@@ -357,5 +357,5 @@ int services_add(struct build *b)
 	for (size_t i = 0; !err && i < b->balance_count; i++)
 		if (balances(b, b->balance[i].vs))
 			err = add_balance(b, &b->balance[i], &s);
-	return err ? err : publish_finish(b);
+	return err;
 }

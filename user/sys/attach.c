@@ -366,8 +366,10 @@ static int attach_xdp(const struct bpf_objects *o, int program_fd, uint32_t prog
 int bpf_attach(struct bpf_objects *o, enum bpf_program_id id, uint32_t ifindex, enum bpf_hook hook,
 	       struct err *e)
 {
-	int fd = o->program_fd[id];
+	int fd = o->program_fd[id], r = formats_take_flows(o, e);
 
+	if (r)
+		return r;
 	if (hook != BPF_HOOK_TC_INGRESS)
 		return attach_xdp(o, fd, o->program_id[id], ifindex, hook, e);
 	if (o->tcx)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What bpf.c, attach.c and formats.c share: the handle behind struct bpf_objects. */
+/* What bpf.c, attach.c, formats.c and formats_flows.c share: the handle behind struct bpf_objects. */
 #pragma once
 
 #include <limits.h>
@@ -9,8 +9,9 @@
 struct nl;
 
 struct bpf_objects {
-	char dir[PATH_MAX]; /* BPFFS/PIN_DIR/v2 */
+	char dir[PATH_MAX]; /* BPFFS/PIN_DIR/v3 */
 	bool tcx;
+	bool has_taken_flows; /* of an older format, or there are none */
 	int map_fd[BPF_MAP_COUNT];
 	int program_fd[BPF_PROG_COUNT];
 	uint32_t program_id[BPF_PROG_COUNT];
@@ -23,6 +24,11 @@ struct bpf_objects {
 void bpf_listen(void);
 /* Pinned links and marks of older formats become ours; what runs on them goes on. 0 or an errno. */
 int formats_take_links(struct bpf_objects *o);
+/*
+ * Flows of the older format go on in our maps. Right before the first program is replaced; does
+ * nothing afterwards. 0, or a sentence.
+ */
+int formats_take_flows(struct bpf_objects *o, struct err *e);
 /* True when the kernel knows tcx links. Tries with a device that cannot exist: nothing is left behind. */
 bool attach_has_tcx(int program_fd);
 /* Removes links pinned in DIR/link and what its clsact marks stand for. */
