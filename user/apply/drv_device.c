@@ -134,29 +134,40 @@ static void read_netns(struct nl *nl, const struct link_info *l, const char *res
 	*ret_fd = TAKE_FD(fd);
 }
 
-struct visit {
-	uint32_t ifindex; /* of the peer */
-	struct plan_device *row;
+/* The namespace whose routes were looked at last: endpoints of one come together. */
+struct visited {
+	uint64_t dev, ino;
+	struct routes routes;
 };
 
-static int visit_to_read(void *arg)
+static int visit_to_look(void *arg)
 {
 	_cleanup_(nl_closep) struct nl *nl = NULL;
-	struct visit *v = arg;
 	int r = nl_open(&nl);
 
-	if (!r)
-		routes_read(nl, v->ifindex, v->row);
-	return r;
+	return r ? r : routes_look(nl, arg);
+}
+
+static void read_routes(struct visited *v, int netns, uint32_t ifindex, struct plan_device *row)
+{
+	if (v->dev != row->netns_dev || v->ino != row->netns_ino) {
+		routes_fini(&v->routes);
+		v->ino = 0;
+		if (netns_run(netns, visit_to_look, &v->routes))
+			return;
+		v->dev = row->netns_dev;
+		v->ino = row->netns_ino;
+	}
+	routes_read(&v->routes, ifindex, row);
 }
 
 static int visit_to_leave(void *arg)
 {
 	_cleanup_(nl_closep) struct nl *nl = NULL;
-	struct visit *v = arg;
+	uint32_t *ifindex = arg;
 	int r = nl_open(&nl);
 
-	return r ? r : routes_remove(nl, v->ifindex);
+	return r ? r : routes_remove(nl, *ifindex);
 }
 
 static void read_address(struct nl *nl, uint32_t ifindex, int32_t nsid, struct plan_device *row)
@@ -199,11 +210,10 @@ static bool is_right_outside(const struct link_info *l)
 }
 
 /* False when the device is none of ours. */
-static bool read_device(struct nl *nl, const struct link_info *l, struct plan_device_key *ret_key,
-			struct plan_device *ret_row)
+static bool read_device(struct nl *nl, const struct link_info *l, struct visited *visited,
+			struct plan_device_key *ret_key, struct plan_device *ret_row)
 {
 	struct plan_device row = { .pad = DAMAGED };
-	struct visit visit = { l->peer_ifindex, &row };
 	_cleanup_(closep) int netns = -1;
 	const char *rest = "";
 
@@ -218,7 +228,7 @@ static bool read_device(struct nl *nl, const struct link_info *l, struct plan_de
 	read_netns(nl, l, rest, &row, &netns);
 	read_inside(nl, l, &row);
 	if (netns >= 0)
-		netns_run(netns, visit_to_read, &visit);
+		read_routes(visited, netns, l->peer_ifindex, &row);
 	if (!is_right_outside(l))
 		row.pad = DAMAGED;
 	*ret_row = row;
@@ -230,23 +240,24 @@ static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 	struct plan_table t = { .key_size = sizeof(struct plan_device_key),
 				.value_size = sizeof(struct plan_device) };
 	_cleanup_(freep) struct link_info *list = NULL;
+	struct visited visited = { 0 };
 	struct nl *nl = ctx;
 	size_t count = 0, cap = 0;
 	int r = link_list(nl, &list, &count);
 
 	if (r)
 		return err_set(e, r, "the devices could not be listed: %s", nl_why(nl));
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !r; i++) {
 		struct plan_device_key key;
 		struct plan_device row;
 
-		if (!read_device(nl, &list[i], &key, &row))
-			continue;
-		r = rows_push(&t, &cap, &key, &row);
-		if (r) {
-			free(t.rows);
-			return r;
-		}
+		if (read_device(nl, &list[i], &visited, &key, &row))
+			r = rows_push(&t, &cap, &key, &row);
+	}
+	routes_fini(&visited.routes);
+	if (r) {
+		free(t.rows);
+		return r;
 	}
 	rows_sort(&t);
 	*ret_actual = t;
@@ -509,7 +520,7 @@ static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exis
 
 void device_leave(struct nl *nl, const struct link_info *l)
 {
-	struct visit visit = { .ifindex = l->peer_ifindex };
+	uint32_t ifindex = l->peer_ifindex;
 	_cleanup_(closep) int netns = -1;
 	struct plan_device row;
 	struct id endpoint;
@@ -519,7 +530,7 @@ void device_leave(struct nl *nl, const struct link_info *l)
 		return;
 	read_netns(nl, l, rest, &row, &netns);
 	/* What stays by an error is a rule without a table: it catches nothing. */
-	if (netns >= 0 && netns_run(netns, visit_to_leave, &visit))
+	if (netns >= 0 && netns_run(netns, visit_to_leave, &ifindex))
 		log_debug("the rule of %s in %s could not be removed", l->name, row.netns);
 }
 
