@@ -100,8 +100,8 @@ check_not "and nowhere else" listens h1 90
 
 # ---- shown ----
 
-check "status has the ports of the masquerade" \
-	same "$(ctl 1 --json status | jq -c '.. | objects | .Masquerade? // empty' | head -1)" '{"First":61000,"Last":65535}'
+masquerade() { ctl "$1" --json status | jq -c '.. | objects | .Masquerade? // empty' | head -1; }
+check "status has the ports of the masquerade" same "$(masquerade 1)" '{"First":61000,"Last":65535}'
 ctl 2 cluster leave >/dev/null
 await 10 test ! -e "/proc/${TOPO_PID[2]}" || die "h2 did not leave"
 check "a leave takes the ways out of containers along" same "$(rules b2)" 0

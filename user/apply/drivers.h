@@ -38,7 +38,7 @@ struct routes {
 	struct rule_info *rule;
 	size_t route_count, rule_count;
 };
-/* For these three nl is a socket in the container's namespace, ifindex the endpoint's interface there. */
+/* For these three nl is a socket in the container's namespace, and ifindex is of there. */
 int routes_look(struct nl *nl, struct routes *ret_routes);
 int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want);
 /* Of that interface; the default route goes on to another one of ours. */
