@@ -244,6 +244,8 @@ static __always_inline int entry_route(struct call *call, const struct ov_publis
 		result = call_continue(call, &at, t);
 	if (result == CALL_REFUSE)
 		return REFUSE(OV_DROP_NO_FLOW);
+	if (result == -OV_DROP_FLOW_CLASH)
+		return REFUSE(OV_DROP_FLOW_CLASH);
 	if (result <= 0)
 		return result;
 	if ((row->flags & OV_PUBLISHED_ALLOW) && !publish_allows(pk, call->client))
