@@ -22,7 +22,25 @@ struct wish {
 	__be32 via;                           /* of OV_FLOW_ENTRY: the address called */
 	struct ov_service service;            /* what it is chosen by */
 	struct choice choice;                 /* the answer */
+	struct ov_affinity_key affinity_key;
+	struct ov_affinity affinity;
 };
+
+struct vip_scratch {
+	struct wish wish;
+	struct ov_flow flow;
+};
+
+/*
+ * Of the packet at hand; not on the stack, where it would not fit beside the
+ * rest (512 bytes a call chain). A program is not interrupted by another on its CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vip_scratch);
+} vip_scratch SEC(".maps");
 
 static __always_inline const struct ov_service *service_lookup_v4(__be32 vip, __u32 vni,
 								  __be16 port, __u8 protocol)
@@ -153,34 +171,19 @@ static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 	}
 }
 
-/*
- * Affinity's keys and values are built on stacks: until 6.2 the kernel takes none that lies in
- * what a global function was given. Each on its own, and beside the others: all frames from
- * the program down have 512 bytes, each of them rounded up to 32.
- */
-static __always_inline void affinity_key_fill(struct ov_affinity_key *k, const struct wish *w)
-{
-	addr_copy(&k->vip, &w->key.vip);
-	addr_copy(&k->client, &w->key.client);
-	k->vni = w->vni;
-}
-
-static __noinline struct ov_affinity *affinity_lookup(const struct wish *w)
-{
-	struct ov_affinity_key k;
-
-	if (!w)
-		return NULL;
-	affinity_key_fill(&k, w);
-	return bpf_map_lookup_elem(&affinity, &k);
-}
-
 /* 1 and the backend this client had last, while it takes new flows. */
-static __noinline int affinity_recall(struct wish *w, struct ov_affinity *a, __u32 limit_s)
+static __noinline int affinity_recall(struct wish *w, __u32 limit_s)
 {
+	if (!w)
+		return 0;
+	addr_copy(&w->affinity_key.vip, &w->key.vip);
+	addr_copy(&w->affinity_key.client, &w->key.client);
+	w->affinity_key.vni = w->vni;
+
+	struct ov_affinity *a = bpf_map_lookup_elem(&affinity, &w->affinity_key);
 	__u32 now = flow_now();
 
-	if (!w || !a || (__s32)(now - a->seen) > (__s32)OV_TICKS(limit_s))
+	if (!a || (__s32)(now - a->seen) > (__s32)OV_TICKS(limit_s))
 		return 0;
 
 	struct ov_endpoint_key ek = { .vni = w->vni };
@@ -198,32 +201,33 @@ static __noinline int affinity_recall(struct wish *w, struct ov_affinity *a, __u
 	return 1;
 }
 
-static __noinline int affinity_store(const struct wish *w)
+/* After affinity_recall. */
+static __always_inline void affinity_store(struct wish *w)
 {
-	struct ov_affinity_key k;
-	struct ov_affinity a = {};
-
-	if (!w)
-		return 0;
-	affinity_key_fill(&k, w);
-	addr_copy(&a.backend, &w->choice.backend);
-	a.incarnation = w->choice.incarnation;
-	a.seen = flow_now();
-	return bpf_map_update_elem(&affinity, &k, &a, BPF_ANY);
+	addr_copy(&w->affinity.backend, &w->choice.backend);
+	w->affinity.incarnation = w->choice.incarnation;
+	w->affinity.seen = flow_now();
+	bpf_map_update_elem(&affinity, &w->affinity_key, &w->affinity, BPF_ANY);
 }
 
 /*
- * 0 and w->choice, the backend for a new flow; or -OV_DROP_NO_BACKEND. Not static: the
- * verifier goes through it once by itself instead of once a way that leads here.
+ * 0 and the choice for the wish in vip_scratch, the backend for a new flow; or
+ * -OV_DROP_NO_BACKEND. Not static: the verifier goes through it once by itself instead of
+ * once a way that leads here. Hence the wish is no argument: 6.1 takes no memory that
+ * was handed to such a function for a map's key.
  */
-__noinline int service_choose(struct wish *w)
+__noinline int service_choose(__u32 vni)
 {
 	const struct ov_backend *b;
+	struct vip_scratch *scratch;
+	struct wish *w;
+	__u32 zero = 0;
 
-	if (!w)
+	scratch = bpf_map_lookup_elem(&vip_scratch, &zero);
+	if (!scratch || scratch->wish.vni != vni)
 		return -OV_DROP_NO_BACKEND;
-	if (w->service.affinity_s &&
-	    affinity_recall(w, affinity_lookup(w), w->service.affinity_s))
+	w = &scratch->wish;
+	if (w->service.affinity_s && affinity_recall(w, w->service.affinity_s))
 		return 0;
 	b = backend_choose(w, &w->service);
 	if (!b)
