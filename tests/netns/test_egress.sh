@@ -128,8 +128,8 @@ at far ip route add default via 10.96.2.1
 for n in 1 2; do at "h$n" ip route add 10.96.0.0/16 via 10.99.0.5; done
 serve far 9000
 pings h1 10.96.2.2 || die "no way to far"
-check "a container hears of a narrow path" at c1 timeout 20 "$LOAD" udp 10.96.2.2:9000 what=mtu >"$WORK/mtu"
-check "and what fits is answered" same "$(counted mtu "$WORK/mtu") $(counted answered "$WORK/mtu")" "1280 1"
+at c1 timeout 20 "$LOAD" udp 10.96.2.2:9000 what=mtu >"$WORK/mtu"
+check "a container hears of a narrow path, and what fits is answered" same "$(counted mtu "$WORK/mtu") $(counted answered "$WORK/mtu")" "1280 1"
 check "TCP out by a narrow path" bulk c1 10.96.2.2:9000 4000000
 for d in 10.99.0.1 10.99.0.2; do check "TCP in by a narrow path, to $d" bulk far "$d:8000" 4000000; done
 
