@@ -105,7 +105,7 @@ static __noinline int masquerade(struct __sk_buff *skb, const struct ov_config *
 				     .inside_port = e->l4.sport };
 	addr_copy(&s->fresh.inside, &dev->addr);
 	addr_set_v4(&s->fresh.outside, way->from);
-	verdict = masq_port(s, cfg, e->l4.event);
+	verdict = masq_port(cfg, e->l4.event);
 	if (verdict < 0)
 		return verdict;
 
