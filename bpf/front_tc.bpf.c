@@ -295,7 +295,8 @@ static __always_inline int entry_send(struct __sk_buff *skb, const struct ov_con
 {
 	struct end from = { f->dst, f->l4.dport };
 
-	f->kind = row->flags & OV_PUBLISHED_DSR ? MESH_DIRECT : MESH_BACK;
+	/* To a client of this very node an answer by the wire would come from its own address. */
+	f->kind = (row->flags & OV_PUBLISHED_DSR) && !f->is_loop ? MESH_DIRECT : MESH_BACK;
 	if (f->kind == MESH_DIRECT && !t->ep->ifindex)
 		t->to.port = from.port; /* the backend's node will see to it */
 	front_remember(skb, f, t->to.addr, row->vni);
