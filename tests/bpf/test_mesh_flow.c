@@ -184,14 +184,55 @@ Test(mesh_flow, answers_follow_a_client_whose_way_in_changes)
 	answer_well(NODE_A, TCP_ACK);
 }
 
+/* The address moves to the backend's own node (VRRP), and away from it again. */
+Test(mesh_flow, a_connection_goes_on_when_its_way_in_becomes_the_backends_node)
+{
+	struct segment s = outside_call(NODE_B, IPPROTO_TCP, TCP_ACK);
+	struct segment a = backend_answer(&blue_far, IPPROTO_TCP, TCP_ACK);
+	struct outcome o;
+
+	establish();
+	mesh_become(&env, NODE_B, &far);
+	for (int i = 0; i < 2; i++) { /* twice: it is protected there again */
+		o = mesh_enter(&env, &s);
+		expect_verdict(o, OV_FWD_LOCAL);
+		o = balance_send(&env, &blue_far, &a);
+		expect_verdict(o, OV_FWD_OUTSIDE);
+		expect_ends(&o, 0, VTEP(NODE_B), PUBLISHED_PORT, CLIENT_IP, CLIENT_PORT);
+	}
+	cr_assert_eq(mesh_flow(&env, MAP_flows, IPPROTO_TCP).flags, OV_FLOW_ENTRY | OV_FLOW_REPLIED);
+	call_well(NODE_C, TCP_ACK);
+	answer_well(NODE_C, TCP_ACK);
+	call_well(NODE_C, TCP_ACK);
+	mesh_become(&env, NODE_B, &far);
+	cr_assert_eq(mesh_flow(&env, MAP_flows, IPPROTO_TCP).flags, OV_FLOW_TUNNEL | OV_FLOW_REPLIED);
+}
+
+Test(mesh_flow, a_live_connection_is_not_opened_at_the_backends_node_either)
+{
+	struct outcome o;
+
+	establish();
+	o = enter(&far, NODE_B, TCP_SYN);
+	expect_verdict(o, OV_FWD_RESET);
+	expect_ends(&o, 0, VTEP(NODE_B), PUBLISHED_PORT, CLIENT_IP, CLIENT_PORT);
+	answer_well(NODE_C, TCP_ACK);
+}
+
 Test(mesh_flow, a_live_connection_is_not_opened_by_another_way_in)
 {
 	struct outcome o;
 
 	establish();
 	o = call(&far, NODE_A, TCP_SYN); /* another flow: another address called, the same ports */
-	expect_verdict(o, OV_DROP_FLOW_CLASH);
+	expect_verdict(o, OV_FWD_RESET);
+	expect_tunnel(&o, NODE_B, NODE_A);
+	o = mesh_cross(&env, &far, NODE_A, &o);
+	expect_verdict(o, OV_FWD_OUTSIDE);
+	expect_ends(&o, 0, VTEP(NODE_A), PUBLISHED_PORT, CLIENT_IP, CLIENT_PORT);
+	cr_assert(segment_read(&o.out, 0).flags & TCP_RST);
 	answer_well(NODE_C, TCP_ACK);
+	call_well(NODE_C, TCP_ACK);
 }
 
 Test(mesh_flow, one_client_port_calls_two_addresses_of_a_node_one_at_a_time)
@@ -203,7 +244,9 @@ Test(mesh_flow, one_client_port_calls_two_addresses_of_a_node_one_at_a_time)
 	s.dst = OTHER_IP(NODE_C);
 	mesh_become(&env, NODE_C, &far);
 	o = mesh_enter(&env, &s);
-	expect_verdict(o, OV_DROP_FLOW_CLASH);
+	expect_verdict(o, OV_FWD_RESET);
+	expect_ends(&o, 0, OTHER_IP(NODE_C), PUBLISHED_PORT, CLIENT_IP, CLIENT_PORT);
+	call_well(NODE_C, TCP_ACK);
 }
 
 Test(mesh_flow, an_idle_flow_is_over)
