@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Containers in the world outside: they go by their node's address and a port of a range. */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <string.h>
 
-#include "base/addr.h"
 #include "masq.h"
 
 static struct env env;

@@ -2,7 +2,6 @@
 /* Ends of connections to the world outside, and what may not leave. */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <string.h>
 
 #include "base/addr.h"
 #include "masq.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Calls to published ports from the node itself: of its containers, and of its processes by 127.0.0.1. */
 #include <linux/pkt_cls.h>
-#include <string.h>
 
 #include "masq.h"
 

@@ -3,10 +3,6 @@
  * Whole lives of flows from outside: client -> node c, which it enters by -> node b, where
  * the backend is -> node c -> client; and what becomes of those that do not fit.
  */
-#include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <string.h>
-
 #include "mesh.h"
 
 static struct env env;

@@ -2,9 +2,7 @@
 /* Frames between nodes that are of no flow from outside, or say so and are not. */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <string.h>
 
-#include "base/addr.h"
 #include "mesh.h"
 
 static struct env env;
