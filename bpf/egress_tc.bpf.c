@@ -22,6 +22,7 @@ struct way { /* out of this host */
 struct egress { /* a packet that leaves */
 	struct l4 l4;
 	__be32 src, dst;
+	__u8 is_first; /* fragment */
 };
 
 /*
@@ -66,6 +67,27 @@ static __always_inline int way_to_host(const struct ov_config *cfg, const struct
 	return 0;
 }
 
+static __always_inline int go_by(struct __sk_buff *skb, const struct way *way)
+{
+	struct bpf_redir_neigh hop = { .nh_family = AF_INET, .ipv4_nh = way->next_hop };
+
+	if (way->ifindex == LOOPBACK_IFINDEX)
+		return loopback_send(skb);
+	bpf_redirect_neigh(way->ifindex, &hop, sizeof(hop), 0);
+	return OV_FWD_OUTSIDE;
+}
+
+/* What later fragments will be like: the packet's addresses as it leaves. */
+static __always_inline void masquerade_remember(struct __sk_buff *skb, const struct ov_device *dev,
+						__be32 from)
+{
+	struct cursor c = cursor_skb(skb);
+	struct iphdr *ip;
+
+	if (cursor_take(&c, struct ethhdr) && parse_ipv4(&c, &ip) == 0)
+		fragment_remember(dev->vni, ip, from, ip->daddr);
+}
+
 static __noinline int masquerade(struct __sk_buff *skb, const struct ov_config *cfg,
 				 const struct ov_device *dev, const struct egress *e,
 				 const struct way *way)
@@ -83,55 +105,80 @@ static __noinline int masquerade(struct __sk_buff *skb, const struct ov_config *
 				     .inside_port = e->l4.sport };
 	addr_copy(&s->fresh.inside, &dev->addr);
 	addr_set_v4(&s->fresh.outside, way->from);
-	verdict = masq_port(s, cfg, e->l4.event);
+	verdict = masq_port(cfg, e->l4.event);
 	if (verdict < 0)
 		return verdict;
 
 	struct end from = { e->src, e->l4.sport };
 	struct end to = { addr_v4(&s->fresh.outside), s->key.port };
 
+	if (e->is_first)
+		masquerade_remember(skb, dev, to.addr);
 	return masq_rewrite(skb, &e->l4, SIDE_SRC, &from, &to);
 }
 
-static __always_inline int go_out(struct __sk_buff *skb, const struct ov_config *cfg,
+static __noinline int go_out(struct __sk_buff *skb, const struct ov_config *cfg,
 				  const struct ov_device *dev, const struct egress *e)
 {
-	struct bpf_redir_neigh hop = { .nh_family = AF_INET };
 	struct way way = {};
 	int verdict;
 
+	if (!cfg || !dev || !e)
+		return -OV_DROP_NOT_READY;
 	if (own_address(e->dst))
 		verdict = way_to_host(cfg, e, &way);
 	else
 		verdict = way_by_route(cfg, e, skb, &way);
 	if (verdict == 0)
 		verdict = masquerade(skb, cfg, dev, e, &way);
-	if (verdict < 0)
-		return verdict;
-	if (way.ifindex == LOOPBACK_IFINDEX)
-		return loopback_send(skb);
-	hop.ipv4_nh = way.next_hop;
-	bpf_redirect_neigh(way.ifindex, &hop, sizeof(hop), 0);
-	return OV_FWD_OUTSIDE;
+	return verdict < 0 ? verdict : go_by(skb, &way);
 }
 
-static __always_inline int reply_to_outside(struct __sk_buff *skb, const struct ov_config *cfg,
-					    const struct ov_device *dev)
+/* Later fragments have no port: they leave as the first one did. */
+static __noinline int go_out_fragment(struct __sk_buff *skb, const struct ov_config *cfg,
+				      const struct ov_device *dev, const struct egress *e)
 {
-	struct reply r = { .vni = dev->vni, .incarnation = dev->incarnation };
+	struct cursor c = cursor_skb(skb);
+	const struct ov_fragment *f;
+	struct way way = {};
+	struct iphdr *ip;
+	int verdict;
 
-	if (!(dev->flags & OV_ENDPOINT_PUBLISHED))
+	if (!cfg || !dev || !e || !cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0)
+		return -OV_DROP_MALFORMED;
+	f = fragment_find(dev->vni, ip);
+	if (!f)
+		return -OV_DROP_FRAGMENT;
+	verdict = way_by_route(cfg, e, skb, &way);
+	if (verdict < 0)
+		return verdict;
+	if (nat_ipv4(skb, sizeof(struct ethhdr), SIDE_SRC, addr_v4(&f->src)) < 0)
+		return -OV_DROP_NAT_FAILED;
+	return go_by(skb, &way);
+}
+
+static __noinline int reply_to_outside(struct __sk_buff *skb, const struct ov_config *cfg,
+				       const struct ov_device *dev)
+{
+	struct reply r = {};
+
+	if (!cfg || !dev || !(dev->flags & OV_ENDPOINT_PUBLISHED))
 		return MESH_NOT_OURS;
+	r.vni = dev->vni;
+	r.incarnation = dev->incarnation;
 	addr_copy(&r.vip, &dev->service);
 	return mesh_reply(skb, cfg, &r);
 }
+
+#define EGRESS_FRAGMENT 1 /* beside 0 and negative verdicts */
 
 static __always_inline int egress_parse(struct cursor *c, const struct iphdr *ip, struct egress *ret)
 {
 	ret->src = ip->saddr;
 	ret->dst = ip->daddr;
+	ret->is_first = fragment_is_first(ip);
 	if (fragment_is_later(ip))
-		return -OV_DROP_FRAGMENT;
+		return EGRESS_FRAGMENT;
 	return masq_parse(c, ip, &ret->l4);
 }
 
@@ -162,6 +209,8 @@ static __always_inline int decide(struct __sk_buff *skb)
 		return reply;
 	if (net->flags & OV_NETWORK_INTERNAL)
 		return -OV_DROP_INTERNAL;
+	if (verdict == EGRESS_FRAGMENT)
+		return go_out_fragment(skb, cfg, dev, &e);
 	return verdict < 0 ? verdict : go_out(skb, cfg, dev, &e);
 }
 

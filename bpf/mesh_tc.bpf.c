@@ -11,6 +11,7 @@
 #include "lib/mesh.h"
 #include "lib/mesh_reply.h"
 #include "lib/publish.h"
+#include "lib/reset.h"
 #include "lib/verdict.h"
 
 struct arrived { /* a packet for a backend of this node */
@@ -122,13 +123,30 @@ static __always_inline int arrive_l4(struct __sk_buff *skb, struct cursor *c, st
 	return arrive_follow(&k, &a);
 }
 
+/*
+ * The client has the same port in use towards another address of the service: told at
+ * once, and from the backend, as if that refused; by the node that this packet came by.
+ */
+static __noinline int arrive_refuse(struct __sk_buff *skb, const struct ov_endpoint *dst,
+				    const struct ov_network *net, __u32 vni, __be32 node)
+{
+	const struct ov_config *cfg = config_ready();
+	int verdict;
+
+	if (!cfg || !dst || !net || reset_answer(skb, OV_DROP_FLOW_CLASH) < 0 ||
+	    nat_macs(skb, dst->mac, net->gateway_mac) < 0)
+		return -OV_DROP_FLOW_CLASH;
+	verdict = mesh_send_back(skb, cfg, vni, node, IPPROTO_TCP << 8);
+	return verdict < 0 ? verdict : OV_FWD_RESET;
+}
+
 static __always_inline int arrive(struct __sk_buff *skb)
 {
 	__u32 vni = skb->cb[CB_VNI];
 	const struct ov_network *net = network_lookup(vni);
 	const struct ov_endpoint *dst;
 	struct iphdr *ip;
-	int verdict = 0;
+	int verdict = 0, is_tcp;
 
 	l4_make_linear(skb);
 
@@ -139,9 +157,12 @@ static __always_inline int arrive(struct __sk_buff *skb)
 	dst = endpoint_lookup_v4(vni, ip->daddr);
 	if (!dst || !dst->ifindex)
 		return -OV_DROP_NOT_LOCAL;
+	is_tcp = ip->protocol == IPPROTO_TCP;
 	/* Later fragments follow the first, and errors need no flow of their own. */
 	if (l4_is_carried(ip->protocol) && !fragment_is_later(ip))
 		verdict = arrive_l4(skb, &c, ip, dst);
+	if (verdict == -OV_DROP_FLOW_CLASH && is_tcp)
+		return arrive_refuse(skb, dst, net, vni, skb->cb[CB_NODE]);
 	if (verdict == 0)
 		verdict = nat_macs(skb, net->gateway_mac, dst->mac);
 	if (verdict < 0)

@@ -93,7 +93,8 @@ struct ov_fragment_key {
 
 struct ov_fragment {
 	struct ov_addr src, dst; /* as they leave */
-	__u32 vni;               /* where dst is, when the fragments came from outside; else 0 */
+	__u32 vni;               /* not 0: from outside, and dst is an endpoint there; or
+				  * to outside, and dst is the node that it goes back through */
 } __attribute__((aligned(4)));
 
 /* Map `service_stats` (HASH). */

@@ -23,22 +23,6 @@ struct call { /* a packet to a service on its way through here */
 	struct ov_flow *flow;          /* a new one */
 };
 
-struct vip_scratch {
-	struct wish wish;
-	struct ov_flow flow;
-};
-
-/*
- * Of the packet at hand; not on the stack, where it would not fit beside the
- * rest (512 bytes a call chain). A program is not interrupted by another on its CPU.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct vip_scratch);
-} vip_scratch SEC(".maps");
-
 static __always_inline void call_fill_key(struct call *call, __be16 client_port,
 					  __be16 backend_port)
 {
@@ -64,7 +48,7 @@ static __always_inline int call_begin(struct call *call, const struct ov_service
 	struct wish *w = call->wish;
 
 	w->service = *svc;
-	if (service_choose(w))
+	if (service_choose(w->vni))
 		return -OV_DROP_NO_BACKEND;
 	t->ep = backend_lookup(call->wish->vni, &w->choice.backend);
 	if (!backend_is_alive(t->ep, w->choice.incarnation, &w->key.vip))

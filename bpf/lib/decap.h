@@ -215,6 +215,7 @@ static __always_inline int decap_jump(struct __sk_buff *skb, int accepted, const
 	skb->cb[CB_BYTES] = bytes;
 	skb->cb[CB_VNI] = vni;
 	skb->cb[CB_VIA] = a->is_direct ? a->called : node;
+	skb->cb[CB_NODE] = node;
 	skb->cb[CB_DIRECT] = a->is_direct;
 	bpf_tail_call(skb, &calls, accepted == DECAP_ARRIVE ? OV_CALL_ARRIVE : OV_CALL_RETURN);
 	return -OV_DROP_NOT_READY;

@@ -47,6 +47,7 @@ struct encap {
 	__be32 next_hop;
 	__u32 vni;
 	__be16 port;
+	__u8 may_fragment; /* the outer packet, by the kernel's tunnel device */
 	__u8 tos; /* of the inner packet: DSCP and ECN are copied (RFC 2983, RFC 6040) */
 };
 
@@ -89,8 +90,9 @@ static __always_inline int encap_by_tunnel(struct __sk_buff *skb, const struct o
 		.tunnel_ttl = OUTER_TTL,
 	};
 
-	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key),
-				   BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT))
+	__u64 df = e->may_fragment ? 0 : BPF_F_DONT_FRAGMENT;
+
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX | df))
 		return -OV_DROP_ENCAP_FAILED;
 
 	bpf_redirect(cfg->tunnel_ifindex, 0);
@@ -145,16 +147,16 @@ static __always_inline int encap_needs_tunnel(struct __sk_buff *skb, __u8 protoc
 	return skb->gso_size && protocol != IPPROTO_TCP;
 }
 
-static __always_inline int encap_send(struct __sk_buff *skb, const struct ov_config *cfg,
-				      const struct ov_endpoint *dst, __u32 vni, __u8 protocol,
-				      __u8 tos)
+/* The way to the node that has dst. 0 or a negative verdict. */
+static __always_inline int encap_route(const struct ov_config *cfg, const struct ov_endpoint *dst,
+				       __u32 vni, __u8 tos, struct encap *ret)
 {
 	const struct ov_peer *peer = peer_lookup(&dst->vtep);
 
 	if (!peer || !addr_is_mapped(&dst->vtep) || !addr_is_mapped(&peer->next_hop))
 		return -OV_DROP_NO_PEER;
 
-	struct encap e = {
+	*ret = (struct encap){
 		.local = addr_v4(&cfg->vtep),
 		.remote = addr_v4(&dst->vtep),
 		.next_hop = addr_v4(&peer->next_hop),
@@ -162,8 +164,32 @@ static __always_inline int encap_send(struct __sk_buff *skb, const struct ov_con
 		.port = cfg->vxlan_port,
 		.tos = tos,
 	};
+	return 0;
+}
 
+static __always_inline int encap_send(struct __sk_buff *skb, const struct ov_config *cfg,
+				      const struct ov_endpoint *dst, __u32 vni, __u8 protocol,
+				      __u8 tos)
+{
+	struct encap e;
+	int verdict = encap_route(cfg, dst, vni, tos, &e);
+
+	if (verdict < 0)
+		return verdict;
 	if (encap_needs_tunnel(skb, protocol))
 		return encap_by_tunnel(skb, cfg, &e);
 	return encap_by_push(skb, cfg, &e);
+}
+
+/* What is too large for the overlay and may be fragmented: the outer packet is. */
+static __always_inline int encap_send_in_fragments(struct __sk_buff *skb, const struct ov_config *cfg,
+						   const struct ov_endpoint *dst, __u32 vni, __u8 tos)
+{
+	struct encap e;
+	int verdict = encap_route(cfg, dst, vni, tos, &e);
+
+	if (verdict < 0)
+		return verdict;
+	e.may_fragment = 1;
+	return encap_by_tunnel(skb, cfg, &e);
 }

@@ -31,9 +31,9 @@ static __always_inline void fragment_key_fill(struct ov_fragment_key *k, __u32 v
 	k->pad = 0;
 }
 
-/* ip: as it came; src and dst: as it leaves. */
-static __always_inline void fragment_remember(__u32 vni, const struct iphdr *ip, __be32 src,
-					      __be32 dst)
+/* ip: as it came; src and dst: as it leaves; dst_vni: as in struct ov_fragment. */
+static __always_inline void fragment_remember_at(__u32 vni, const struct iphdr *ip, __be32 src,
+						 __be32 dst, __u32 dst_vni)
 {
 	struct ov_fragment_key k;
 	struct ov_fragment f;
@@ -41,7 +41,14 @@ static __always_inline void fragment_remember(__u32 vni, const struct iphdr *ip,
 	fragment_key_fill(&k, vni, ip);
 	addr_set_v4(&f.src, src);
 	addr_set_v4(&f.dst, dst);
+	f.vni = dst_vni;
 	bpf_map_update_elem(&fragments, &k, &f, BPF_ANY);
+}
+
+static __always_inline void fragment_remember(__u32 vni, const struct iphdr *ip, __be32 src,
+					      __be32 dst)
+{
+	fragment_remember_at(vni, ip, src, dst, 0);
 }
 
 static __always_inline void fragment_forget(__u32 vni, const struct iphdr *ip)

@@ -158,22 +158,24 @@ static __noinline int masq_begin(struct masq_scratch *s)
 }
 
 /*
- * The port by which the packet leaves, in s->key.port, and the address, in
- * s->fresh.outside. The caller has filled in the rest. 0 or -OV_DROP_MASQ_FULL.
+ * Of the ports first to last, the one by which the packet leaves, in s->key.port, and
+ * the address, in s->fresh.outside: s is the scratch, the rest of which the caller has
+ * filled in. 0, or else there is none left. Not static, as service_choose is not.
  */
-static __noinline int masq_port(struct masq_scratch *s, const struct ov_config *cfg, __u32 event)
+__noinline int masq_choose(__u32 first, __u32 last, __u32 event)
 {
-	__u32 room, hash;
+	__u32 room = ((last - first) & 0xffff) + 1, hash, zero = 0;
+	struct masq_scratch *s;
 	__be16 free = 0;
 
-	if (!s || !cfg)
-		return -OV_DROP_MASQ_FULL;
-	room = (__u32)(__u16)(cfg->masq_last - cfg->masq_first) + 1;
+	s = bpf_map_lookup_elem(&masq_scratch, &zero);
+	if (!s)
+		return -1;
 	hash = masq_hash(s);
 	for (__u32 i = 0; i < OV_MASQ_TRIES; i++) {
 		int whose;
 
-		s->key.port = bpf_htons(cfg->masq_first + (hash + i) % room);
+		s->key.port = bpf_htons(first + (hash + i) % room);
 		whose = masq_whose(s);
 		if (whose == MASQ_MINE && masq_go_on(s, event) == 0)
 			return 0;
@@ -183,9 +185,14 @@ static __noinline int masq_port(struct masq_scratch *s, const struct ov_config *
 			break;
 	}
 	if (!free)
-		return -OV_DROP_MASQ_FULL;
+		return -1;
 	s->key.port = free;
 	return masq_begin(s);
+}
+
+static __always_inline int masq_port(const struct ov_config *cfg, __u32 event)
+{
+	return masq_choose(cfg->masq_first, cfg->masq_last, event) ? -OV_DROP_MASQ_FULL : 0;
 }
 
 /* The identifier of a ping stands where a port would; its sum covers no address. */

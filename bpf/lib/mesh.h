@@ -50,5 +50,6 @@ enum mesh_cb {
 	CB_BYTES,  /* of the packet as it came in */
 	CB_VNI,
 	CB_VIA,    /* OV_CALL_ARRIVE: where answers go, as in struct ov_flow; network order */
-	CB_DIRECT, /* OV_CALL_ARRIVE: that is the address called; else the node it entered by */
+	CB_NODE,   /* OV_CALL_ARRIVE: the node it entered by; network order */
+	CB_DIRECT, /* OV_CALL_ARRIVE: CB_VIA is the address called; else the node it entered by */
 };

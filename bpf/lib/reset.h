@@ -85,8 +85,11 @@ static __noinline int reset_answer(struct __sk_buff *skb, int otherwise)
 #define REFUSE(why) (0x1000 + (why))
 #define REFUSE_WHY(result) ((result) - 0x1000)
 
-/* The service does not take this packet: says so to the sender where there is a way to. */
-static __noinline int refuse(struct __sk_buff *skb, int why)
+/*
+ * The service does not take this packet: says so to the sender where there is a way to.
+ * Not static: the verifier goes through it once by itself.
+ */
+__noinline int refuse(struct __sk_buff *skb, int why)
 {
 	struct cursor c = cursor_skb(skb);
 	struct ethhdr *eth = cursor_take(&c, struct ethhdr);

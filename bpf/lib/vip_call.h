@@ -263,7 +263,8 @@ static __always_inline int vip_forward_l4(struct __sk_buff *skb, struct cursor *
 	result = call_route(call, t);
 	if (result == CALL_REFUSE)
 		return REFUSE(OV_DROP_NO_FLOW);
-	if (result == -OV_DROP_NO_BACKEND || result == -OV_DROP_NO_PORT)
+	if (result == -OV_DROP_NO_BACKEND || result == -OV_DROP_NO_PORT ||
+	    result == -OV_DROP_FLOW_CLASH)
 		return REFUSE(-result);
 	if (result < 0)
 		return result;

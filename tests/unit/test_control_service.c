@@ -223,7 +223,8 @@ Test(control_service, a_service_removed_while_it_is_made_says_so)
 
 /* ---- published ports ---- */
 
-#define PUBLISHED(name, ...) "{\"Name\":\"" name "\",\"Network\":\"app\",\"Publish\":[" __VA_ARGS__ "]}"
+#define PUBLISHED(name, ...) \
+	"{\"Name\":\"" name "\",\"Network\":\"app\",\"Publish\":[" __VA_ARGS__ "]}"
 
 /* Of entry i of the newest answer's Endpoint.Ports. */
 static const json_t *published(size_t i)
@@ -247,7 +248,8 @@ Test(control_service, published_ports_have_the_shape_of_dockers)
 	const json_t *allow;
 
 	assert_ask("POST", "/v1/services",
-		   PUBLISHED("web", "\"80:8080\",\"mode=host,published=192.0.2.1:53,target=54,protocol=udp,"
+		   PUBLISHED("web", "\"80:8080\","
+				    "\"mode=host,published=192.0.2.1:53,target=54,protocol=udp,"
 				    "allow=10.0.0.0/8,allow=192.0.2.0/24\""), 201);
 	cr_assert_eq(json_array_size(fake_host_value(&f, "Endpoint.Ports")), 2);
 	cr_assert_str_eq(text_of(published(0), "Protocol"), "tcp");
@@ -277,18 +279,21 @@ Test(control_service, who_publishes_nothing_has_an_empty_list)
 Test(control_service, the_listing_writes_published_ports_as_docker)
 {
 	assert_ask("POST", "/v1/services",
-		   "{\"Name\":\"web\",\"Network\":\"app\",\"Ports\":[\"80:8080\",\"53/udp\"],\"Publish\":"
-		   "[\"80:8080\",\"192.0.2.1:443:8443\",\"mode=host,published=53,target=53,protocol=udp\"]}",
+		   "{\"Name\":\"web\",\"Network\":\"app\",\"Ports\":[\"80:8080\",\"53/udp\"],"
+		   "\"Publish\":[\"80:8080\",\"192.0.2.1:443:8443\","
+		   "\"mode=host,published=53,target=53,protocol=udp\"]}",
 		   201);
 	cr_assert_eq(rows("/v1/services"), 1);
-	cr_assert_str_eq(row(0, "Ports"), "*:80->8080/tcp, 192.0.2.1:443->8443/tcp, *:53->53/udp (host), "
+	cr_assert_str_eq(row(0, "Ports"),
+		"*:80->8080/tcp, 192.0.2.1:443->8443/tcp, *:53->53/udp (host), "
 					  "80:8080/tcp, 53/udp");
 }
 
 Test(control_service, the_longest_list_of_ports_is_shown_whole)
 {
 	char body[8192];
-	size_t len = (size_t)snprintf(body, sizeof(body), "{\"Name\":\"web\",\"Network\":\"app\",\"Ports\":[");
+	size_t len = (size_t)snprintf(body, sizeof(body),
+		"{\"Name\":\"web\",\"Network\":\"app\",\"Ports\":[");
 
 	for (int i = 0; i < SERVICE_PORT_MAX; i++)
 		len += (size_t)snprintf(body + len, sizeof(body) - len, "%s\"%d:%d\"", i ? "," : "",
@@ -296,12 +301,13 @@ Test(control_service, the_longest_list_of_ports_is_shown_whole)
 	len += (size_t)snprintf(body + len, sizeof(body) - len, "],\"Publish\":[");
 	for (int i = 0; i < SERVICE_PUBLISH_MAX; i++)
 		len += (size_t)snprintf(body + len, sizeof(body) - len,
-					"%s\"mode=host,published=192.100.200.100:%d,target=%d,protocol=%s\"",
-					i ? "," : "", 65000 + i, 64000 + i, "tcp");
+					"%s\"mode=host,published=192.100.200.100:%d,target=%d\"",
+					i ? "," : "", 65000 + i, 64000 + i);
 	snprintf(body + len, sizeof(body) - len, "]}");
 	assert_ask("POST", "/v1/services", body, 201);
 	cr_assert_eq(rows("/v1/services"), 1);
-	cr_assert(strstr(row(0, "Ports"), "192.100.200.100:65031->64031/tcp (host), 65500:65400/tcp, "));
+	cr_assert(strstr(row(0, "Ports"),
+		"192.100.200.100:65031->64031/tcp (host), 65500:65400/tcp, "));
 	cr_assert_str_eq(strrchr(row(0, "Ports"), ' '), " 65515:65415/tcp");
 }
 
@@ -314,16 +320,20 @@ Test(control_service, published_ports_are_added_and_taken_away)
 	cr_assert_eq(json_array_size(fake_host_value(&f, "Endpoint.Ports")), 1);
 	cr_assert_eq(number(published(0), "PublishedPort"), 82);
 	cr_assert(json_is_true(fake_host_value(&f, "DSR")));
-	assert_error("PATCH", "/v1/services/web", "{\"PublishRm\":[\"81\"]}", 404, "no port \"81\"");
-	assert_error("PATCH", "/v1/services/web", "{\"Publish\":[\"81:81\"]}", 400, "--publish-add");
-	assert_error("PATCH", "/v1/services/web", "{\"PublishAdd\":\"81:81\"}", 400, "\"PublishAdd\"");
+	assert_error("PATCH", "/v1/services/web", "{\"PublishRm\":[\"81\"]}", 404,
+		"no port \"81\"");
+	assert_error("PATCH", "/v1/services/web", "{\"Publish\":[\"81:81\"]}", 400,
+		"--publish-add");
+	assert_error("PATCH", "/v1/services/web", "{\"PublishAdd\":\"81:81\"}", 400,
+		"\"PublishAdd\"");
 	assert_error("POST", "/v1/services", PUBLISHED("shop", "\"82:1\""), 409, "service web");
 }
 
 /* As another node's record would have it. */
 static void make_older(uint16_t port)
 {
-	struct service s = { .id = { { 0x77 } }, .name = "elder", .created_ms = 1, .publish_count = 1,
+	struct service s = { .id = { { 0x77 } }, .name = "elder", .created_ms = 1,
+			     .publish_count = 1,
 			     .network = view_network_find(store_view(f.store), "app")->net->id };
 	struct service_detail d = { .publish = { { PUBLISH_INGRESS, 6, port, port } } };
 	struct record_key key = key_of_id(RECORD_SERVICE, &s.id);
@@ -349,7 +359,8 @@ Test(control_service, a_lost_port_is_shown_and_warned_of)
 	warnings = fake_host_value(&f, "Warnings");
 	cr_assert_eq(json_array_size(warnings), 1);
 	cr_assert(strstr(json_string_value(json_array_get(warnings, 0)),
-			 "service web on network app lost its published port *:80->8080/tcp to service elder"));
+			 "service web on network app lost its published port *:80->8080/tcp to "
+			 "service elder"));
 }
 
 /* ---- update, rm ---- */

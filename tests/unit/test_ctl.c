@@ -142,13 +142,14 @@ Test(ctl, published_ports_are_sent_as_typed_for_the_daemon_to_judge)
 		     "\"Publish\":[\"published=80,target=80\",\"0:x\"]}\n");
 	cr_assert_str_eq(complaint, "overlayctl: no such port\n");
 	answer(200, "{\"ID\":\"x\"}");
-	cr_assert_eq(CTL("service", "update", "web", "--publish-rm", "80/tcp", "--publish-add", "81:80",
-			 "--publish-rm", "82"), 0);
+	cr_assert_eq(CTL("service", "update", "web", "--publish-rm", "80/tcp", "--publish-add",
+			 "81:80", "--publish-rm", "82"), 0);
 	assert_asked("PATCH /v1/services/web {\"PublishRm\":[\"80/tcp\",\"82\"],"
 		     "\"PublishAdd\":[\"81:80\"]}\n");
 	cr_assert_eq(CTL("service", "update", "web", "--publish", "81:80"), 2);
 	assert_says(complaint, "--publish");
-	cr_assert_eq(CTL("service", "create", "--name", "web", "--network", "app", "--publish-rm", "80"), 2);
+	cr_assert_eq(CTL("service", "create", "--name", "web", "--network", "app", "--publish-rm",
+			 "80"), 2);
 }
 
 Test(ctl, a_long_list_of_ports_is_printed_whole)

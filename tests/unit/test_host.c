@@ -252,6 +252,16 @@ Test(host, says_what_is_wrong_with_an_uplink)
 	uplink_says("up0", -ENETDOWN, "is down");
 }
 
+Test(host, reads_from_which_ports_it_calls)
+{
+	uint16_t first = 0, last = 0;
+
+	sh("echo 40000 62000 >/proc/sys/net/ipv4/ip_local_port_range");
+	cr_assert(facts_local_ports(&first, &last));
+	cr_assert_eq(first, 40000);
+	cr_assert_eq(last, 62000);
+}
+
 /* A process that waits in that namespace to be killed. */
 static pid_t child_in(const char *netns)
 {

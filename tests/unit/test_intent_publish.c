@@ -98,8 +98,8 @@ Test(intent_publish, the_long_form_says_everything)
 Test(intent_publish, the_short_form_is_dockers)
 {
 	NET_HOST;
-	host_served(&h, CREATE("web", "80:8080", "53:53/udp", "9000:9000/sctp", "192.0.2.7:443:8443",
-			       "0.0.0.0:81:81"));
+	host_served(&h, CREATE("web", "80:8080", "53:53/udp", "9000:9000/sctp",
+			       "192.0.2.7:443:8443", "0.0.0.0:81:81"));
 	cr_assert_str_eq(ports(&h, "web"), "*:80->8080/tcp *:53->53/udp *:9000->9000/sctp "
 					   "192.0.2.7:443->8443/tcp *:81->81/tcp");
 }
@@ -132,7 +132,8 @@ Test(intent_publish, what_is_no_published_port_is_refused)
 	REFUSED(-EINVAL, "\"+80\" is not a port", "published=+80,target=80");
 	REFUSED(-EINVAL, "\"192.0.2.1\" is not a port", "published=192.0.2.1,target=80");
 	REFUSED(-EINVAL, "says no target", "published=80");
-	REFUSED(-EINVAL, "mode \"vip\" is neither ingress nor host", "published=80,target=80,mode=vip");
+	REFUSED(-EINVAL, "mode \"vip\" is neither ingress nor host",
+		"published=80,target=80,mode=vip");
 	REFUSED(-EINVAL, "protocol \"TCP\"", "published=80,target=80,protocol=TCP");
 	REFUSED(-EINVAL, "\"source=1\" says nothing; write published=[IP:]PORT,target=PORT",
 		"published=80,target=80,source=1");
@@ -162,7 +163,8 @@ Test(intent_publish, an_address_is_an_ipv4_address_that_a_node_can_have)
 Test(intent_publish, a_filter_is_an_ipv4_prefix)
 {
 	NET_HOST;
-	REFUSED(-EINVAL, "allow \"10.0.0.0\" is not an address and a prefix length", WITH("10.0.0.0"));
+	REFUSED(-EINVAL, "allow \"10.0.0.0\" is not an address and a prefix length",
+		WITH("10.0.0.0"));
 	REFUSED(-EINVAL, "allow \"10.0.0.0/33\"", WITH("10.0.0.0/33"));
 	REFUSED(-EINVAL, "allow \"\"", WITH(""));
 	REFUSED(-EINVAL, "allow \"any\"", WITH("any"));
@@ -185,7 +187,8 @@ Test(intent_publish, a_port_has_so_many_filters_and_no_more)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, ",allow=10.0.%d.0/24", i);
 	}
 	cr_assert_eq(published(&h, "full", 0).allow_count, PUBLISH_ALLOW_MAX);
-	REFUSED(-EINVAL, "a port may have 16 filters, and allow=10.0.16.0/24 is one too many", text);
+	REFUSED(-EINVAL, "a port may have 16 filters, and allow=10.0.16.0/24 is one too many",
+		text);
 }
 
 Test(intent_publish, a_service_publishes_so_many_ports_and_no_more)
@@ -215,7 +218,8 @@ Test(intent_publish, a_service_publishes_so_many_ports_and_no_more)
 Test(intent_publish, sctp_is_not_rewritten)
 {
 	NET_HOST;
-	REFUSED(-EINVAL, "SCTP's checksum covers the port; publish the backends' own port, 90:90/sctp",
+	REFUSED(-EINVAL,
+		"SCTP's checksum covers the port; publish the backends' own port, 90:90/sctp",
 		"80:90/sctp");
 	REFUSED(-EINVAL, "SCTP's checksum", "target=90,protocol=sctp");
 	host_served(&h, CREATE("web", "published=90,target=90,protocol=sctp"));
@@ -239,8 +243,10 @@ Test(intent_publish, a_dnsrr_service_publishes_nothing)
 Test(intent_publish, a_port_is_published_once_in_a_request)
 {
 	NET_HOST;
-	REFUSED(-EINVAL, "*:80->80/tcp and *:80->81/tcp are one port, published twice", "80:80", "80:81");
-	REFUSED(-EINVAL, "*:80->80/tcp and 192.0.2.1:80->80/tcp are one port", "80:80", "192.0.2.1:80:80");
+	REFUSED(-EINVAL, "*:80->80/tcp and *:80->81/tcp are one port, published twice", "80:80",
+		"80:81");
+	REFUSED(-EINVAL, "*:80->80/tcp and 192.0.2.1:80->80/tcp are one port", "80:80",
+		"192.0.2.1:80:80");
 	REFUSED(-EINVAL, "are one port", "192.0.2.1:80:80", "80:80");
 	REFUSED(-EINVAL, "are one port", "mode=host,published=80,target=80", "80:80");
 }
@@ -252,7 +258,8 @@ Test(intent_publish, another_services_port_is_refused_and_it_is_named)
 	host_served(&h, CREATE("shop", "80:8080", "192.0.2.1:443:443"));
 	REFUSED(-EADDRINUSE, "port 80/tcp is published by service shop of network net already "
 			     "(*:80->8080/tcp)", "80:80");
-	REFUSED(-EADDRINUSE, "port 192.0.2.9:80/tcp is published by service shop", "192.0.2.9:80:80");
+	REFUSED(-EADDRINUSE, "port 192.0.2.9:80/tcp is published by service shop",
+		"192.0.2.9:80:80");
 	REFUSED(-EADDRINUSE, "service shop", "published=80,target=80,mode=host");
 	REFUSED(-EADDRINUSE, "service shop", "443:443");
 	REFUSED(-EADDRINUSE, "service shop", "81:80", "192.0.2.1:443:443");
@@ -268,7 +275,8 @@ Test(intent_publish, another_services_port_is_refused_and_it_is_named)
 Test(intent_publish, what_the_nodes_speak_by_is_refused)
 {
 	NET_HOST;
-	REFUSED(-EADDRINUSE, "port 7946/tcp is overlayd's own, for gossip between the nodes", "7946:80");
+	REFUSED(-EADDRINUSE, "port 7946/tcp is overlayd's own, for gossip between the nodes",
+		"7946:80");
 	REFUSED(-EADDRINUSE, "port 7946/udp is overlayd's own", "7946:80/udp");
 	REFUSED(-EADDRINUSE, "port 4789/udp is overlayd's own, for VXLAN", "4789:80/udp");
 	host_served(&h, CREATE("web", "4789:80", "7946:7946/sctp"));
@@ -298,11 +306,13 @@ Test(intent_publish, a_port_that_a_process_listens_on_is_refused)
 
 	NET_HOST;
 	intent_ask_ports(h.intent, is_listened_on, &l);
-	REFUSED(-EADDRINUSE, "a process on this node listens on port 22/tcp already; choose another",
+	REFUSED(-EADDRINUSE,
+		"a process on this node listens on port 22/tcp already; choose another",
 		"22:22");
 	REFUSED(-EADDRINUSE, "listens on port 192.0.2.1:22/tcp", "80:80", "192.0.2.1:22:22");
 	host_served(&h, CREATE("web", "22:22/udp", "192.0.2.99:22:22"));
-	assert_says(refused_update(&h, UPDATE("web", LIST(publish_add, "192.0.2.98:22:22")), -EADDRINUSE),
+	assert_says(refused_update(&h, UPDATE("web", LIST(publish_add, "192.0.2.98:22:22")),
+		-EADDRINUSE),
 		    "a process on this node");
 }
 
@@ -371,7 +381,8 @@ Test(intent_publish, the_last_free_port_is_chosen_and_then_none)
 	intent_ask_ports(h.intent, is_listened_on, &l);
 	host_served(&h, CREATE("last", "80"));
 	cr_assert_eq(published(&h, "last", 0).published, PUBLISH_DYNAMIC_LAST);
-	REFUSED(-ENOSPC, "no tcp port between 30000 and 32767 is free to be published; name one with "
+	REFUSED(-ENOSPC,
+		"no tcp port between 30000 and 32767 is free to be published; name one with "
 			 "published=PORT", "80");
 	host_served(&h, CREATE("udp", "80/udp"));
 	cr_assert_eq(intent_service_rm(h.intent, "last", h.wall, NULL), 0);
@@ -426,14 +437,16 @@ Test(intent_publish, update_adds_and_takes_away)
 Test(intent_publish, what_is_taken_away_must_be_one_port)
 {
 	NET_HOST;
-	host_served(&h, CREATE("web", "80:8080", "8080:9000", "192.0.2.1:90:90", "192.0.2.2:90:91"));
+	host_served(&h, CREATE("web", "80:8080", "8080:9000", "192.0.2.1:90:90",
+		"192.0.2.2:90:91"));
 #define NOT_TAKEN(code, says, text) \
 	assert_says(refused_update(&h, UPDATE("web", LIST(publish_rm, text)), code), says)
 	NOT_TAKEN(-ENOENT, "service web publishes no port \"81\"", "81");
 	NOT_TAKEN(-ENOENT, "no port \"80/udp\"", "80/udp");
 	NOT_TAKEN(-ENOENT, "no port \"80:80\"", "80:80");
 	NOT_TAKEN(-ENOENT, "no port", "published=192.0.2.3:90");
-	NOT_TAKEN(-EINVAL, "\"8080\" could be *:80->8080/tcp or *:8080->9000/tcp of service web; say "
+	NOT_TAKEN(-EINVAL,
+		"\"8080\" could be *:80->8080/tcp or *:8080->9000/tcp of service web; say "
 			   "published=", "8080");
 	NOT_TAKEN(-EINVAL, "could be 192.0.2.1:90->90/tcp or 192.0.2.2:90->91/tcp", "90");
 	NOT_TAKEN(-EINVAL, "\"x\" is not a port", "x");
@@ -446,13 +459,14 @@ Test(intent_publish, each_command_has_its_own_words)
 	struct service_ask ask = { .name = "web", .network = "net", LIST(publish_add, "80:80") };
 
 	NET_HOST;
-	assert_says(host_refused_service(&h, &ask, -EINVAL), "give its published ports with --publish");
+	assert_says(host_refused_service(&h, &ask, -EINVAL),
+		"give its published ports with --publish");
 	host_served(&h, CREATE("web", "80:80"));
 	assert_says(refused_update(&h, UPDATE("web", LIST(publish, "81:81")), -EINVAL),
 		    "change what it publishes with --publish-add and --publish-rm");
 	assert_says(refused_update(&h, UPDATE("web", LIST(publish_add, "80:81")), -EEXIST),
-		    "service web publishes *:80->80/tcp already, and *:80->81/tcp would be the same port; "
-		    "take it away with --publish-rm 80/tcp");
+		    "service web publishes *:80->80/tcp already, and *:80->81/tcp would be the "
+		    "same port; take it away with --publish-rm 80/tcp");
 	assert_says(refused_update(&h, UPDATE("web", LIST(publish_rm, "80"),
 					      LIST(publish_add, "81:80", "81:81")), -EINVAL),
 		    "are one port");
@@ -466,16 +480,19 @@ Test(intent_publish, dsr_belongs_to_published_ports)
 	struct service_ask ask = { .name = "web", .network = "net", LIST(opt, "dsr") };
 
 	NET_HOST;
-	assert_says(host_refused_service(&h, &ask, -EINVAL), "publishes no port, and dsr is the way of");
+	assert_says(host_refused_service(&h, &ask, -EINVAL),
+		"publishes no port, and dsr is the way of");
 	ask.opt = (const char *const[]){ "dsr=yes" };
-	assert_says(host_refused_service(&h, &ask, -EINVAL), "dsr \"yes\" is neither true nor false");
+	assert_says(host_refused_service(&h, &ask, -EINVAL),
+		"dsr \"yes\" is neither true nor false");
 	ask.opt = (const char *const[]){ "dsrx" };
 	assert_says(host_refused_service(&h, &ask, -EINVAL), "option \"dsrx\" is unknown");
 	ask.opt = (const char *const[]){ "ds" };
 	assert_says(host_refused_service(&h, &ask, -EINVAL), "option \"ds\" is unknown");
 	ask.opt = (const char *const[]){ "dsr=false" };
 	host_served(&h, &ask);
-	assert_says(refused_update(&h, UPDATE("web", LIST(opt, "dsr")), -EINVAL), "publishes no port");
+	assert_says(refused_update(&h, UPDATE("web", LIST(opt, "dsr")), -EINVAL),
+		"publishes no port");
 	update(&h, UPDATE("web", LIST(opt, "dsr=true"), LIST(publish_add, "80:80")));
 	cr_assert(found(&h, "web")->svc->dsr);
 	update(&h, UPDATE("web", .algorithm = "rr"));
@@ -491,7 +508,8 @@ Test(intent_publish, of_two_that_published_at_once_one_loses_and_may_publish_ano
 {
 	HOST(a, "a", 1);
 	HOST(b, "b", 2);
-	struct service_ask ask = { .name = "one", .network = "net", LIST(publish, "80:80", "81:81") };
+	struct service_ask ask = { .name = "one", .network = "net",
+				   LIST(publish, "80:80", "81:81") };
 
 	host_create(&a, "net", "10.1.0.0/24");
 	host_create(&b, "net2", "10.2.0.0/24");
@@ -506,7 +524,8 @@ Test(intent_publish, of_two_that_published_at_once_one_loses_and_may_publish_ano
 	cr_assert_eq(found(&a, "two")->publish_lost, 1);
 	cr_assert_eq(found(&b, "two")->publish_lost, 1);
 	cr_assert_eq(found(&b, "one")->publish_lost, 0);
-	assert_says(refused_update(&a, UPDATE("one", LIST(publish_add, "192.0.2.1:80:80")), -EEXIST),
+	assert_says(refused_update(&a, UPDATE("one", LIST(publish_add, "192.0.2.1:80:80")),
+		-EEXIST),
 		    "service one publishes");
 	update(&b, UPDATE("two", LIST(publish_rm, "80"), LIST(publish_add, "82:80")));
 	cr_assert_eq(found(&b, "two")->publish_lost, 0);

@@ -54,6 +54,8 @@ static void use_fronts(bool clsact)
 	if (clsact)
 		bpf_use_clsact(kernel_bpf(k));
 	put_fronts(&d[PLAN_ATTACH], key);
+	cr_assert(sh_ok("ping -c1 -W2 127.0.0.1 >/dev/null"), "loopback goes on, without a row");
+	cr_assert(sh_ok("ping -c1 -W2 203.0.113.1 >/dev/null"));
 	kernel_close(k);
 	k = open_kernel(d);
 	if (clsact)

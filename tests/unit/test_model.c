@@ -156,8 +156,10 @@ static struct service_detail full_service_detail(void)
 		struct publish *p = &d.publish[i];
 
 		*p = (struct publish){ .mode = i % 2, .protocol = protocols[i % 3],
-				       .published = (uint16_t)(65535 - i), .target = (uint16_t)(1 + i),
-				       .addr = addr_from_v4(0xc0000201), .allow_count = PUBLISH_ALLOW_MAX };
+				       .published = (uint16_t)(65535 - i),
+				       .target = (uint16_t)(1 + i),
+				       .addr = addr_from_v4(0xc0000201),
+				       .allow_count = PUBLISH_ALLOW_MAX };
 		for (uint8_t j = 0; j < PUBLISH_ALLOW_MAX; j++)
 			p->allow[j] = (struct prefix){ addr_from_v4(0x0a000000u + j), 128 };
 	}

@@ -395,3 +395,176 @@ Test(plan_publish, many_ports_of_many_services_are_sorted_and_all_there)
 		cr_assert_lt(memcmp(plan_row(&p.table[PLAN_PUBLISHED], i - 1),
 				    plan_row(&p.table[PLAN_PUBLISHED], i), 20), 0);
 }
+
+/* ---- properties ---- */
+
+#define SERVICES 30u
+#define ENDPOINTS 300u
+
+struct random_host {
+	struct host h;
+	struct fact_device device[ENDPOINTS];
+	struct fact_port taken[40];
+};
+
+static void bend_service(struct item *it, struct rng *rng)
+{
+	static const char *const at[] = { NULL, NULL, "192.0.2.1", "203.0.113.5", "127.0.0.1" };
+
+	it->service.algorithm = (uint8_t)rng_below(rng, OV_LB_COUNT);
+	it->service.prefer_local = !rng_below(rng, 4);
+	for (uint32_t n = rng_below(rng, 5); n; n--)
+		publish_port(it, (uint8_t)rng_below(rng, 2), at[rng_below(rng, ARRAY_SIZE(at))],
+			     (uint16_t)(80 + rng_below(rng, 60)), (uint16_t)(8000 + n));
+}
+
+static void fill_random(struct world *w, struct random_host *r, struct rng *rng)
+{
+	char text[32];
+
+	host_a(&r->h);
+	world_node(w, 1, "host-a", "192.0.2.1");
+	world_node(w, 2, "host-b", "192.0.2.2");
+	world_network(w, 20, "net", "10.10.0.0/16", 4096);
+	for (unsigned int i = 0; i < SERVICES; i++) {
+		snprintf(text, sizeof(text), "10.10.200.%u", i);
+		bend_service(world_service(w, 200 + i, 20, text, text), rng);
+	}
+	r->h.f.device_count = 0;
+	for (unsigned int i = 0; i < ENDPOINTS; i++) {
+		struct item *it;
+
+		snprintf(text, sizeof(text), "10.10.%u.%u", i / 250, i % 250);
+		it = world_endpoint(w, (1000 + i) << 16, 1 + rng_below(rng, 2), 20, text);
+		it->endpoint.service = world_id(200 + rng_below(rng, SERVICES));
+		it->endpoint.draining = !rng_below(rng, 4);
+		if (rng_below(rng, 4))
+			r->device[r->h.f.device_count++] =
+				(struct fact_device){ it->endpoint.id, 10 + i };
+	}
+	for (uint16_t i = 0; i < 10; i++)
+		r->taken[i] = (struct fact_port){ .port = (uint16_t)(80 + rng_below(rng, 60)),
+						  .protocol = IPPROTO_TCP };
+	r->h.f.device = r->device;
+	r->h.f.taken = r->taken;
+	r->h.f.taken_count = 10;
+}
+
+static const uint8_t *find(const struct plan_table *t, const void *head, size_t len)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (!memcmp(plan_row(t, i), head, len))
+			return plan_row(t, i);
+	return NULL;
+}
+
+/* Backends 0 to n-1 are there, and all of them live here when it says so. */
+static void expect_backends(const struct plan *p, const struct ov_published *row)
+{
+	bool local = row->flags & OV_PUBLISHED_LOCAL;
+	uint32_t vni = row->vni | (local ? OV_VNI_LOCAL : 0);
+
+	for (uint32_t i = 0; i <= row->service.backends; i++) {
+		struct ov_backend_key key = { row->vip, vni, i };
+		const uint8_t *at = find(&p->table[PLAN_BACKENDS], &key, sizeof(key));
+		struct ov_endpoint_key who = { .vni = row->vni };
+		struct ov_endpoint e;
+
+		cr_assert_eq(at != NULL, i < row->service.backends);
+		if (!at)
+			continue;
+		memcpy(&who.addr, at + sizeof(key), sizeof(who.addr));
+		at = find(&p->table[PLAN_ENDPOINTS], &who, sizeof(who));
+		cr_assert_not_null(at);
+		memcpy(&e, at + sizeof(who), sizeof(e));
+		cr_assert(e.flags & OV_ENDPOINT_PUBLISHED);
+		cr_assert(!local || e.ifindex, "a backend elsewhere behind a port of host mode");
+	}
+}
+
+/* As the VIP's own row, and the sequence is there. */
+static void expect_like_the_vip(const struct plan *p, const struct ov_published *row)
+{
+	struct ov_service_key head = { .vip = row->vip, .vni = row->vni };
+	struct ov_choices_key choices = { .vip = row->vip, .vni = row->vni };
+	const uint8_t *at = find(&p->table[PLAN_SERVICES], &head, 20);
+	struct ov_service s;
+
+	cr_assert_not_null(at);
+	memcpy(&s, at + sizeof(head), sizeof(s));
+	cr_assert_neq(row->service.target_port, 0);
+	s.target_port = row->service.target_port;
+	if (row->flags & OV_PUBLISHED_LOCAL) {
+		choices.vni |= OV_VNI_LOCAL;
+		cr_assert_gt(row->service.backends, 0);
+	} else {
+		cr_assert_eq(memcmp(&s, &row->service, sizeof(s)), 0);
+	}
+	cr_assert_eq(find(&p->table[PLAN_CHOICES], &choices, sizeof(choices)) != NULL,
+		     row->service.choices > 0);
+}
+
+static bool has_single(const struct plan_table *t, const struct ov_published_key *any)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct ov_published_key key;
+
+		memcpy(&key, plan_row(t, i), sizeof(key));
+		if (key.port == any->port && key.protocol == any->protocol && !addr_is_zero(&key.addr))
+			return true;
+	}
+	return false;
+}
+
+static void expect_published_closed(const struct plan *p, const struct facts *f)
+{
+	const struct plan_table *t = &p->table[PLAN_PUBLISHED];
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct ov_published_key key;
+		struct ov_published row;
+
+		memcpy(&key, plan_row(t, i), sizeof(key));
+		memcpy(&row, plan_row(t, i) + sizeof(key), sizeof(row));
+		for (size_t j = 0; j < f->taken_count; j++)
+			cr_assert_neq(ntohs(key.port), f->taken[j].port);
+		cr_assert_eq(has_single(t, &key),
+			     !addr_is_zero(&key.addr) || row.flags & OV_PUBLISHED_NOWHERE);
+		if (row.flags & OV_PUBLISHED_NOWHERE)
+			continue;
+		expect_backends(p, &row);
+		expect_like_the_vip(p, &row);
+	}
+}
+
+Test(plan_publish, tables_are_closed_and_a_function_of_the_input)
+{
+	struct id self = world_id(SELF);
+	size_t published = 0;
+	struct rng rng;
+
+	rng_init_u64(&rng, 17);
+	for (int round = 0; round < 12; round++) {
+		_cleanup_(world_fini) struct world w = { 0 };
+		_cleanup_(view_fini) struct view v = { 0 }, shuffled = { 0 };
+		_cleanup_(plan_fini) struct plan p = { 0 }, again = { 0 };
+		_cleanup_(freep) struct random_host *r = calloc(1, sizeof(*r));
+
+		fill_random(&w, r, &rng);
+		v = world_view(&w);
+		cr_assert_eq(plan_build(&v, &r->h.f, &self, &p), 0);
+		published += p.table[PLAN_PUBLISHED].count;
+		expect_published_closed(&p, &r->h.f);
+		world_shuffle(&w, &rng);
+		shuffled = world_view(&w);
+		cr_assert_eq(plan_build(&shuffled, &r->h.f, &self, &again), 0);
+		for (int id = 0; id < PLAN_TABLE_COUNT; id++) {
+			const struct plan_table *x = &p.table[id], *y = &again.table[id];
+
+			cr_assert_eq(x->count, y->count);
+			cr_assert_eq(memcmp(x->rows, y->rows, x->count * (x->key_size + x->value_size)),
+				     0, "%s", plan_table_to_str(id));
+		}
+	}
+	cr_assert_gt(published, 200);
+}

@@ -113,13 +113,14 @@ static struct ov_flow_key flow_key(uint16_t client_port)
 }
 
 /* A flow that has been idle that long; it is counted as the data path would. */
-static void put_flow(struct reap_world *w, uint16_t client_port, uint32_t idle_s)
+static void put_flow_with(struct reap_world *w, uint16_t client_port, uint32_t idle_s,
+			  uint32_t flags)
 {
 	struct ov_backend_stats_key who = { addr_from_v4(VIP), addr_from_v4(BACKEND), VNI };
 	struct ov_backend_stats stats = { 0 };
 	struct ov_flow_key key = flow_key(client_port);
 	struct ov_flow flow = { .backend = addr_from_v4(BACKEND), .incarnation = INCARNATION,
-				.vip_port = htons(80), .flags = OV_FLOW_REPLIED };
+				.vip_port = htons(80), .flags = OV_FLOW_REPLIED | flags };
 
 	flow.seen = (uint32_t)(w->now_ns >> OV_TICK_SHIFT) - OV_TICKS(idle_s);
 	must(bpf_map_update_elem(map(w, BPF_MAP_flows), &key, &flow, BPF_NOEXIST), "flow");
@@ -127,6 +128,11 @@ static void put_flow(struct reap_world *w, uint16_t client_port, uint32_t idle_s
 	stats.active++;
 	stats.total++;
 	must(bpf_map_update_elem(map(w, BPF_MAP_backend_stats), &who, &stats, BPF_ANY), "stats");
+}
+
+static void put_flow(struct reap_world *w, uint16_t client_port, uint32_t idle_s)
+{
+	put_flow_with(w, client_port, idle_s, 0);
 }
 
 static bool has_flow(struct reap_world *w, uint16_t client_port)
@@ -245,6 +251,77 @@ Test(reap, a_client_that_left_without_a_word_leaves_no_flow)
 	cr_assert_eq(whole_round(&w)->expired, 1);
 	cr_assert_eq(active(&w), 1);
 	cr_assert_eq(w.orphans, 0);
+	close_world(&w);
+}
+
+Test(reap, a_client_outside_is_not_missed_and_not_poked)
+{
+	static const uint32_t flags[] = { OV_FLOW_ENTRY, OV_FLOW_TUNNEL, OV_FLOW_DSR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct reap_world w;
+
+		open_world(&w);
+		drop_endpoint(&w, CLIENT);
+		put_flow_with(&w, (uint16_t)(1000 + i), 5, flags[i]);
+		cr_assert_eq(whole_round(&w)->expired, 0);
+		drop_endpoint(&w, BACKEND);
+		cr_assert_eq(whole_round(&w)->orphans, 1);
+		cr_assert_eq(w.orphans, 0, "whoever has its address in the overlay did not ask");
+		must(kernel_detach(&place, &(struct err){ 0 }), "detach");
+		close_world(&w);
+	}
+}
+
+/* How often the kernel ran it, while somebody counts. */
+static uint64_t runs(struct reap_world *w, enum bpf_program_id id)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	must(bpf_obj_get_info_by_fd(bpf_program_fd(kernel_bpf(w->k), id), &info, &len), "info");
+	return info.run_cnt;
+}
+
+static void put_masq(struct reap_world *w, uint16_t port, uint32_t idle_s, uint32_t inside,
+		     uint32_t flags)
+{
+	struct ov_masq_key key = { .remote = addr_from_v4(0xc6336401), .remote_port = htons(443),
+				   .port = htons(port), .protocol = IPPROTO_TCP };
+	struct ov_masq value = { .inside = addr_from_v4(inside), .vni = inside ? VNI : 0,
+				 .incarnation = inside ? INCARNATION : 0,
+				 .flags = OV_FLOW_REPLIED | flags };
+
+	value.seen = (uint32_t)(w->now_ns >> OV_TICK_SHIFT) - OV_TICKS(idle_s);
+	must(bpf_map_update_elem(map(w, BPF_MAP_masq), &key, &value, BPF_NOEXIST), "masq");
+}
+
+Test(reap, asks_about_connections_to_the_outside_that_look_over_and_no_others)
+{
+	struct ov_endpoint inside = { .ifindex = 1, .incarnation = INCARNATION };
+	struct ov_endpoint heir = { .ifindex = 1, .incarnation = INCARNATION + 1 };
+	int count = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	struct reap_world w;
+
+	must(count, "bpf_enable_stats");
+	open_world(&w);
+	put_endpoint(&w, CLIENT, &inside);
+	put_endpoint(&w, CLIENT + 50, &heir);
+	put_masq(&w, 61000, 1000, CLIENT, 0);
+	put_masq(&w, 61001, 1000, 0, 0);                      /* the host's own */
+	put_masq(&w, 61002, 5, CLIENT + 51, 0);               /* gone a moment ago */
+	put_masq(&w, 61003, 5, CLIENT, OV_FLOW_CLOSED);
+	whole_round(&w);
+	cr_assert_eq(reap_round(w.r)->masq, 4);
+	cr_assert_eq(runs(&w, BPF_PROG_REAP_MASQ), 0);
+	put_masq(&w, 61010, OV_IDLE_TCP + 10, CLIENT, 0);
+	put_masq(&w, 61011, OV_IDLE_CLOSED + 10, CLIENT, OV_FLOW_CLOSED);
+	put_masq(&w, 61012, OV_ORPHAN_IDLE + 10, CLIENT + 50, 0); /* another has its address */
+	put_masq(&w, 61013, OV_ORPHAN_IDLE + 10, CLIENT + 51, 0); /* nobody has */
+	whole_round(&w);
+	cr_assert_eq(reap_round(w.r)->masq, 8);
+	cr_assert_eq(runs(&w, BPF_PROG_REAP_MASQ), 4);
+	close(count);
 	close_world(&w);
 }
 
@@ -369,6 +446,8 @@ Test(reap, lb_rows_join_backends_with_their_flows_and_show_old_and_empty_ones)
 	key.index = 1;
 	value = (struct ov_backend){ .addr = addr_from_v4(BACKEND), .weight = 1 };
 	upsert(&w.d[PLAN_BACKENDS], &key, &value, NULL);
+	key = (struct ov_backend_key){ .vip = addr_from_v4(VIP), .vni = VNI | OV_VNI_LOCAL };
+	upsert(&w.d[PLAN_BACKENDS], &key, &value, NULL); /* as of host mode: no second row */
 	put_counts(&w, VIP, BACKEND, 3);
 	put_counts(&w, VIP, BACKEND + 7, 4);
 	put_counts(&w, VIP, BACKEND + 8, 0);

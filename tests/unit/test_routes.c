@@ -74,8 +74,10 @@ Test(routes, lead_out_by_the_gateway_and_are_marked_as_ours)
 
 	put(&d, &e);
 	cr_assert(is_right(&d, &e));
-	cr_assert(inside(CONTAINER, "ip route show default | grep -q \"via 10.10.1.1 dev eth0 proto 111\""));
-	cr_assert(inside(CONTAINER, "ip route get 8.8.8.8 from 10.10.1.2 | grep -q \"via 10.10.1.1 dev eth0\""));
+	cr_assert(inside(CONTAINER, "ip route show default | "
+			 "grep -q \"via 10.10.1.1 dev eth0 proto 111\""));
+	cr_assert(inside(CONTAINER, "ip route get 8.8.8.8 from 10.10.1.2 | "
+			 "grep -q \"via 10.10.1.1 dev eth0\""));
 	cr_assert(inside(CONTAINER, "ip route get 10.10.1.9 from 10.10.1.2 | grep -q \"dev eth0\""));
 	cr_assert_not(inside(CONTAINER, "ip route get 10.10.1.9 from 10.10.1.2 | grep -q via"),
 		      "a neighbour is no matter of the gateway's");
@@ -96,8 +98,10 @@ Test(routes, of_the_first_network_win_and_go_on_to_the_next)
 	put(&d, &c);
 	cr_assert(is_right(&d, &a) && is_right(&d, &b) && is_right(&d, &c));
 	cr_assert(inside(CONTAINER, "ip route get 8.8.8.8 | grep -q \"via 10.10.1.1 dev eth0\""));
-	cr_assert(inside(CONTAINER, "ip route get 8.8.8.8 from 10.10.2.2 | grep -q \"via 10.10.2.1 dev eth1\""));
-	cr_assert(inside(CONTAINER, "ip route get 10.10.3.7 from 10.10.2.2 | grep -q \"via 10.10.2.1 dev eth1\""),
+	cr_assert(inside(CONTAINER, "ip route get 8.8.8.8 from 10.10.2.2 | "
+			 "grep -q \"via 10.10.2.1 dev eth1\""));
+	cr_assert(inside(CONTAINER, "ip route get 10.10.3.7 from 10.10.2.2 | "
+			 "grep -q \"via 10.10.2.1 dev eth1\""),
 		  "who was called on one network answers by it, whoever called");
 	cr_assert(inside(CONTAINER, "test $(ip route show default | wc -l) = 1"));
 	take(&d, &a);

@@ -145,7 +145,8 @@ Test(view_ports, the_last_of_a_full_list_can_be_lost)
 	struct claimed list[SERVICE_PUBLISH_MAX];
 
 	for (uint16_t i = 0; i < SERVICE_PUBLISH_MAX; i++)
-		list[i] = (struct claimed){ (uint16_t)(100 + i), NULL, IPPROTO_TCP, PUBLISH_INGRESS };
+		list[i] = (struct claimed){ (uint16_t)(100 + i), NULL, IPPROTO_TCP,
+			PUBLISH_INGRESS };
 	WORLD;
 	publisher(&w, 41, 1, &list[SERVICE_PUBLISH_MAX - 1]);
 	publisher(&w, 42, SERVICE_PUBLISH_MAX, list);

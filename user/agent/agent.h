@@ -95,6 +95,7 @@ struct agent {
 	uint64_t retry_delay;
 	uint64_t seen_serial;      /* of the store, when gossip was last told */
 	uint64_t health_serial;    /* of the store, when the targets of health checks were last made */
+	struct port_range local_ports; /* from which the host calls by itself; zero: unknown */
 	uint64_t ports_serial;     /* of the store, when published ports were last kept */
 	struct loop_io *facts_io;
 	struct loop_timer *tick;   /* retries, audits, housekeeping */
@@ -163,6 +164,9 @@ int agent_ports_init(struct agent *a, struct err *e);
 void agent_ports_fini(struct agent *a);
 /* Keeps the ports that the store now publishes here; cheap when nothing changed. */
 void agent_ports_update(struct agent *a);
+/* Reads from which ports the host calls; a warning when those of the masquerade are among them. */
+void agent_ports_look(struct agent *a);
+bool agent_ports_warning(const struct agent *a, char *out, size_t size);
 
 /* health.c */
 int agent_health_init(struct agent *a, struct err *e);

@@ -71,8 +71,9 @@ static void end_round(struct agent *a, uint64_t now)
 	const struct reap_stats *s = reap_round(a->flows.reaper);
 
 	if (s->expired || s->orphans || s->leftovers)
-		log_debug("flows: %llu seen, %llu removed, %llu without their backend, %llu counts "
-			  "removed", (unsigned long long)s->flows, (unsigned long long)s->expired,
+		log_debug("flows: %llu seen, %llu masqueraded ones, %llu removed, %llu without their "
+			  "backend, %llu counts removed", (unsigned long long)s->flows,
+			  (unsigned long long)s->masq, (unsigned long long)s->expired,
 			  (unsigned long long)s->orphans, (unsigned long long)s->leftovers);
 	a->flows.in_round = false;
 	a->flows.round_at = now + (s->orphans ? ORPHAN_ROUND_MS : ROUND_MS);

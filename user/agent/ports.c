@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,25 @@ static void on_change(void *arg)
 	a->dirty = true;
 }
 
+void agent_ports_look(struct agent *a)
+{
+	if (!facts_local_ports(&a->local_ports.first, &a->local_ports.last))
+		a->local_ports = (struct port_range){ 0 };
+}
+
+/* One port for two: an answer to one of them may be taken for the other's. */
+bool agent_ports_warning(const struct agent *a, char *out, size_t size)
+{
+	const struct port_range *m = &a->options->masquerade, *l = &a->local_ports;
+
+	if (!l->last || m->last < l->first || m->first > l->last)
+		return false;
+	snprintf(out, size, "ports %u-%u of containers that call the outside overlap %u-%u, from which "
+		 "this host calls: narrow net.ipv4.ip_local_port_range, or give other --masquerade-ports",
+		 m->first, m->last, l->first, l->last);
+	return true;
+}
+
 /* Of a person's wish to publish: who would be in the way? */
 static bool port_taken(void *arg, uint8_t protocol, const struct ov_addr *addr, uint16_t port)
 {
@@ -126,6 +146,7 @@ int agent_ports_init(struct agent *a, struct err *e)
 		return err_set(e, r, "cannot keep published ports: %s", strerror(-r));
 	a->ports_serial = UINT64_MAX; /* nothing was looked at yet */
 	intent_ask_ports(a->intent, port_taken, a);
+	agent_ports_look(a);
 	return 0;
 }
 

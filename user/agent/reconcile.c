@@ -389,6 +389,8 @@ static void update_status(struct agent *a)
 			 "spread them over several services", a->left_out);
 	if (agent_flows_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
 		s->warning_count++;
+	if (agent_ports_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
+		s->warning_count++;
 	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
 			 (int)sizeof(s->warning[0]) - 1, a->error[i].err.text);
@@ -475,6 +477,7 @@ static void on_tick(void *arg)
 	agent_flows_look(a);
 	if (now >= a->audit_at) {
 		apply_forget(a->apply);
+		agent_ports_look(a);
 		a->dirty = a->facts_dirty = true;
 		a->audit_at = now + AUDIT_MS;
 	}

@@ -9,6 +9,8 @@
 #include "sys/link.h"
 
 struct nl;
+struct route_info;
+struct rule_info;
 
 /* Rows being read back from the kernel. */
 int rows_push(struct plan_table *t, size_t *cap, const void *key, const void *value);
@@ -30,14 +32,20 @@ void device_driver(struct nl *nl, struct driver *ret_driver);
 /* Removes what would outlive the endpoint's device inside the container. Best effort. */
 void device_leave(struct nl *nl, const struct link_info *l);
 
-/*
- * A container's routes and rules; nl is a socket in its namespace, ifindex the endpoint's
- * interface there. routes_read sets row->gateway when all of it is right for that gateway.
- */
-void routes_read(struct nl *nl, uint32_t ifindex, struct plan_device *row);
+/* A container's routes and rules, as they were when looked at. */
+struct routes {
+	struct route_info *route;
+	struct rule_info *rule;
+	size_t route_count, rule_count;
+};
+/* For these three nl is a socket in the container's namespace, and ifindex is of there. */
+int routes_look(struct nl *nl, struct routes *ret_routes);
 int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want);
 /* Of that interface; the default route goes on to another one of ours. */
 int routes_remove(struct nl *nl, uint32_t ifindex);
+void routes_fini(struct routes *s);
+/* Sets row->gateway when all that the interface should have is right for that gateway. */
+void routes_read(const struct routes *s, uint32_t ifindex, struct plan_device *row);
 
 /* PLAN_CONFIG to PLAN_PUBLISHED; maps of the data path are read in the same way. */
 struct map_ctx {

@@ -34,3 +34,6 @@ int facts_netns(const char *text, char ret_path[NETNS_MAX_LEN + 1], uint64_t *re
 		uint64_t *ret_ino, struct err *e);
 /* True when that path still leads to that namespace. */
 bool facts_netns_alive(const char *path, uint64_t dev, uint64_t ino);
+
+/* From which ports this host calls by itself. False when that cannot be read. */
+bool facts_local_ports(uint16_t *ret_first, uint16_t *ret_last);

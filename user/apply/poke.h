@@ -22,7 +22,7 @@ int poke_frame(const struct ov_flow_key *key, __be16 vip_port, const uint8_t cli
 	       uint8_t ret_frame[POKE_LEN]);
 
 /*
- * Sends it into the client's device; packet_fd is of packet_open. -ENOENT: the
- * client lives here no more.
+ * Sends it into the client's device, which is an endpoint's: not for flows from outside.
+ * packet_fd is of packet_open. -ENOENT: the client lives here no more.
  */
 int poke_client(struct kernel *k, int packet_fd, const struct ov_flow_key *key, __be16 vip_port);

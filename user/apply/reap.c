@@ -11,20 +11,23 @@
 #include "base/cleanup.h"
 
 /* The maps of a round, in this order. */
-enum stage { STAGE_FLOWS, STAGE_BACKENDS, STAGE_SERVICES, STAGE_COUNT };
+enum stage { STAGE_FLOWS, STAGE_MASQ, STAGE_BACKENDS, STAGE_SERVICES, STAGE_COUNT };
 
 static const struct {
 	enum bpf_map_id map;
 	size_t key_size, value_size;
 } stages[STAGE_COUNT] = {
 	[STAGE_FLOWS] = { BPF_MAP_flows, sizeof(struct ov_flow_key), sizeof(struct ov_flow) },
+	[STAGE_MASQ] = { BPF_MAP_masq, sizeof(struct ov_masq_key), sizeof(struct ov_masq) },
 	[STAGE_BACKENDS] = { BPF_MAP_backend_stats, sizeof(struct ov_backend_stats_key),
 			     sizeof(struct ov_backend_stats) },
 	[STAGE_SERVICES] = { BPF_MAP_service_stats, sizeof(struct ov_service_stats_key),
 			     sizeof(struct ov_service_stats) },
 };
 #define KEY_MAX sizeof(struct ov_flow_key)
-#define VALUE_MAX sizeof(struct ov_flow)
+#define VALUE_MAX sizeof(struct ov_masq)
+_Static_assert(sizeof(struct ov_masq_key) <= KEY_MAX && sizeof(struct ov_flow) <= VALUE_MAX,
+	       "the arrays take entries of every stage");
 
 /* Rows of `endpoints` looked up in this step: many flows have one backend. */
 #define KNOWN_SLOTS 1024 /* a power of two */
@@ -122,7 +125,18 @@ static const struct ov_endpoint *endpoint(struct reaper *r, const struct ov_addr
 	return known->is_there ? &known->value : NULL;
 }
 
+static bool is_here(const struct ov_endpoint *e)
+{
+	return e && e->ifindex;
+}
+
 /* ---- what looks over ---- */
+
+/* Its client is no endpoint: nobody here to miss, or to poke. */
+static bool is_from_outside(const struct ov_flow *flow)
+{
+	return flow->flags & (OV_FLOW_ENTRY | OV_FLOW_TUNNEL | OV_FLOW_DSR);
+}
 
 static bool looks_over(struct reaper *r, const struct ov_flow_key *key, const struct ov_flow *flow,
 		       uint32_t now)
@@ -132,11 +146,9 @@ static bool looks_over(struct reaper *r, const struct ov_flow_key *key, const st
 
 	if (idle > (int32_t)OV_TICKS(OV_IDLE_TCP))
 		return true;
-	if (idle > (int32_t)OV_TICKS(OV_ORPHAN_IDLE)) {
-		e = endpoint(r, &key->client, ov_flow_key_vni(key));
-		if (!e || !e->ifindex)
-			return true;
-	}
+	if (idle > (int32_t)OV_TICKS(OV_ORPHAN_IDLE) && !is_from_outside(flow) &&
+	    !is_here(endpoint(r, &key->client, ov_flow_key_vni(key))))
+		return true;
 	e = endpoint(r, &flow->backend, ov_flow_key_vni(key));
 	return !e || e->incarnation != flow->incarnation || addr_cmp(&e->service, &key->vip);
 }
@@ -153,7 +165,7 @@ static int reap_flow(struct reaper *r, const struct ov_flow_key *key, const stru
 	if (run.result != OV_REAP_ORPHAN)
 		return 0;
 	r->stats.orphans++;
-	if (key->protocol == IPPROTO_TCP && r->hooks.on_orphan)
+	if (key->protocol == IPPROTO_TCP && !is_from_outside(flow) && r->hooks.on_orphan)
 		r->hooks.on_orphan(r->hooks.arg, key, flow);
 	return 0;
 }
@@ -177,6 +189,37 @@ static int look_at_flow(struct reaper *r, uint32_t i, uint32_t now)
 	memcpy(&flow, r->values + i * sizeof(flow), sizeof(flow));
 	r->stats.flows++;
 	return looks_over(r, &key, &flow, now) ? reap_flow(r, &key, &flow) : 0;
+}
+
+/* A container's connection to the outside; with VNI 0 the host's own. */
+static bool masq_looks_over(struct reaper *r, const struct ov_masq *m, uint32_t now)
+{
+	int32_t idle = (int32_t)(now - m->seen);
+	const struct ov_endpoint *e;
+
+	if (idle > (int32_t)OV_TICKS(m->flags & OV_FLOW_CLOSED ? OV_IDLE_CLOSED : OV_IDLE_TCP))
+		return true;
+	if (!m->vni || idle <= (int32_t)OV_TICKS(OV_ORPHAN_IDLE))
+		return false;
+	e = endpoint(r, &m->inside, m->vni);
+	return !is_here(e) || e->incarnation != m->incarnation;
+}
+
+static int look_at_masq(struct reaper *r, uint32_t i, uint32_t now)
+{
+	struct ov_reap_masq run = { .result = OV_REAP_NONE };
+	struct ov_masq value;
+	int err;
+
+	memcpy(&run.key, r->keys + i * sizeof(run.key), sizeof(run.key));
+	memcpy(&value, r->values + i * sizeof(value), sizeof(value));
+	r->stats.masq++;
+	if (!masq_looks_over(r, &value, now))
+		return 0;
+	err = bpf_run(r->bpf, BPF_PROG_REAP_MASQ, &run, sizeof(run));
+	if (!err && run.result == OV_REAP_EXPIRED)
+		r->stats.expired++;
+	return err;
 }
 
 static int look_at_backend(struct reaper *r, uint32_t i)
@@ -210,6 +253,8 @@ static int look_at(struct reaper *r, uint32_t i, uint32_t now)
 	switch (r->stage) {
 	case STAGE_FLOWS:
 		return look_at_flow(r, i, now);
+	case STAGE_MASQ:
+		return look_at_masq(r, i, now);
 	case STAGE_BACKENDS:
 		return look_at_backend(r, i);
 	case STAGE_SERVICES:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Takes what is over out of the data path's maps: flows that were idle too long or
- * whose backend or client is gone, and counts of VIPs and backends that are no more. The
- * maps have one writer, so the programs ov_reap and ov_reap_stats decide and
- * delete; here they are only pointed at what looks over.
+ * whose backend or client is gone, the same of containers' connections to the outside, and
+ * counts of VIPs and backends that are no more. The maps have one writer, so the programs
+ * ov_reap, ov_reap_masq and ov_reap_stats decide and delete; here they are only pointed at
+ * what looks over.
  *
  * A round reads all of the maps, a batch a step, so that no step takes long.
  */
@@ -19,13 +20,13 @@
 struct reaper;
 
 struct reap_hooks {
-	/* A TCP flow that outlived its backend: its client may be waiting in silence. */
+	/* A TCP flow that outlived its backend, of a client here that may be waiting in silence. */
 	void (*on_orphan)(void *arg, const struct ov_flow_key *key, const struct ov_flow *flow);
 	void *arg;
 };
 
 struct reap_stats {
-	uint64_t flows;                      /* seen in this round */
+	uint64_t flows, masq;                /* seen in this round */
 	uint64_t expired, orphans, leftovers; /* removed; left for now; counts removed */
 };
 

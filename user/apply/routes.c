@@ -27,24 +27,25 @@
 #define ROUTE_TABLE_FIRST 0x6f760000u /* "ov" in ASCII; ifindexes are added, not or-ed */
 #define RULE_PRIORITY 0x6f76          /* 28534: before the rules of `main` and `default` */
 
-/* What the namespace has. */
-struct seen {
-	struct route_info *route;
-	struct rule_info *rule;
-	size_t route_count, rule_count;
-};
-
-static void seen_fini(struct seen *s)
+void routes_fini(struct routes *s)
 {
 	free(s->route);
 	free(s->rule);
+	*s = (struct routes){ 0 };
 }
 
-static int look(struct nl *nl, struct seen *s)
+int routes_look(struct nl *nl, struct routes *ret_routes)
 {
-	int r = route_list(nl, &s->route, &s->route_count);
+	_cleanup_(routes_fini) struct routes s = { 0 };
+	int r = route_list(nl, &s.route, &s.route_count);
 
-	return r ? r : rule_list(nl, &s->rule, &s->rule_count);
+	if (!r)
+		r = rule_list(nl, &s.rule, &s.rule_count);
+	if (r)
+		return r;
+	*ret_routes = s;
+	s = (struct routes){ 0 };
+	return 0;
 }
 
 /* ---- what should be there ---- */
@@ -90,7 +91,7 @@ static bool same_route(const struct route_info *a, const struct route_info *b)
 	       !addr_cmp(&a->source, &b->source) && a->protocol == b->protocol;
 }
 
-static bool has_rule(const struct seen *s, const struct rule_info *want)
+static bool has_rule(const struct routes *s, const struct rule_info *want)
 {
 	for (size_t i = 0; i < s->rule_count; i++)
 		if (same_rule(&s->rule[i], want))
@@ -98,7 +99,7 @@ static bool has_rule(const struct seen *s, const struct rule_info *want)
 	return false;
 }
 
-static bool has_route(const struct seen *s, const struct route_info *want)
+static bool has_route(const struct routes *s, const struct route_info *want)
 {
 	for (size_t i = 0; i < s->route_count; i++)
 		if (same_route(&s->route[i], want))
@@ -113,7 +114,7 @@ static bool is_default(const struct route_info *r, uint32_t table)
 	return r->table == table && r->prefix_len == ADDR_V4_BITS;
 }
 
-static bool has_default(const struct seen *s)
+static bool has_default(const struct routes *s)
 {
 	for (size_t i = 0; i < s->route_count; i++)
 		if (is_default(&s->route[i], RT_TABLE_MAIN))
@@ -128,7 +129,7 @@ static bool is_ours(const struct route_info *r, uint32_t ifindex)
 }
 
 /* The default route of the interface's own table; NULL when it has none. */
-static const struct route_info *own_default(const struct seen *s, uint32_t ifindex)
+static const struct route_info *own_default(const struct routes *s, uint32_t ifindex)
 {
 	for (size_t i = 0; i < s->route_count; i++)
 		if (is_ours(&s->route[i], ifindex) && is_default(&s->route[i], table_of(ifindex)))
@@ -137,7 +138,7 @@ static const struct route_info *own_default(const struct seen *s, uint32_t ifind
 }
 
 /* True when everything is there for that gateway, and nothing for another one. */
-static bool is_right(const struct seen *s, uint32_t ifindex, const struct plan_device *d,
+static bool is_right(const struct routes *s, uint32_t ifindex, const struct plan_device *d,
 		     const struct ov_addr *gateway)
 {
 	struct rule_info rule = rule_of(ifindex, &d->addr);
@@ -156,15 +157,11 @@ static bool is_right(const struct seen *s, uint32_t ifindex, const struct plan_d
 	return true;
 }
 
-void routes_read(struct nl *nl, uint32_t ifindex, struct plan_device *row)
+void routes_read(const struct routes *s, uint32_t ifindex, struct plan_device *row)
 {
-	_cleanup_(seen_fini) struct seen s = { 0 };
-	const struct route_info *own;
+	const struct route_info *own = own_default(s, ifindex);
 
-	if (look(nl, &s))
-		return;
-	own = own_default(&s, ifindex);
-	if (own && is_right(&s, ifindex, row, &own->gateway))
+	if (own && is_right(s, ifindex, row, &own->gateway))
 		row->gateway = own->gateway;
 }
 
@@ -198,7 +195,7 @@ static int settle_default(struct nl *nl)
 }
 
 /* Ours is in the way of nothing else: the table is the interface's own. */
-static int remove_routes(struct nl *nl, const struct seen *s, uint32_t ifindex,
+static int remove_routes(struct nl *nl, const struct routes *s, uint32_t ifindex,
 			 const struct route_info *keep, size_t keep_count)
 {
 	int r = 0;
@@ -215,7 +212,7 @@ static int remove_routes(struct nl *nl, const struct seen *s, uint32_t ifindex,
 }
 
 /* The interface's, and those of interfaces that are no more. */
-static int remove_rules(struct nl *nl, const struct seen *s, uint32_t ifindex,
+static int remove_rules(struct nl *nl, const struct routes *s, uint32_t ifindex,
 			const struct rule_info *keep)
 {
 	int r = 0;
@@ -236,8 +233,8 @@ static int remove_rules(struct nl *nl, const struct seen *s, uint32_t ifindex,
 
 int routes_remove(struct nl *nl, uint32_t ifindex)
 {
-	_cleanup_(seen_fini) struct seen s = { 0 };
-	int r = look(nl, &s);
+	_cleanup_(routes_fini) struct routes s = { 0 };
+	int r = routes_look(nl, &s);
 
 	if (!r)
 		r = remove_rules(nl, &s, ifindex, NULL);
@@ -246,7 +243,7 @@ int routes_remove(struct nl *nl, uint32_t ifindex)
 	return r ? r : settle_default(nl);
 }
 
-static int add_missing(struct nl *nl, const struct seen *s, const struct route_info *want,
+static int add_missing(struct nl *nl, const struct routes *s, const struct route_info *want,
 		       size_t count, const struct rule_info *rule)
 {
 	int r = 0;
@@ -261,7 +258,7 @@ static int add_missing(struct nl *nl, const struct seen *s, const struct route_i
 
 int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want)
 {
-	_cleanup_(seen_fini) struct seen s = { 0 };
+	_cleanup_(routes_fini) struct routes s = { 0 };
 	struct rule_info rule = rule_of(ifindex, &want->addr);
 	struct route_info route[] = {
 		subnet_of(ifindex, &want->addr, want->prefix_len), /* the gateway is found by it */
@@ -272,7 +269,7 @@ int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want)
 
 	if (addr_is_zero(&want->gateway))
 		return routes_remove(nl, ifindex);
-	r = look(nl, &s);
+	r = routes_look(nl, &s);
 	if (!r)
 		r = remove_rules(nl, &s, ifindex, &rule);
 	if (!r)

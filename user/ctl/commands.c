@@ -63,9 +63,10 @@ static const struct ctl_option service_update_options[] = {
 	{ "port", "[+|-]PORT...", "Ports",
 	  "add (+), take away (-), or without signs the whole list; any: all; repeatable",
 	  OPTION_LIST },
-	{ "publish-add", "SPEC", "PublishAdd", "one more, as --publish of service create; repeatable", OPTION_LIST },
-	{ "publish-rm", "PORT[/PROTO]", "PublishRm", "no more: its published port or its target; repeatable",
-	  OPTION_LIST },
+	{ "publish-add", "SPEC", "PublishAdd",
+	  "one more, as --publish of service create; repeatable", OPTION_LIST },
+	{ "publish-rm", "PORT[/PROTO]", "PublishRm",
+	  "no more: its published port or its target; repeatable", OPTION_LIST },
 	SERVICE_OPTIONS,
 };
 

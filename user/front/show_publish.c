@@ -90,10 +90,10 @@ static void warn_of_one(const struct view *v, const struct view_service *vs,
 	char line[512], port[PUBLISH_TEXT_MAX];
 
 	snprintf(line, sizeof(line),
-		 "service %s on network %s lost its published port %s to service %s, which has claimed it "
-		 "longer, and does not answer there: take it away with `overlayctl service update "
-		 "--publish-rm`, and publish another one", vs->display, vs->net->display,
-		 publish_format(p, port), winner(v, vs, p));
+		 "service %s on network %s lost its published port %s to service %s, which has "
+		 "claimed it longer, and does not answer there: take it away with `overlayctl "
+		 "service update --publish-rm`, and publish another one",
+		 vs->display, vs->net->display, publish_format(p, port), winner(v, vs, p));
 	json_push(all, json_text(line));
 }
 

@@ -68,7 +68,7 @@ struct service_ask {
 	const char *const *port;      /* "PORT[:TARGET][/PROTO]" or "any"; update: "+..." adds, "-..."
 				       * takes away, without a sign the list is replaced */
 	const char *const *opt;       /* "dsr", "dsr=true", "dsr=false" */
-	const char *const *publish;   /* "published=80,target=8080,..." or "80:8080/tcp"; create only */
+	const char *const *publish;   /* "published=80,target=8080" or "80:8080"; create only */
 	const char *const *publish_add; /* update only, as the next */
 	const char *const *publish_rm;  /* or "PORT[/PROTO]" alone, one of its two numbers */
 };
@@ -120,7 +120,10 @@ void intent_service_create(struct intent *in, const struct service_ask *ask, uin
 			   uint64_t wall_ms,
 			   void (*done)(void *arg, const struct id *id, const struct err *e),
 			   void *arg);
-/* What ask leaves NULL stays; published ports are taken away before others are added. A port list without a sign replaces; *ret_id for the answer. */
+/*
+ * What ask leaves NULL stays. A port list without a sign replaces; published ports are
+ * taken away before others are added. *ret_id for the answer.
+ */
 int intent_service_update(struct intent *in, const struct service_ask *ask, uint64_t wall_ms,
 			  struct id *ret_id, struct err *e);
 /* Its backends stay attached, as nobody's. */

@@ -24,11 +24,13 @@ static int check_own(const struct service_draft *draft, const struct publish *p,
 		publish_format(p, one);
 		if (i < draft->kept)
 			return err_set(e, -EEXIST,
-				       "service %s publishes %s already, and %s would be the same port; "
-				       "take it away with --publish-rm %u/%s at the same time",
+				       "service %s publishes %s already, and %s would be the "
+				       "same port; take it away with --publish-rm %u/%s at the "
+				       "same time",
 				       draft->s.name, other, one, o->published,
 				       protocol_to_str(o->protocol));
-		return err_set(e, -EINVAL, "%s and %s are one port, published twice; publish it once",
+		return err_set(e, -EINVAL,
+			       "%s and %s are one port, published twice; publish it once",
 			       other, one);
 	}
 	return 0;
@@ -47,8 +49,8 @@ static int add_publish(const char *text, struct service_draft *draft, struct err
 		return r;
 	if (draft->s.publish_count == SERVICE_PUBLISH_MAX)
 		return err_set(e, -EINVAL,
-			       "a service may publish %d ports, and \"%.60s\" is one too many; make "
-			       "another service for it",
+			       "a service may publish %d ports, and \"%.60s\" is one too many; "
+			       "make another service for it",
 			       SERVICE_PUBLISH_MAX, text);
 	if (!s.p.published)
 		draft->dynamic |= 1u << draft->s.publish_count;
@@ -93,8 +95,8 @@ static int find_meant(const struct publish_spec *s, const struct service_draft *
 	if (found)
 		return 0;
 	return err_set(e, -ENOENT,
-		       "service %s publishes no port \"%.60s\"; `overlayctl service inspect %s` shows "
-		       "its ports",
+		       "service %s publishes no port \"%.60s\"; `overlayctl service inspect %s` "
+		       "shows its ports",
 		       draft->s.name, s->text, draft->s.name);
 }
 
@@ -121,8 +123,8 @@ static int remove_publish(const char *text, struct service_draft *draft, struct 
 static int refuse_for_dnsrr(const struct service_draft *draft, struct err *e)
 {
 	return err_set(e, -EINVAL,
-		       "service %s is dnsrr, which has no VIP that a published port could lead to; use "
-		       "--endpoint-mode vip, or publish nothing",
+		       "service %s is dnsrr, which has no VIP that a published port could lead "
+		       "to; use --endpoint-mode vip, or publish nothing",
 		       draft->s.name);
 }
 
@@ -166,7 +168,8 @@ int take_service_options(const struct service_ask *ask, struct service *s, struc
 	if (r || !ask->opt_count || !s->dsr || s->publish_count)
 		return r;
 	return err_set(e, -EINVAL,
-		       "service %s publishes no port, and dsr is the way of their answers; publish one, or "
-		       "leave dsr out: inside a network answers are direct already",
+		       "service %s publishes no port, and dsr is the way of their answers; "
+		       "publish one, or leave dsr out: inside a network answers are direct "
+		       "already",
 		       s->name);
 }

@@ -58,8 +58,8 @@ static int check_other(const struct service_draft *draft, const struct view_serv
 		if (is_dynamic(draft, i) || !publish_clashes(&draft->d.publish[i], other))
 			continue;
 		return err_set(e, -EADDRINUSE,
-			       "port %s is published by service %s of network %s already (%s); choose "
-			       "another port, or take it away there",
+			       "port %s is published by service %s of network %s already (%s); "
+			       "choose another port, or take it away there",
 			       port_text(&draft->d.publish[i], port), vs->display, vs->net->display,
 			       publish_format(other, text));
 	}
@@ -115,12 +115,13 @@ static int check_node(const struct claimants *c, const struct publish *p, struct
 
 	if (use)
 		return err_set(e, -EADDRINUSE,
-			       "port %s is overlayd's own, for %s between the nodes; choose another port",
+			       "port %s is overlayd's own, for %s between the nodes; choose "
+			       "another port",
 			       port_text(p, port), use);
 	if (is_listened_on(c->in, p))
 		return err_set(e, -EADDRINUSE,
-			       "a process on this node listens on port %s already; choose another port, "
-			       "or stop it",
+			       "a process on this node listens on port %s already; choose "
+			       "another port, or stop it",
 			       port_text(p, port));
 	return 0;
 }

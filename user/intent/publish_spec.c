@@ -42,13 +42,14 @@ static int take_address(struct publish_spec *s, const char *text, struct err *e)
 		return 0;
 	if (*text == '[' || (parsed && !addr_is_v4(&a)))
 		return err_set(e, -EINVAL,
-			       "published port \"%.60s\": \"%.46s\" is IPv6, and this version publishes "
-			       "on IPv4 addresses only; give one, or none for every address",
+			       "published port \"%.60s\": \"%.46s\" is IPv6, and this version "
+			       "publishes on IPv4 addresses only; give one, or none for every "
+			       "address",
 			       s->text, text);
 	if (!parsed || is_nobodys(addr_v4(&a)))
 		return err_set(e, -EINVAL,
-			       "published port \"%.60s\": \"%.46s\" is not an address of a node; give an "
-			       "IPv4 address like 192.0.2.1, or none for every address",
+			       "published port \"%.60s\": \"%.46s\" is not an address of a node; "
+			       "give an IPv4 address like 192.0.2.1, or none for every address",
 			       s->text, text);
 	s->p.addr = a;
 	return 0;
@@ -77,7 +78,8 @@ static int take_mode(struct publish_spec *s, char *text, struct err *e)
 	s->p.mode = strcmp(text, "host") ? PUBLISH_INGRESS : PUBLISH_HOST;
 	if (!strcmp(text, publish_mode_to_str(s->p.mode)))
 		return 0;
-	return err_set(e, -EINVAL, "published port \"%.60s\": mode \"%.20s\" is neither ingress nor host",
+	return err_set(e, -EINVAL,
+		       "published port \"%.60s\": mode \"%.20s\" is neither ingress nor host",
 		       s->text, text);
 }
 
@@ -101,12 +103,13 @@ static int take_allow(struct publish_spec *s, char *text, struct err *e)
 	for (int i = 0; i < p->allow_count; i++)
 		if (p->allow[i].len == prefix.len && !addr_cmp(&p->allow[i].addr, &prefix.addr))
 			return err_set(e, -EINVAL,
-				       "published port \"%.60s\": allow=%s is given twice; give it once",
+				       "published port \"%.60s\": allow=%s is given twice; give "
+				       "it once",
 				       s->text, text);
 	if (p->allow_count == PUBLISH_ALLOW_MAX)
 		return err_set(e, -EINVAL,
-			       "published port \"%.60s\": a port may have %d filters, and allow=%s is "
-			       "one too many; join some to a shorter prefix",
+			       "published port \"%.60s\": a port may have %d filters, and "
+			       "allow=%s is one too many; join some to a shorter prefix",
 			       s->text, PUBLISH_ALLOW_MAX, text);
 	p->allow[p->allow_count++] = prefix;
 	return 0;
@@ -148,8 +151,9 @@ static int take_long(struct publish_spec *s, char *text, struct err *e)
 					  memcmp(words[w].key, part, strlen(words[w].key)) != 0))
 			w++;
 		if (w == WORD_COUNT || !*equals)
-			return err_set(e, -EINVAL, "published port \"%.60s\": \"%.20s\" says nothing; "
-				       USAGE, s->text, part);
+			return err_set(e, -EINVAL,
+				       "published port \"%.60s\": \"%.20s\" says nothing; " USAGE,
+				       s->text, part);
 		r = take_word(s, (enum publish_word)w, equals + 1, e);
 	}
 	return r;
@@ -190,13 +194,13 @@ int publish_spec_check(const struct publish_spec *s, struct err *e)
 
 	if (!publish_spec_says(s, WORD_TARGET))
 		return err_set(e, -EINVAL,
-			       "published port \"%.60s\" says no target; say which port the backends "
-			       "listen on with target=PORT",
+			       "published port \"%.60s\" says no target; say which port the "
+			       "backends listen on with target=PORT",
 			       s->text);
 	if (p->protocol == IPPROTO_SCTP && p->published != p->target)
 		return err_set(e, -EINVAL,
-			       "published port \"%.60s\" would be rewritten, and SCTP's checksum covers "
-			       "the port; publish the backends' own port, %u:%u/sctp",
+			       "published port \"%.60s\" would be rewritten, and SCTP's checksum "
+			       "covers the port; publish the backends' own port, %u:%u/sctp",
 			       s->text, p->target, p->target);
 	return 0;
 }

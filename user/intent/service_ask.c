@@ -345,7 +345,7 @@ int service_ask_take(const struct service_ask *ask, struct service_draft *draft,
 	if (r == 0 && (ask->publish_add_count || ask->publish_rm_count))
 		r = err_set(e, -EINVAL,
 			    "service %s is new: give its published ports with --publish; "
-			    "--publish-add and --publish-rm change those of a service that there is",
+			    "--publish-add and --publish-rm change those of one that is there",
 			    ask->name);
 	if (r == 0)
 		r = take_mode(ask->mode, &draft->s, e);

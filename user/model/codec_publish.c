@@ -4,9 +4,9 @@
  *
  *   u8 mode | u8 protocol | u16 published | u16 target | address | u8 count | count prefixes
  *
- * An address is u8 length | bytes, of length 0 (every address), 4 or 16; a prefix is an address, not
- * empty, and u8 length in bits of those bytes. Short, because a service may have 32 ports with 16
- * prefixes each, and its record has to hold them (RECORD_BODY_MAX).
+ * An address is u8 length | bytes, of length 0 (every address), 4 or 16; a prefix is an
+ * address, not empty, and u8 length in bits of those bytes. Short, because a service may have 32
+ * ports with 16 prefixes each, and its record has to hold them (RECORD_BODY_MAX).
  */
 #include "codec.h"
 

@@ -16,7 +16,10 @@ _Static_assert(ARRAY_SIZE(lb_words) == OV_LB_COUNT, "a word for each");
 
 static const char *const mode_words[] = { [SERVICE_VIP] = "vip", [SERVICE_DNSRR] = "dnsrr" };
 
-static const char *const publish_words[] = { [PUBLISH_INGRESS] = "ingress", [PUBLISH_HOST] = "host" };
+static const char *const publish_words[] = {
+	[PUBLISH_INGRESS] = "ingress",
+	[PUBLISH_HOST] = "host",
+};
 
 static const char *const health_words[] = {
 	[ENDPOINT_UNTRIED] = "untried",

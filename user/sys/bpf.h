@@ -12,8 +12,8 @@
  * (the kernel's hash of its instructions) is; then it stays. Otherwise links are
  * updated in place, and clsact filters replaced by one netlink request. What runs
  * of an older format goes on while this one's maps are filled: its links become
- * ours, bpf_attach puts this build's programs on them, bpf_forget_older removes
- * the rest.
+ * ours, bpf_attach copies its flows once and puts this build's programs on them,
+ * bpf_forget_older removes the rest.
  */
 #pragma once
 
