@@ -10,7 +10,8 @@
  * wrapper takes before an empty program is subtracted. The way to another host adds the
  * push that prog_run measures.
  *
- * TEXT: only rows that begin so, for a look with perf. After each row the verdict and flow counters must have moved as the row says.
+ * TEXT: only rows that begin so, for a look with perf. After each row the verdict and flow
+ * counters must have moved as the row says.
  */
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
