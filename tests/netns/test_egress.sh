@@ -11,6 +11,8 @@ network 2 other --subnet 10.20.0.0/24
 network 2 sealed --subnet 10.30.0.0/24 --internal
 for c in c1 d1; do attach 1 app "$c" || die "attach $c"; done
 attach 2 app c2 && attach 1 sealed s1 || die "attach c2, s1"
+attach 1 sealed two && ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-two" --name two2 \
+	--ifname eth1 >/dev/null || die "attach two"
 serve h9 9000
 OUT=10.99.0.9
 
@@ -54,6 +56,7 @@ check "nobody else is answered by those ports" same \
 # ---- not out ----
 
 check "an internal network gives no way out" same "$(at s1 ip route show default)" ""
+check "who is on another network as well goes out by that" run two "$OUT:9000" n=2 behind=10.99.0.1
 at s1 ip route add default via "$(ctl 1 --json network inspect sealed | jq -r '.[0].IPAM.Config[0].Gateway')" onlink dev eth0
 internal=$(drops 1 DROP_INTERNAL)
 check "who takes one is dropped" silent s1 "$OUT:9000"

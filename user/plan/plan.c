@@ -145,6 +145,17 @@ bool build_has_claims(const struct view_endpoint *ve)
 	return !ve->addr_lost && !ve->net->vni_lost && !addr_is_zero(&ve->ep->addr);
 }
 
+/* An internal network leads nowhere, but for answers to clients of a published port. */
+static struct ov_addr gateway_of(const struct build *b, const struct view_endpoint *ve)
+{
+	const struct network *net = ve->net->net;
+	struct ov_addr service, none = { 0 };
+
+	if (net->internal && !(service_flags(b, ve, &service) & OV_ENDPOINT_PUBLISHED))
+		return none;
+	return net->gateway;
+}
+
 static void add_device(struct build *b, const struct view_endpoint *ve)
 {
 	const struct endpoint *ep = ve->ep;
@@ -160,7 +171,7 @@ static void add_device(struct build *b, const struct view_endpoint *ve)
 	value.netns_dev = ep->netns_dev;
 	value.netns_ino = ep->netns_ino;
 	value.addr = ep->addr;
-	value.gateway = ve->net->net->gateway;
+	value.gateway = gateway_of(b, ve);
 	value.prefix_len = ve->net->net->subnet.len;
 	memcpy(value.mac, ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);

@@ -94,7 +94,7 @@ struct plan_device {
 	char netns[NETNS_MAX_LEN + 1];
 	uint64_t netns_dev, netns_ino;
 	struct ov_addr addr;
-	struct ov_addr gateway;   /* of the container's routes */
+	struct ov_addr gateway;   /* of the container's routes; zero: it has none */
 	uint8_t prefix_len;       /* bits of 16 bytes */
 	uint8_t mac[6];
 	uint8_t pad;
