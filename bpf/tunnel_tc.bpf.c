@@ -12,14 +12,32 @@
 
 #define INNER_LINEAR (sizeof(struct ethhdr) + sizeof(struct iphdr))
 
-static __always_inline int decide(struct __sk_buff *skb)
+struct tunnel {
+	__be32 node;
+	__u32 vni;
+};
+
+/* Apart, because the kernel's struct would lie on the stack of all that follows. */
+static __noinline int tunnel_get(struct __sk_buff *skb, struct tunnel *ret)
 {
 	struct bpf_tunnel_key key = {};
 
+	/* It has none: nobody sent it, somebody used the device itself. */
+	if (!ret || bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
+		return -OV_DROP_UNKNOWN_PEER;
+	ret->node = bpf_htonl(key.remote_ipv4);
+	ret->vni = key.tunnel_id;
+	return 0;
+}
+
+static __always_inline int decide(struct __sk_buff *skb)
+{
+	struct tunnel from = {};
+
 	if (!config_ready())
 		return -OV_DROP_NOT_READY;
-	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
-		return -OV_DROP_UNKNOWN_PEER; /* nobody sent it: somebody used the device itself */
+	if (tunnel_get(skb, &from) < 0)
+		return -OV_DROP_UNKNOWN_PEER;
 	if (skb->vlan_present)
 		return -OV_DROP_NOT_IP;
 
@@ -27,14 +45,13 @@ static __always_inline int decide(struct __sk_buff *skb)
 
 	struct cursor c = cursor_skb(skb);
 	struct arrival a = {};
-	int verdict = decap_accept(&c, bpf_htonl(key.remote_ipv4), key.tunnel_id, &a);
+	int verdict = decap_accept(&c, from.node, from.vni, &a);
 
 	if (verdict < 0)
 		return verdict;
 	if (verdict > 0)
-		return decap_jump(skb, verdict, &a, key.tunnel_id, bpf_htonl(key.remote_ipv4),
-				  skb->len);
-	verdict = decap_restore_vip(skb, &a, key.tunnel_id);
+		return decap_jump(skb, verdict, &a, from.vni, from.node, skb->len);
+	verdict = decap_restore_vip(skb, &a, from.vni);
 	if (verdict < 0)
 		return verdict;
 

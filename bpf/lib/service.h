@@ -144,11 +144,17 @@ static __always_inline const struct ov_backend *backend_least(struct wish *w,
 	return best;
 }
 
+/* No room to count turns is no reason to refuse. */
+static __noinline __u32 turn_next(struct wish *w)
+{
+	struct ov_service_stats *s = w ? service_stats_get(&w->key.vip, w->vni) : NULL;
+
+	return s ? __sync_fetch_and_add(&s->turn, 1) : bpf_get_prandom_u32();
+}
+
 static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 							       const struct ov_service *svc)
 {
-	struct ov_service_stats *s;
-
 	if (!svc->backends)
 		return NULL;
 	if (svc->algorithm == OV_LB_LEAST_CONN)
@@ -157,10 +163,7 @@ static __always_inline const struct ov_backend *backend_choose(struct wish *w,
 		return NULL;
 	switch (svc->algorithm) {
 	case OV_LB_RR:
-		s = service_stats_get(&w->key.vip, w->vni);
-		if (s)
-			return backend_by_place(w, __sync_fetch_and_add(&s->turn, 1) % svc->choices);
-		/* fallthrough: no room to count turns is no reason to refuse */
+		return backend_by_place(w, turn_next(w) % svc->choices);
 	case OV_LB_RANDOM:
 		return backend_by_place(w, bpf_get_prandom_u32() % svc->choices);
 	default:

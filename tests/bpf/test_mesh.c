@@ -226,7 +226,7 @@ Test(mesh, with_direct_return_a_backend_of_the_entry_node_is_as_ever)
 	expect_ends(&o, 0, VTEP(NODE_C), PUBLISHED_PORT, CLIENT_IP, CLIENT_PORT);
 }
 
-Test(mesh, a_direct_call_to_a_node_that_publishes_nothing_like_it_is_refused)
+Test(mesh, a_direct_call_goes_on_whatever_the_row_says_by_now_but_not_without_one)
 {
 	struct segment s = outside_call(NODE_C, IPPROTO_TCP, TCP_SYN);
 	struct outcome o, sent;
@@ -234,8 +234,35 @@ Test(mesh, a_direct_call_to_a_node_that_publishes_nothing_like_it_is_refused)
 	mesh_become(&env, NODE_C, &direct);
 	sent = mesh_enter(&env, &s);
 	o = mesh_cross(&env, &far, NODE_B, &sent); /* without direct return there */
-	expect_verdict(o, OV_DROP_NOT_PUBLISHED);
+	expect_verdict(o, OV_FWD_DECAP);
+	expect_ends(&o, 0, CLIENT_IP, CLIENT_PORT, blue_far.ip, TARGET_PORT);
 	mesh_unpublish(&env);
 	o = env_arrive(&env, &sent.out);
 	expect_verdict(o, OV_DROP_NOT_PUBLISHED);
+}
+
+/* Direct return is switched off, then on. */
+Test(mesh, a_flow_stays_direct_or_not_as_it_began)
+{
+	struct segment s = outside_call(NODE_C, IPPROTO_TCP, TCP_SYN);
+	uint8_t mark[6];
+	struct outcome o;
+
+	mark_mac(mark, MARK_DIRECT, VTEP(NODE_C));
+	mesh_become(&env, NODE_C, &direct);
+	mesh_enter(&env, &s);
+	mesh_put(&env, &far);
+	s.flags = TCP_ACK;
+	o = mesh_enter(&env, &s);
+	expect_verdict(o, OV_FWD_ENCAP);
+	expect_macs(&o, 1, mark, blue_far.mac);
+	mark_mac(mark, MARK_BACK, VTEP(NODE_C));
+	s.sport++;
+	s.flags = TCP_SYN;
+	mesh_enter(&env, &s);
+	mesh_put(&env, &direct);
+	s.flags = TCP_ACK;
+	o = mesh_enter(&env, &s);
+	expect_verdict(o, OV_FWD_ENCAP);
+	expect_macs(&o, 1, mark, blue_far.mac);
 }
