@@ -29,6 +29,7 @@ struct front { /* a packet to this host */
 	__u8 is_loop;   /* from this host itself */
 	__u8 is_first;  /* fragment */
 	__u8 kind;      /* MESH_BACK or MESH_DIRECT */
+	__u8 is_direct; /* its answers do not come back through here */
 	__u8 is_large;  /* too large for the overlay, and may be fragmented */
 };
 
@@ -260,12 +261,16 @@ static __always_inline int entry_route(struct call *call, const struct ov_publis
 	return result == -OV_DROP_NO_BACKEND ? REFUSE(OV_DROP_NO_BACKEND) : result;
 }
 
-static __always_inline void entry_wish(struct wish *w, const struct ov_published *row, __be32 called)
+static __always_inline void entry_wish(struct wish *w, const struct ov_published *row,
+				       const struct front *f)
 {
 	w->vni = row->vni;
 	w->rows = row->flags & OV_PUBLISHED_LOCAL ? row->vni | OV_VNI_LOCAL : row->vni;
 	w->origin = OV_FLOW_ENTRY;
-	w->via = called;
+	/* An answer to this host itself finds its way from here alone. */
+	if ((row->flags & OV_PUBLISHED_DSR) && !f->is_loop)
+		w->origin |= OV_FLOW_DIRECT;
+	w->via = f->dst;
 }
 
 static __noinline int entry_choose(struct front *f, const struct ov_published_key *pk,
@@ -277,7 +282,7 @@ static __noinline int entry_choose(struct front *f, const struct ov_published_ke
 	scratch = bpf_map_lookup_elem(&vip_scratch, &zero);
 	if (!scratch || !f || !pk || !row || !t)
 		return -OV_DROP_NOT_READY;
-	entry_wish(&scratch->wish, row, f->dst);
+	entry_wish(&scratch->wish, row, f);
 
 	struct call call = {
 		.client = f->src,
@@ -287,7 +292,10 @@ static __noinline int entry_choose(struct front *f, const struct ov_published_ke
 		.flow = &scratch->flow,
 	};
 
-	return entry_route(&call, pk, row, t);
+	int result = entry_route(&call, pk, row, t);
+
+	f->is_direct = !!(scratch->wish.origin & OV_FLOW_DIRECT);
+	return result;
 }
 
 static __always_inline int entry_send(struct __sk_buff *skb, const struct ov_config *cfg, struct front *f,
@@ -295,7 +303,7 @@ static __always_inline int entry_send(struct __sk_buff *skb, const struct ov_con
 {
 	struct end from = { f->dst, f->l4.dport };
 
-	f->kind = row->flags & OV_PUBLISHED_DSR ? MESH_DIRECT : MESH_BACK;
+	f->kind = f->is_direct ? MESH_DIRECT : MESH_BACK;
 	if (f->kind == MESH_DIRECT && !t->ep->ifindex)
 		t->to.port = from.port; /* the backend's node will see to it */
 	front_remember(skb, f, t->to.addr, row->vni);

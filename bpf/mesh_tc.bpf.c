@@ -79,14 +79,17 @@ static __noinline int arrive_follow(struct ov_flow_key *k, const struct arrived 
 	return 0;
 }
 
-/* Direct return: what the client called is still in the packet. */
+/*
+ * Direct return: what the client called is still in the packet. Whether it is direct the
+ * entry node says, and not our row: flows stay as they began when the service changes.
+ */
 static __always_inline int arrive_direct(struct __sk_buff *skb, const struct l4 *l4, __be32 called,
 					 __be32 backend, __be16 *ret_target)
 {
 	struct ov_published_key k;
 	const struct ov_published *row = publish_find(&k, called, l4->dport, l4->protocol);
 
-	if (!row || !(row->flags & OV_PUBLISHED_DSR))
+	if (!row)
 		return -OV_DROP_NOT_PUBLISHED;
 	*ret_target = row->service.target_port;
 

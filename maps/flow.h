@@ -44,6 +44,7 @@ static inline __u32 ov_flow_key_vni(const struct ov_flow_key *k)
 #define OV_FLOW_ENTRY      32u  /* entered here, by a published port: `via` is the address called */
 #define OV_FLOW_TUNNEL     64u  /* entered at another node, the one at `via`: answers go back there */
 #define OV_FLOW_DSR       128u  /* entered at another node; answers go straight out, from `via` */
+#define OV_FLOW_DIRECT    256u /* beside OV_FLOW_ENTRY: it is OV_FLOW_DSR at the backend's node */
 
 struct ov_flow {
 	struct ov_addr backend;

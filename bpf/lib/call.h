@@ -99,7 +99,7 @@ static __always_inline int call_continue(struct call *call, struct found *at, st
 		flow_forget(&call->wish->key, at);
 		return CALL_NEW;
 	}
-	if (f->vip_port != call->l4.dport || (f->flags & FLOW_ORIGIN) != call->wish->origin ||
+	if (f->vip_port != call->l4.dport || (f->flags & FLOW_ORIGIN) != (call->wish->origin & FLOW_ORIGIN) ||
 	    (call->wish->origin && !addr_equals_v4(&f->via, call->wish->via)))
 		return -OV_DROP_FLOW_CLASH;
 
@@ -110,6 +110,7 @@ static __always_inline int call_continue(struct call *call, struct found *at, st
 		return opens || is_udp ? CALL_MOVES : CALL_REFUSE;
 	}
 	t->to.addr = addr_v4(&f->backend);
+	call->wish->origin = f->flags & (FLOW_ORIGIN | OV_FLOW_DIRECT); /* as it began */
 	flow_advance(&call->wish->key, at, call->l4.event, 1, now);
 	return 0;
 }

@@ -226,7 +226,20 @@ static __noinline int flow_close(struct ov_flow_key *k, struct ov_flow *in_flows
 	return 0;
 }
 
+/* Answers that leave elsewhere are not seen here; a client that goes on has had one. */
+static __always_inline int flow_is_answered(const struct ov_flow *f, __u8 event, int is_client)
+{
+	return !is_client || ((f->flags & OV_FLOW_DIRECT) && !(event & L4_OPENS));
+}
+
 #define FLOW_FINISHED (OV_FLOW_FIN_CLIENT | OV_FLOW_FIN_BACKEND)
+
+static __always_inline __u32 flow_end(const struct ov_flow *f, int is_client)
+{
+	if (f->flags & OV_FLOW_DIRECT) /* the client's end is all that is seen */
+		return FLOW_FINISHED;
+	return is_client ? OV_FLOW_FIN_CLIENT : OV_FLOW_FIN_BACKEND;
+}
 
 /*
  * What a packet does to the flow it belongs to. `f` may not be used afterwards:
@@ -239,12 +252,12 @@ static __always_inline void flow_advance(struct ov_flow_key *k, struct found *at
 	int is_waiting = (f->flags & OV_FLOW_NO_ROOM) && f->seen == now; /* asks once a tick */
 
 	flow_touch(f, now);
-	if (!is_client)
+	if (flow_is_answered(f, event, is_client))
 		flow_mark(f, OV_FLOW_REPLIED);
 	if (k->protocol == IPPROTO_UDP)
 		return;
 	if (event & L4_FIN)
-		flow_mark(f, is_client ? OV_FLOW_FIN_CLIENT : OV_FLOW_FIN_BACKEND);
+		flow_mark(f, flow_end(f, is_client));
 	if ((event & L4_RST) || (f->flags & FLOW_FINISHED) == FLOW_FINISHED) {
 		if (at->is_brief)
 			flow_mark(f, OV_FLOW_CLOSED);

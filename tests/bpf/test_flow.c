@@ -318,5 +318,5 @@ Test(flow, two_ports_to_one_target_from_one_client_port_clash)
 	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN);
 	expect_verdict(o, OV_FWD_LOCAL);
 	o = balance_call(&env, &blue_one, IPPROTO_TCP, 4000, 81, TCP_SYN);
-	expect_verdict(o, OV_DROP_FLOW_CLASH);
+	expect_verdict(o, OV_FWD_RESET); /* at once, instead of silence */
 }

@@ -16,7 +16,8 @@
  *   load udp ADDR:PORT what=super [n=N] [size=BYTES]      UDP_SEGMENT both ways
  *   load udp ADDR:PORT what=mtu                           too large with DF, then what fits
  *
- * The address that the backend saw must be our own (or via=).
+ * The address and the port that the backend saw must be our own. via=ADDR: or that
+ * address. behind=ADDR: that address, and a port that stands for ours (masquerading).
  */
 #include "load.h"
 
@@ -98,6 +99,21 @@ struct sockaddr_in target(const char *text)
 	return to;
 }
 
+struct seen_as seen_as_asked(char **argv)
+{
+	return (struct seen_as){ option(argv, "via", NULL), option(argv, "behind", NULL) };
+}
+
+bool is_us(const struct seen_as *as, const struct sockaddr_in *own, const char *addr, unsigned int port)
+{
+	char text[INET_ADDRSTRLEN];
+
+	if (as->behind)
+		return !strcmp(addr, as->behind) && port >= MASQ_FIRST && port <= UINT16_MAX;
+	inet_ntop(AF_INET, &own->sin_addr, text, sizeof(text));
+	return port == ntohs(own->sin_port) && (!strcmp(addr, text) || (as->via && !strcmp(addr, as->via)));
+}
+
 void tally_add(struct tally *t, const char *name)
 {
 	size_t i = 0;
@@ -137,7 +153,7 @@ struct slot {
 
 static struct {
 	struct sockaddr_in to;
-	const char *via;
+	struct seen_as as;
 	int protocol, epoll;
 	bool stays, is_idle, show;
 	uint64_t every, seq;
@@ -229,18 +245,16 @@ static void slot_connected(struct slot *s)
 /* Whether it is the whole and right answer to our question. */
 static bool slot_is_answered(struct slot *s)
 {
-	char own[INET_ADDRSTRLEN], addr[64] = "", name[32] = "", end[8] = "";
+	char addr[64] = "", name[32] = "", end[8] = "";
 	unsigned long long seq = 0;
 	unsigned int port = 0;
 
 	s->in[s->len] = 0;
-	inet_ntop(AF_INET, &s->own.sin_addr, own, sizeof(own));
 	if (sscanf(s->in, "%31s %63s %u %llu %7s", name, addr, &port, &seq, end) != 5 ||
 	    strcmp(end, "end") || s->in[s->len - 1] != '\n')
 		return false;
 	memcpy(s->name, name, sizeof(name));
-	return seq == s->seq && port == ntohs(s->own.sin_port) &&
-	       (!strcmp(addr, own) || (load.via && !strcmp(addr, load.via)));
+	return seq == s->seq && is_us(&load.as, &s->own, addr, port);
 }
 
 static void answer_count(struct slot *s)
@@ -337,7 +351,7 @@ static void print_kinds(void)
 static int load_init(char **argv, const char *slots)
 {
 	load.to = target(argv[0]);
-	load.via = option(argv, "via", NULL);
+	load.as = seen_as_asked(argv);
 	load.show = number(argv, "show", 0);
 	load.protocol = strcmp(option(argv, "protocol", "tcp"), "sctp") ? 0 : IPPROTO_SCTP;
 	load.count = number(argv, slots, 1);

@@ -32,6 +32,15 @@ int serve(char **argv);
 int load_udp(char **argv);
 struct sockaddr_in target(const char *text); /* ADDR:PORT */
 
+/* Who a backend may say that we are. */
+#define MASQ_FIRST 61000 /* ports of a node that stand for a container's (maps/masq.h) */
+struct seen_as {
+	const char *via;    /* this address, if it is not our own; the port is */
+	const char *behind; /* always this address, and a port from MASQ_FIRST */
+};
+struct seen_as seen_as_asked(char **argv);
+bool is_us(const struct seen_as *as, const struct sockaddr_in *own, const char *addr, unsigned int port);
+
 /* How often each backend answered. */
 #define NAMES_MAX 64
 struct tally {

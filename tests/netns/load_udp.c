@@ -26,7 +26,7 @@ static struct {
 	struct pollfd poll[FLOWS_MAX];
 	size_t count, size;
 	uint64_t refused, wrong, too_big;
-	const char *via; /* the address at the backend, if it is not our own */
+	struct seen_as as;
 	struct tally by;
 } udp;
 
@@ -76,13 +76,12 @@ static bool filling_is_right(const char *in, size_t len, uint64_t seq)
 
 static void flow_answer(struct flow *f, const char *in, size_t len)
 {
-	char name[32], addr[32], own[INET_ADDRSTRLEN];
+	char name[32], addr[32];
 	unsigned long long seq;
 	unsigned int port;
 
-	inet_ntop(AF_INET, &f->own.sin_addr, own, sizeof(own));
 	if (sscanf(in, "%31s %31s %u %llu end", name, addr, &port, &seq) != 4 ||
-	    (strcmp(addr, own) && (!udp.via || strcmp(addr, udp.via))) || port != ntohs(f->own.sin_port) ||
+	    !is_us(&udp.as, &f->own, addr, port) ||
 	    (udp.size > LINE_MAX_BYTES && (len != udp.size || !filling_is_right(in, len, seq)))) {
 		udp.wrong++;
 		return;
@@ -147,7 +146,7 @@ static int flows(const struct sockaddr_in *to, char **argv)
 
 	udp.count = number(argv, "flows", 1);
 	udp.size = number(argv, "size", 0);
-	udp.via = option(argv, "via", NULL);
+	udp.as = seen_as_asked(argv);
 	if (udp.count > FLOWS_MAX || udp.size > DATAGRAM_MAX)
 		return 2;
 	for (size_t i = 0; i < udp.count; i++) {
