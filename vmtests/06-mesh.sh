@@ -35,7 +35,7 @@ udp() { # COMMAND...: `load udp` of two flows, two datagrams each: all are answe
 	"$@" flows=2 every=100 n=2 >"$WORK/udp"
 	same "$(counted ok "$WORK/udp") $(counted lost "$WORK/udp") $(counted wrong "$WORK/udp")" "4 0 0"
 }
-for n in 1 2 3; do await 15 peer ./load run "10.99.0.$n:8000" n=1 c=1 || die "nothing at host $n"; done
+for n in 1 2 3; do await 15 peer ./load run "10.99.0.$n:8000" n=1 c=1 >"$WORK/first" || die "nothing at host $n"; done
 for n in 1 2 3; do
 	check "TCP to host $n is answered by both backends, who see the client's own address" \
 		answered "b2 b3" ./load run "10.99.0.$n:8000" n=4 c=1
