@@ -58,7 +58,7 @@ check "and another host's" at c1 "$LOAD" run 10.99.0.2:8000 n=2 c=1 behind=10.99
 
 # ---- out ----
 
-peer './load serve outside 9000 >/dev/null 2>&1 &' || die "no server outside"
+peer './load serve outside 9000 >/dev/null 2>&1 &' >/dev/null || die "no server outside"
 check "a container's TCP reaches the machine outside, as its host" \
 	at c1 "$LOAD" run "$PEER:9000" n=2 c=1 behind=10.99.0.1
 check "its UDP too" udp at c1 "$LOAD" udp "$PEER:9000" behind=10.99.0.1

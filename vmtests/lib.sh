@@ -42,7 +42,7 @@ peer_attach() {
 	ip link set "$dev" netns "$TOPO-fab" || die "no wire to the other guest"
 	at fab ip link set "$dev" master br0 up
 	at fab ip addr add 10.99.0.254/24 dev br0
-	await 20 peer true || die "the other guest does not answer"
+	await 20 peer true >/dev/null || die "the other guest does not answer"
 }
 peer() { # COMMAND LINE: of the other guest's shell; its output and its status
 	local said
