@@ -36,8 +36,11 @@ static __always_inline int flow_is_anothers(const struct ov_flow *f, const struc
 static __always_inline int flow_is_past(const struct ov_flow *f, const struct ov_flow_key *k,
 					const struct arrived *a)
 {
-	return flow_is_expired(f, k->protocol, flow_now()) || f->incarnation != a->dst->incarnation ||
-	       ((a->event & L4_OPENS) && (f->flags & (OV_FLOW_CLOSED | OV_FLOW_FIN_CLIENT)));
+	if (flow_is_expired(f, k->protocol, flow_now()) || f->incarnation != a->dst->incarnation)
+		return 1;
+	if (a->event & L4_OPENS)
+		return f->flags & (OV_FLOW_CLOSED | OV_FLOW_FIN_CLIENT);
+	return (f->flags & FLOW_ORIGIN) != a->origin; /* it enters elsewhere from now on */
 }
 
 static __always_inline int arrive_begin(struct ov_flow_key *k, const struct arrived *a)

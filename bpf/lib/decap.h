@@ -49,6 +49,17 @@ static __always_inline int outer_check_lengths(struct cursor *c, __u32 room, con
 	return 0;
 }
 
+/* Behind IP options there may be VXLAN for the kernel's socket, or anything else. */
+static __always_inline int outer_parse_options(struct cursor c, const struct ov_config *cfg,
+					       const struct iphdr *ip)
+{
+	struct udphdr *udp = NULL;
+
+	if (parse_ipv4_options(&c, ip) == 0)
+		udp = cursor_take(&c, struct udphdr);
+	return udp && udp->dest == cfg->vxlan_port ? OUTER_KERNEL : OUTER_FOREIGN;
+}
+
 /* From the Ethernet to the VXLAN header. */
 static __always_inline int outer_parse(struct cursor *c, const struct ov_config *cfg,
 				       struct outer *ret_outer)
@@ -60,8 +71,10 @@ static __always_inline int outer_parse(struct cursor *c, const struct ov_config 
 	if (!eth || !ip || eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_UDP ||
 	    !addr_equals_v4(&cfg->vtep, ip->daddr))
 		return OUTER_FOREIGN;
-	if (ip->ihl != 5 || (ip->frag_off & bpf_htons(IP_OFFSET)))
+	if (ip->frag_off & bpf_htons(IP_OFFSET))
 		return OUTER_KERNEL;
+	if (ip->ihl != 5)
+		return outer_parse_options(*c, cfg, ip);
 
 	struct udphdr *udp = cursor_take(c, struct udphdr);
 

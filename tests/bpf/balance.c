@@ -63,7 +63,7 @@ void balance_flag(struct env *env, const struct actor *a, uint32_t flags)
 	if (!value.ifindex)
 		return;
 	cr_assert_eq(bpf_map_lookup_elem(env->map[MAP_devices], &value.ifindex, &device), 0);
-	device.flags = OV_ENDPOINT_BACKEND;
+	device.flags = (uint16_t)(OV_ENDPOINT_BACKEND | (flags & OV_ENDPOINT_PUBLISHED));
 	device.service = value.service;
 	put(env, MAP_devices, &value.ifindex, &device);
 }

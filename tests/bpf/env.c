@@ -451,7 +451,8 @@ struct outcome env_arrive(struct env *env, const struct pkt *p)
 
 void expect_verdict_at(int line, const struct outcome *o, int verdict)
 {
-	int action = verdict == NO_VERDICT || verdict == OV_PASS_FOREIGN ? TC_ACT_UNSPEC :
+	bool to_stack = verdict == NO_VERDICT || verdict == OV_PASS_FOREIGN || verdict == OV_FWD_HOST;
+	int action = to_stack ? TC_ACT_UNSPEC :
 		     ov_verdict_is_drop(verdict) ? TC_ACT_SHOT : TC_ACT_REDIRECT;
 
 	cr_assert_eq(o->verdict, verdict, "line %d: verdict %d, not %d", line, o->verdict, verdict);
