@@ -142,14 +142,17 @@ static __noinline int go_out_fragment(struct __sk_buff *skb, const struct ov_con
 	const struct ov_fragment *f;
 	struct way way = {};
 	struct iphdr *ip;
-	int verdict;
+	int verdict = 0;
 
 	if (!cfg || !dev || !e || !cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0)
 		return -OV_DROP_MALFORMED;
 	f = fragment_find(dev->vni, ip);
 	if (!f)
 		return -OV_DROP_FRAGMENT;
-	verdict = way_by_route(cfg, e, skb, &way);
+	if (own_address(e->dst))
+		way.ifindex = LOOPBACK_IFINDEX; /* the first one was let through */
+	else
+		verdict = way_by_route(cfg, e, skb, &way);
 	if (verdict < 0)
 		return verdict;
 	if (nat_ipv4(skb, sizeof(struct ethhdr), SIDE_SRC, addr_v4(&f->src)) < 0)

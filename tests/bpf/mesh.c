@@ -207,6 +207,12 @@ struct ov_flow mesh_flow(struct env *env, enum env_map map, uint8_t protocol)
 
 /* ---- packets ---- */
 
+const struct flow_kind flow_kinds[FLOW_KINDS] = {
+	{ IPPROTO_TCP, TCP_SYN, TCP_SYN | TCP_ACK },
+	{ IPPROTO_UDP, 0, 0 },
+	{ IPPROTO_SCTP, 1, 2 },
+};
+
 struct segment outside_call(enum node entry, uint8_t protocol, uint8_t flags)
 {
 	return (struct segment){

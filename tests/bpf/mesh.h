@@ -43,6 +43,14 @@ void mesh_put_local(struct env *env, const struct actor *backend);
 struct ov_flow mesh_flow(struct env *env, enum env_map map, uint8_t protocol);
 bool mesh_has_flow(struct env *env, enum env_map map, uint8_t protocol);
 
+/* A kind of flow: the flags of the packets that open and answer it (SCTP: INIT, INIT ACK). */
+struct flow_kind {
+	uint8_t protocol, opens, answers;
+};
+#define FLOW_KINDS 3
+extern const struct flow_kind flow_kinds[FLOW_KINDS];
+#define EACH_FLOW_KIND(k) const struct flow_kind *k = flow_kinds; k < flow_kinds + FLOW_KINDS; k++
+
 /* From the client to the published port of a node, and from a backend to the client. */
 struct segment outside_call(enum node entry, uint8_t protocol, uint8_t flags);
 struct segment backend_answer(const struct actor *backend, uint8_t protocol, uint8_t flags);

@@ -19,19 +19,6 @@ TestSuite(mesh, .init = setup, .fini = teardown);
 
 static const struct mesh far = { .balance = { .count = 1, .backend = { &blue_far } } };
 static const struct mesh third = { .balance = { .count = 1, .backend = { &blue_third } } };
-static const struct mesh direct = { .balance = { .count = 1, .backend = { &blue_far } },
-				    .flags = OV_PUBLISHED_DSR };
-static const struct mesh direct_third = { .balance = { .count = 1, .backend = { &blue_third } },
-					  .flags = OV_PUBLISHED_DSR };
-
-static const struct kind { /* of a flow: the flags of its first packets */
-	uint8_t protocol, opens, answers;
-} kinds[] = {
-	{ IPPROTO_TCP, TCP_SYN, TCP_SYN | TCP_ACK },
-	{ IPPROTO_UDP, 0, 0 },
-	{ IPPROTO_SCTP, 1, 2 }, /* INIT, INIT ACK */
-};
-#define EACH_KIND(k) const struct kind *k = kinds; k < kinds + 3; k++
 
 /* ---- whole lives ---- */
 
@@ -86,7 +73,7 @@ static void check_answer_far(uint8_t protocol, uint8_t flags)
 
 Test(mesh, a_call_goes_on_to_another_node_and_its_answer_comes_back_the_same_way)
 {
-	for (EACH_KIND(k)) {
+	for (EACH_FLOW_KIND(k)) {
 		check_call_far(k->protocol, k->opens);
 		check_answer_far(k->protocol, k->answers);
 	}
@@ -95,7 +82,7 @@ Test(mesh, a_call_goes_on_to_another_node_and_its_answer_comes_back_the_same_way
 Test(mesh, a_backend_of_the_entry_node_needs_no_tunnel)
 {
 	mesh_become(&env, NODE_C, &third);
-	for (EACH_KIND(k)) {
+	for (EACH_FLOW_KIND(k)) {
 		struct segment s = outside_call(NODE_C, k->protocol, k->opens);
 		struct outcome o = mesh_enter(&env, &s);
 
@@ -182,60 +169,4 @@ Test(mesh, udp_without_a_checksum_stays_without)
 	o = env_arrive(&env, &p);
 	expect_verdict(o, OV_FWD_LOCAL);
 	cr_assert_eq(((struct pkt_udp *)pkt_find(&o.out, PKT_UDP, 0))->check, 0);
-}
-
-/* ---- direct return ---- */
-
-Test(mesh, with_direct_return_the_answer_leaves_from_the_backends_node)
-{
-	for (EACH_KIND(k)) {
-		struct segment s = outside_call(NODE_C, k->protocol, k->opens);
-		uint8_t mark[6];
-		struct outcome o;
-
-		mark_mac(mark, MARK_DIRECT, VTEP(NODE_C));
-		mesh_become(&env, NODE_C, &direct);
-		o = mesh_enter(&env, &s);
-		expect_verdict(o, OV_FWD_ENCAP);
-		expect_ends(&o, 1, CLIENT_IP, CLIENT_PORT, blue_far.ip, PUBLISHED_PORT);
-		expect_macs(&o, 1, mark, blue_far.mac);
-		o = mesh_cross(&env, &direct, NODE_B, &o);
-		expect_verdict(o, OV_FWD_DECAP);
-		expect_ends(&o, 0, CLIENT_IP, CLIENT_PORT, blue_far.ip, TARGET_PORT);
-		cr_assert_eq(mesh_flow(&env, MAP_brief, k->protocol).flags & OV_FLOW_DSR, OV_FLOW_DSR);
-
-		s = backend_answer(&blue_far, k->protocol, k->answers);
-		o = balance_send(&env, &blue_far, &s);
-		expect_verdict(o, OV_FWD_OUTSIDE);
-		expect_ends(&o, 0, VTEP(NODE_C), PUBLISHED_PORT, CLIENT_IP, CLIENT_PORT);
-	}
-}
-
-Test(mesh, with_direct_return_a_backend_of_the_entry_node_is_as_ever)
-{
-	struct segment s = outside_call(NODE_C, IPPROTO_TCP, TCP_SYN);
-	struct outcome o;
-
-	mesh_become(&env, NODE_C, &direct_third);
-	o = mesh_enter(&env, &s);
-	expect_verdict(o, OV_FWD_LOCAL);
-	expect_ends(&o, 0, CLIENT_IP, CLIENT_PORT, blue_third.ip, TARGET_PORT);
-	s = backend_answer(&blue_third, IPPROTO_TCP, TCP_SYN | TCP_ACK);
-	o = balance_send(&env, &blue_third, &s);
-	expect_verdict(o, OV_FWD_OUTSIDE);
-	expect_ends(&o, 0, VTEP(NODE_C), PUBLISHED_PORT, CLIENT_IP, CLIENT_PORT);
-}
-
-Test(mesh, a_direct_call_to_a_node_that_publishes_nothing_like_it_is_refused)
-{
-	struct segment s = outside_call(NODE_C, IPPROTO_TCP, TCP_SYN);
-	struct outcome o, sent;
-
-	mesh_become(&env, NODE_C, &direct);
-	sent = mesh_enter(&env, &s);
-	o = mesh_cross(&env, &far, NODE_B, &sent); /* without direct return there */
-	expect_verdict(o, OV_DROP_NOT_PUBLISHED);
-	mesh_unpublish(&env);
-	o = env_arrive(&env, &sent.out);
-	expect_verdict(o, OV_DROP_NOT_PUBLISHED);
 }
