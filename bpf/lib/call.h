@@ -104,7 +104,8 @@ static __always_inline int call_continue(struct call *call, struct found *at, st
 		flow_forget(&call->wish->key, at);
 		return CALL_NEW;
 	}
-	if (f->vip_port != call->l4.dport || (f->flags & FLOW_ORIGIN) != (call->wish->origin & FLOW_ORIGIN) ||
+	if (f->vip_port != call->l4.dport ||
+	    (f->flags & FLOW_ORIGIN) != (call->wish->origin & FLOW_ORIGIN) ||
 	    (call->wish->origin && !addr_equals_v4(&f->via, call->wish->via)))
 		return -OV_DROP_FLOW_CLASH;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Nanoseconds a packet to a VIP, or back from it, spends in our program, by
+ * Nanoseconds a packet to a VIP or a published port, or back, spends in our programs, by
  * BPF_PROG_TEST_RUN, with few and with many services and flows:
  *
  *   lb_run BPFFS CLIENT_DEVICE BACKEND_DEVICE [REPEAT [RUNS [TEXT]]]
@@ -10,207 +10,18 @@
  * wrapper takes before an empty program is subtracted. The way to another host adds the
  * push that prog_run measures.
  *
- * TEXT: only rows that begin so, for a look with perf. After each row the verdict and flow counters must have moved as the row says.
+ * TEXT: only rows that begin so, for a look with perf. After each row the verdict and flow
+ * counters must have moved as the row says.
  */
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
-#include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
+#include "lb_maps.h"
 
-#include "base/addr.h"
-#include "base/cleanup.h"
-#include "lb_wrap.h"
-#include "sys/bpf.h"
-#include "tool.h"
-
-#define VNI 4096
-#define FEW 10
-#define MANY 10000       /* services, of BACKENDS each */
-#define BACKENDS 10
-#define FLOWS_MANY 100000
 #define REPEAT 200000
 #define RUNS 7
-#define VIP_IP 0x0a200000u
-#define BACKEND_IP 0x0a100000u /* backend b of service s: + s * BACKENDS + b */
-#define CLIENT_IP 0x0a300002u
-#define OUR_VTEP 0x0a630001u
-#define PORT 1024
-#define NEW_FLOWS (1u << 23)   /* ports of flows that shall never come twice in a row */
-#define BATCH 4096
-
-struct bench {
-	struct bpf_objects *objects;
-	struct bpf_object *wrap;
-	int wrapper, state, target, empty;
-	uint32_t client, backend, repeat, runs, services;
-	const char *only; /* how the rows begin that are wanted */
-};
-
-/* ---- maps ---- */
-
-static void map_put(struct bench *b, enum bpf_map_id id, const void *key, const void *value)
-{
-	if (bpf_map_update_elem(bpf_map_fd(b->objects, id), key, value, BPF_ANY) < 0)
-		tool_die("cannot write map %s: %s", bpf_map_name(id), strerror(errno));
-}
-
-static void fill_mac(uint32_t ip, uint8_t mac[6])
-{
-	struct ov_addr a = addr_from_v4(ip);
-
-	mac_from_addr(&a, mac);
-}
-
-static void put_device(struct bench *b, uint32_t ifindex, uint32_t ip, uint16_t flags)
-{
-	struct ov_device_key key = { .ifindex = ifindex };
-	struct ov_device dev = { .addr = addr_from_v4(ip), .vni = VNI, .mtu = 1450, .flags = flags,
-				 .incarnation = ip };
-
-	if (flags)
-		dev.service = addr_from_v4(VIP_IP);
-	fill_mac(ip, dev.mac);
-	map_put(b, BPF_MAP_devices, &key, &dev);
-}
-
-static void put_endpoint(struct bench *b, uint32_t ip, uint32_t ifindex, uint32_t vip)
-{
-	struct ov_endpoint_key key = { .addr = addr_from_v4(ip), .vni = VNI };
-	struct ov_endpoint value = { .vtep = addr_from_v4(OUR_VTEP), .ifindex = ifindex,
-				     .incarnation = ip };
-
-	if (vip) {
-		value.service = addr_from_v4(vip);
-		value.flags = OV_ENDPOINT_BACKEND;
-	}
-	fill_mac(ip, value.mac);
-	map_put(b, BPF_MAP_endpoints, &key, &value);
-}
-
-static void put_vip(struct bench *b, uint32_t vip)
-{
-	struct ov_endpoint_key key = { .addr = addr_from_v4(vip), .vni = VNI };
-	struct ov_endpoint value = { .flags = OV_ENDPOINT_VIP, .incarnation = vip };
-
-	fill_mac(vip, value.mac);
-	map_put(b, BPF_MAP_endpoints, &key, &value);
-}
-
-static void put_service(struct bench *b, uint32_t s)
-{
-	struct ov_service_key key = { .vip = addr_from_v4(VIP_IP + s), .vni = VNI };
-	struct ov_service value = { .choices = 1021, .backends = BACKENDS };
-	struct ov_choices_key chunk = { .vip = key.vip, .vni = VNI };
-	struct ov_backend_key at = { .vip = key.vip, .vni = VNI };
-	struct ov_choices places;
-
-	for (; at.index < BACKENDS; at.index++) {
-		uint32_t ip = BACKEND_IP + s * BACKENDS + at.index;
-		struct ov_backend be = { .addr = addr_from_v4(ip), .incarnation = ip, .weight = 1 };
-
-		put_endpoint(b, ip, b->backend, VIP_IP + s);
-		map_put(b, BPF_MAP_backends, &at, &be);
-	}
-	for (; chunk.chunk * OV_CHOICES_PER_CHUNK < value.choices; chunk.chunk++) {
-		for (uint32_t i = 0; i < OV_CHOICES_PER_CHUNK; i++)
-			places.backend[i] = (uint16_t)((i + chunk.chunk) % BACKENDS);
-		map_put(b, BPF_MAP_choices, &chunk, &places);
-	}
-	map_put(b, BPF_MAP_services, &key, &value);
-	put_vip(b, VIP_IP + s);
-}
-
-static void put_services(struct bench *b, uint32_t count)
-{
-	while (b->services < count)
-		put_service(b, b->services++);
-}
-
-static void put_node(struct bench *b)
-{
-	struct ov_config config = { .vtep = addr_from_v4(OUR_VTEP), .flags = OV_CONFIG_READY,
-				    .uplink_ifindex = b->client, .tunnel_ifindex = b->client,
-				    .vxlan_port = htons(4789) };
-	struct ov_network_key net_key = { .vni = VNI };
-	struct ov_network net = { .gateway = addr_from_v4(0x0a000001), .mtu = 1450,
-				  .prefix_len = ADDR_V4_BITS + 8 };
-	uint32_t zero = 0;
-
-	fill_mac(0x0a000001, net.gateway_mac);
-	map_put(b, BPF_MAP_config, &zero, &config);
-	map_put(b, BPF_MAP_networks, &net_key, &net);
-	put_device(b, b->client, CLIENT_IP, 0);
-	put_device(b, b->backend, BACKEND_IP, OV_ENDPOINT_BACKEND);
-	put_endpoint(b, CLIENT_IP, b->client, 0);
-}
-
-/* ---- flows ---- */
-
-static void map_empty(struct bench *b, enum bpf_map_id id)
-{
-	int fd = bpf_map_fd(b->objects, id);
-	struct ov_flow_key *keys = calloc(BATCH, sizeof(*keys));
-	struct ov_flow *values = calloc(BATCH, sizeof(*values));
-	uint32_t count, at = 0;
-
-	if (!keys || !values)
-		tool_die("out of memory");
-	do { /* always from the start: what was there is gone */
-		count = BATCH;
-		if (bpf_map_lookup_and_delete_batch(fd, NULL, &at, keys, values, &count, NULL) < 0 &&
-		    errno != ENOENT)
-			tool_die("cannot empty %s: %s", bpf_map_name(id), strerror(errno));
-	} while (count);
-	free(keys);
-	free(values);
-}
-
-static void put_flows(struct bench *b, const struct lb_wrap *w, uint8_t protocol)
-{
-	enum bpf_map_id id = protocol == IPPROTO_UDP ? BPF_MAP_brief : BPF_MAP_flows;
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	for (uint32_t n = 0; n < w->flows; n++) {
-		uint32_t vip = VIP_IP + n % w->services, s = vip - VIP_IP;
-		uint32_t backend = BACKEND_IP + s * BACKENDS; /* the first: replies come from one */
-		struct ov_flow_key key = {
-			.client = addr_from_v4(CLIENT_IP), .vip = addr_from_v4(vip),
-			.vni = { VNI >> 16, VNI >> 8 & 0xff, VNI & 0xff }, .protocol = protocol,
-			.client_port = htons(LB_CLIENT_PORT(w, n)),
-			.backend_port = htons(LB_SERVICE_PORT(w, n)),
-		};
-		struct ov_flow flow = {
-			.backend = addr_from_v4(backend), .incarnation = backend,
-			.seen = (uint32_t)(((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec) >>
-					   OV_TICK_SHIFT),
-			.flags = OV_FLOW_REPLIED, .vip_port = key.backend_port,
-		};
-
-		map_put(b, id, &key, &flow);
-	}
-}
-
-static uint64_t count_of(struct bench *b, enum bpf_map_id id, uint32_t key, size_t size)
-{
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t total = 0;
-
-	if (cpus < 1)
-		tool_die("cannot count the CPUs");
-
-	_cleanup_(freep) uint8_t *each = calloc((size_t)cpus, size);
-
-	if (!each || bpf_map_lookup_elem(bpf_map_fd(b->objects, id), &key, each))
-		tool_die("cannot read %s: %s", bpf_map_name(id), strerror(errno));
-	for (int i = 0; i < cpus; i++)
-		total += *(uint64_t *)(each + (size_t)i * size); /* packets come first */
-	return total;
-}
 
 /* ---- packets ---- */
 
@@ -237,7 +48,33 @@ static void fill_frame(struct lb_wrap *w, uint32_t src, uint32_t dst, uint8_t pr
 
 /* ---- rows ---- */
 
-enum kind { CALL, REPLY, NEW, NEW_FULL, NO_VIP };
+enum kind {
+	CALL, REPLY, NEW, NEW_FULL, NO_VIP, /* of a container, to a VIP or not */
+	PUBLISHED, PUBLISHED_NEW, PUBLISHED_FULL, PUBLISHED_REPLY, /* of a client outside */
+	NOT_PUBLISHED, NOT_PUBLISHED_UPLINK,
+};
+
+/* What each kind runs, and what becomes of its packets. */
+static const struct {
+	enum bpf_program_id program;
+	enum ov_verdict verdict;
+	bool has_flows, is_reply, is_new, is_full, is_outside, is_spread;
+} kinds[] = {
+	[CALL] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .has_flows = true, .is_spread = true },
+	[REPLY] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .has_flows = true, .is_reply = true },
+	[NEW] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .is_new = true, .is_spread = true },
+	[NEW_FULL] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .is_new = true, .is_full = true,
+		       .is_spread = true },
+	[NO_VIP] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL },
+	[PUBLISHED] = { BPF_PROG_FRONT, OV_FWD_LOCAL, .has_flows = true, .is_outside = true },
+	[PUBLISHED_NEW] = { BPF_PROG_FRONT, OV_FWD_LOCAL, .is_new = true, .is_outside = true },
+	[PUBLISHED_FULL] = { BPF_PROG_FRONT, OV_FWD_LOCAL, .is_new = true, .is_full = true,
+			     .is_outside = true },
+	[PUBLISHED_REPLY] = { BPF_PROG_ENDPOINT, OV_FWD_OUTSIDE, .has_flows = true,
+			      .is_reply = true, .is_outside = true },
+	[NOT_PUBLISHED] = { BPF_PROG_FRONT, OV_PASS_FOREIGN, .is_outside = true },
+	[NOT_PUBLISHED_UPLINK] = { BPF_PROG_UPLINK, OV_PASS_FOREIGN, .is_outside = true },
+};
 
 /*
  * Katran's figure for a row like it, net, 128-byte frames, on such a machine: facebook's
@@ -268,6 +105,18 @@ static const struct row {
 	{ "UDP, each a new flow", NEW, IPPROTO_UDP, FLOWS_MANY, 0 },
 	{ "TCP SYN, new, older ones make room", NEW_FULL, IPPROTO_TCP, NEW_FLOWS, 741 },
 	{ "UDP, new, older ones make room", NEW_FULL, IPPROTO_UDP, NEW_FLOWS, 0 },
+	{ "port not published, by ov_front", NOT_PUBLISHED, IPPROTO_TCP, 1, 0 },
+	{ "port not published, by ov_uplink", NOT_PUBLISHED_UPLINK, IPPROTO_TCP, 1, 0 },
+	{ "published, TCP established", PUBLISHED, IPPROTO_TCP, 1, 107 },
+	{ "published, TCP established", PUBLISHED, IPPROTO_TCP, 1000, 107 },
+	{ "published, TCP established", PUBLISHED, IPPROTO_TCP, FLOWS_MANY, 225 },
+	{ "published, UDP established", PUBLISHED, IPPROTO_UDP, 1, 136 },
+	{ "published, UDP established", PUBLISHED, IPPROTO_UDP, FLOWS_MANY, 274 },
+	{ "published, TCP reply", PUBLISHED_REPLY, IPPROTO_TCP, 1, 0 },
+	{ "published, TCP reply", PUBLISHED_REPLY, IPPROTO_TCP, 1000, 0 },
+	{ "published, TCP reply", PUBLISHED_REPLY, IPPROTO_TCP, FLOWS_MANY, 0 },
+	{ "published, TCP SYN, each new", PUBLISHED_NEW, IPPROTO_TCP, FLOWS_MANY, 498 },
+	{ "published, TCP SYN, making room", PUBLISHED_FULL, IPPROTO_TCP, NEW_FLOWS, 741 },
 };
 
 static uint32_t run_wrapper(struct bench *b, struct lb_wrap *w, int target, uint32_t ifindex,
@@ -290,32 +139,49 @@ static uint32_t run_wrapper(struct bench *b, struct lb_wrap *w, int target, uint
 	return opts.duration;
 }
 
+/* From and to whom the row's packets go. */
+static void fill_row_frame(struct bench *b, const struct row *row, struct lb_wrap *w)
+{
+	bool outside = kinds[row->kind].is_outside, is_new = kinds[row->kind].is_new;
+	uint32_t client = outside ? OUTSIDE_IP : CLIENT_IP, called = outside ? OUR_VTEP : VIP_IP;
+
+	if (kinds[row->kind].is_reply)
+		fill_frame(w, BACKEND_IP, client, row->protocol, false);
+	else
+		fill_frame(w, client, row->kind == NO_VIP ? BACKEND_IP : called, row->protocol, is_new);
+	if (!outside)
+		return;
+	if (kinds[row->kind].is_reply) /* by the gateway */
+		fill_mac(0x0a000001, w->frame);
+	else
+		memcpy(w->frame, b->client_mac, ETH_ALEN);
+}
+
 static void prepare(struct bench *b, const struct row *row, uint32_t called, struct lb_wrap *w)
 {
-	*w = (struct lb_wrap){ .flows = row->flows, .services = called, .vip = VIP_IP, .port = PORT,
-			       .is_reply = row->kind == REPLY };
+	bool nobody = kinds[row->kind].verdict == OV_PASS_FOREIGN;
+
+	*w = (struct lb_wrap){ .flows = row->flows, .services = called, .vip = VIP_IP,
+			       .port = nobody ? PORT_NOBODY : PORT,
+			       .is_reply = kinds[row->kind].is_reply };
 	map_empty(b, BPF_MAP_flows);
 	map_empty(b, BPF_MAP_brief);
-	if (row->kind == CALL || row->kind == REPLY)
-		put_flows(b, w, row->protocol);
-	if (row->kind == REPLY)
-		fill_frame(w, BACKEND_IP, CLIENT_IP, row->protocol, false);
-	else
-		fill_frame(w, CLIENT_IP, row->kind == NO_VIP ? BACKEND_IP : VIP_IP, row->protocol,
-			   row->kind == NEW || row->kind == NEW_FULL);
+	if (kinds[row->kind].has_flows)
+		put_flows(b, w, row->protocol, kinds[row->kind].is_outside ? OV_FLOW_ENTRY : 0);
+	fill_row_frame(b, row, w);
 }
 
 static void check_counts(struct bench *b, const struct row *row, const uint64_t before[2],
 			 uint64_t packets)
 {
-	bool is_new = row->kind == NEW || row->kind == NEW_FULL;
-	uint64_t sent = count_of(b, BPF_MAP_counters, OV_FWD_LOCAL, sizeof(struct ov_counter));
+	uint64_t sent = count_of(b, BPF_MAP_counters, kinds[row->kind].verdict,
+				 sizeof(struct ov_counter));
 	uint64_t born = count_of(b, BPF_MAP_flow_counters, OV_FLOW_BORN, sizeof(uint64_t));
 
 	if (sent - before[0] != packets)
-		tool_die("\"%s\": of %llu packets %llu were delivered", row->text,
+		tool_die("\"%s\": of %llu packets %llu got the verdict of the row", row->text,
 			 (unsigned long long)packets, (unsigned long long)(sent - before[0]));
-	if (born - before[1] != (is_new ? packets : 0))
+	if (born - before[1] != (kinds[row->kind].is_new ? packets : 0))
 		tool_die("\"%s\": %llu packets began %llu flows", row->text,
 			 (unsigned long long)packets, (unsigned long long)(born - before[1]));
 }
@@ -330,19 +196,20 @@ struct run {
 static void run_once(struct run *run, const struct row *row, bool is_first)
 {
 	struct bench *b = run->b;
-	int prog = bpf_program_fd(b->objects, BPF_PROG_ENDPOINT);
-	uint32_t ifindex = row->kind == REPLY ? b->backend : b->client;
-	/* Of NEW each flow comes once a run, and the table holds all of them. */
-	uint32_t repeat = row->kind == NEW ? row->flows : b->repeat;
+	int prog = bpf_program_fd(b->objects, kinds[row->kind].program);
+	uint32_t ifindex = kinds[row->kind].is_reply ? b->backend : b->client;
+	bool is_full = kinds[row->kind].is_full, is_once = kinds[row->kind].is_new && !is_full;
+	/* Of new flows each comes once a run, and the table holds all of them. */
+	uint32_t repeat = is_once ? row->flows : b->repeat;
 	struct lb_wrap copy = run->w;
 	uint32_t floor = run_wrapper(b, &copy, b->empty, ifindex, repeat), gross;
 	uint64_t before[2];
 
-	if (row->kind == NEW)
+	if (is_once)
 		map_empty(b, BPF_MAP_brief);
-	if (row->kind == NEW_FULL && is_first) /* make it full */
+	if (is_full && is_first) /* make it full */
 		run_wrapper(b, &run->w, prog, ifindex, 2 * OV_BRIEF);
-	before[0] = count_of(b, BPF_MAP_counters, OV_FWD_LOCAL, sizeof(struct ov_counter));
+	before[0] = count_of(b, BPF_MAP_counters, kinds[row->kind].verdict, sizeof(struct ov_counter));
 	before[1] = count_of(b, BPF_MAP_flow_counters, OV_FLOW_BORN, sizeof(uint64_t));
 	gross = run_wrapper(b, &run->w, prog, ifindex, repeat);
 	check_counts(b, row, before, repeat);
@@ -384,7 +251,7 @@ static void run_rows(struct bench side[2], bool spread)
 
 		if (strncmp(row->text, side->only, strlen(side->only)))
 			continue;
-		if (!spread || (row->flows > 1 && row->kind != REPLY))
+		if (!spread || (row->flows > 1 && kinds[row->kind].is_spread))
 			run_row(side, row, spread);
 	}
 }
@@ -435,6 +302,18 @@ static uint32_t device_index(const char *name)
 	return ifindex;
 }
 
+/* A frame to another MAC would be somebody else's (PACKET_OTHERHOST). */
+static void device_mac(const char *name, uint8_t ret_mac[6])
+{
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq req = { 0 };
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
+	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &req) < 0)
+		tool_die("cannot read the MAC of %s: %s", name, strerror(errno));
+	memcpy(ret_mac, req.ifr_hwaddr.sa_data, ETH_ALEN);
+}
+
 static void open_side(struct bench *b, const struct bpf_place *place, uint32_t services)
 {
 	struct err e = { 0 };
@@ -443,6 +322,7 @@ static void open_side(struct bench *b, const struct bpf_place *place, uint32_t s
 		tool_die("%s", e.text);
 	put_node(b);
 	put_services(b, services);
+	put_all_published(b);
 }
 
 static void close_side(struct bench *b, const struct bpf_place *place)
@@ -464,6 +344,7 @@ int main(int argc, char **argv)
 	}
 	side->client = device_index(argv[2]);
 	side->backend = device_index(argv[3]);
+	device_mac(argv[2], side->client_mac);
 	if (argc > 4)
 		side->repeat = number(argv[4]);
 	if (argc > 5)

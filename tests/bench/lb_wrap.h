@@ -16,6 +16,7 @@ struct lb_wrap {
 	__u16 port;      /* host order; the first of the client's, and of the service's */
 };
 
-/* Flow n: ports of the client and of the service. 2^14 of the former, then the next of the latter. */
-#define LB_CLIENT_PORT(w, n) ((__u16)((w)->port + ((n) & 0x3fff)))
-#define LB_SERVICE_PORT(w, n) ((__u16)((w)->port + ((n) >> 14)))
+/* Flow n: ports of the client and of the service. All of the former, then the next of the latter. */
+#define LB_CLIENT_PORTS 0x4000
+#define LB_CLIENT_PORT(w, n) ((__u16)((w)->port + ((n) & (LB_CLIENT_PORTS - 1))))
+#define LB_SERVICE_PORT(w, n) ((__u16)((w)->port + (n) / LB_CLIENT_PORTS))

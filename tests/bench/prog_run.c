@@ -44,6 +44,11 @@
 #define OUR_VTEP 0x0a630001u
 #define PEER_VTEP 0x0a630002u
 #define STRANGER_VTEP 0x0a630063u
+#define OUTSIDE_IP 0xc0000209u /* a client outside, calls by this node; the next one by the peer */
+#define VIP_IP (SUBNET + 9)    /* of a service published at PORT, with a backend on either node */
+#define BACKEND_IP (SUBNET + 8) /* the one at the peer; LOCAL_IP is the other */
+#define CLIENT_PORT 40000
+#define PORT 5302
 
 struct inner {
 	struct ethhdr eth;
@@ -113,7 +118,7 @@ static struct inner make_inner(uint32_t src, uint32_t dst)
 	fill_mac(src, f.eth.h_source);
 	fill_mac(dst, f.eth.h_dest);
 	f.ip = make_ip(src, dst, sizeof(f) - sizeof(f.eth));
-	f.udp = make_udp(40000, 5302, sizeof(f) - sizeof(f.eth) - sizeof(f.ip));
+	f.udp = make_udp(CLIENT_PORT, PORT, sizeof(f) - sizeof(f.eth) - sizeof(f.ip));
 	return f;
 }
 
@@ -175,6 +180,58 @@ static void put_remote_endpoints(struct bench *b, uint32_t count)
 	b->endpoints = count;
 }
 
+/* What the rows of the mesh need; it makes a backend of LOCAL_IP. */
+static void put_backend(struct bench *b, uint32_t ip, uint32_t vtep, uint32_t ifindex)
+{
+	struct ov_endpoint_key key = { .addr = addr_from_v4(ip), .vni = VNI };
+	struct ov_endpoint value = { .vtep = addr_from_v4(vtep), .ifindex = ifindex,
+				     .service = addr_from_v4(VIP_IP),
+				     .flags = OV_ENDPOINT_BACKEND | OV_ENDPOINT_PUBLISHED };
+
+	fill_mac(ip, value.mac);
+	map_put(b, BPF_MAP_endpoints, &key, &value);
+}
+
+static void put_flow(struct bench *b, uint32_t client, uint32_t backend, uint32_t via,
+		     uint32_t origin)
+{
+	struct ov_flow_key key = {
+		.client = addr_from_v4(client), .vip = addr_from_v4(VIP_IP),
+		.vni = { VNI >> 16, VNI >> 8 & 0xff, VNI & 0xff }, .protocol = IPPROTO_UDP,
+		.client_port = htons(CLIENT_PORT), .backend_port = htons(PORT),
+	};
+	struct ov_flow flow = {
+		.backend = addr_from_v4(backend), .via = addr_from_v4(via),
+		.seen = (uint32_t)(now_ns() >> OV_TICK_SHIFT), .flags = OV_FLOW_REPLIED | origin,
+		.vip_port = htons(PORT),
+	};
+
+	map_put(b, BPF_MAP_brief, &key, &flow);
+}
+
+static void put_mesh(struct bench *b)
+{
+	struct ov_published_key port_key = { .port = htons(PORT), .protocol = IPPROTO_UDP };
+	struct ov_published port = { .vip = addr_from_v4(VIP_IP), .vni = VNI,
+				     .service = { .backends = 2, .choices = 2,
+						  .target_port = htons(PORT) } };
+	struct ov_address_key own_key = { .addr = addr_from_v4(OUR_VTEP) };
+	struct ov_address own = { .ifindex = b->uplink };
+	struct ov_device_key dev_key = { .ifindex = b->device };
+	struct ov_device dev = { .addr = addr_from_v4(LOCAL_IP), .vni = VNI, .mtu = 1450,
+				 .service = addr_from_v4(VIP_IP),
+				 .flags = OV_ENDPOINT_BACKEND | OV_ENDPOINT_PUBLISHED };
+
+	fill_mac(LOCAL_IP, dev.mac);
+	map_put(b, BPF_MAP_devices, &dev_key, &dev);
+	map_put(b, BPF_MAP_addresses, &own_key, &own);
+	map_put(b, BPF_MAP_published, &port_key, &port);
+	put_backend(b, BACKEND_IP, PEER_VTEP, 0);
+	put_backend(b, LOCAL_IP, OUR_VTEP, b->device);
+	put_flow(b, OUTSIDE_IP, BACKEND_IP, OUR_VTEP, OV_FLOW_ENTRY);
+	put_flow(b, OUTSIDE_IP + 1, LOCAL_IP, PEER_VTEP, OV_FLOW_TUNNEL);
+}
+
 static uint64_t verdict_count(struct bench *b, enum ov_verdict verdict)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -227,7 +284,7 @@ static size_t packet_local(union packet *p, uint32_t other)
 
 static size_t packet_nobody(union packet *p, uint32_t other)
 {
-	p->inner = make_inner(LOCAL_IP, other + (2u << 16)); /* beyond the subnet's endpoints */
+	p->inner = make_inner(LOCAL_IP, SUBNET + 0x1ff00 + (other & 0xff)); /* beyond all endpoints */
 	return sizeof(p->inner);
 }
 
@@ -249,6 +306,56 @@ static size_t packet_stranger(union packet *p, uint32_t other)
 	return sizeof(p->outer);
 }
 
+/* ---- of the mesh ---- */
+
+static size_t packet_published(union packet *p, uint32_t other)
+{
+	(void)other;
+	p->inner = make_inner(OUTSIDE_IP, OUR_VTEP);
+	return sizeof(p->inner);
+}
+
+static size_t packet_not_published(union packet *p, uint32_t other)
+{
+	packet_published(p, other);
+	p->inner.udp.dest = htons(PORT + 1);
+	return sizeof(p->inner);
+}
+
+static size_t packet_arrive(union packet *p, uint32_t other)
+{
+	/* The mark of the mesh, with the address that was called (bpf/lib/mesh.h). */
+	static const uint8_t mark[ETH_ALEN] = { 0x06, 0x4d, 10, 99, 0, 2 };
+
+	(void)other;
+	p->outer = make_outer(PEER_VTEP, VXLAN_PORT, OUTSIDE_IP + 1, LOCAL_IP);
+	memcpy(p->outer.inner.eth.h_source, mark, ETH_ALEN);
+	return sizeof(p->outer);
+}
+
+/* The other way: from the backend's port, by the gateway. */
+static void turn_round(struct inner *f)
+{
+	f->udp = make_udp(PORT, CLIENT_PORT, sizeof(*f) - sizeof(f->eth) - sizeof(f->ip));
+	fill_mac(SUBNET + 1, f->eth.h_dest);
+}
+
+static size_t packet_answer(union packet *p, uint32_t other)
+{
+	(void)other;
+	p->inner = make_inner(LOCAL_IP, OUTSIDE_IP + 1);
+	turn_round(&p->inner);
+	return sizeof(p->inner);
+}
+
+static size_t packet_return(union packet *p, uint32_t other)
+{
+	(void)other;
+	p->outer = make_outer(PEER_VTEP, VXLAN_PORT, BACKEND_IP, OUTSIDE_IP);
+	turn_round(&p->outer.inner);
+	return sizeof(p->outer);
+}
+
 static const struct row {
 	const char *text;
 	enum bpf_program_id program;
@@ -264,6 +371,15 @@ static const struct row {
 	  OV_PASS_FOREIGN },
 	{ "ov_uplink: refused, unknown node", BPF_PROG_UPLINK, packet_stranger,
 	  OV_DROP_UNKNOWN_PEER },
+};
+
+static const struct row mesh_rows[] = {
+	{ "ov_front: not published", BPF_PROG_FRONT, packet_not_published, OV_PASS_FOREIGN },
+	{ "ov_front: published, push to a node", BPF_PROG_FRONT, packet_published, OV_FWD_ENCAP },
+	{ "ov_uplink: the same, by the uplink", BPF_PROG_UPLINK, packet_published, OV_FWD_ENCAP },
+	{ "ov_uplink: pop, ov_arrive: deliver", BPF_PROG_UPLINK, packet_arrive, OV_FWD_DECAP },
+	{ "ov_endpoint: answer, push to entry node", BPF_PROG_ENDPOINT, packet_answer, OV_FWD_ENCAP },
+	{ "ov_uplink: pop, ov_return: to the client", BPF_PROG_UPLINK, packet_return, OV_FWD_OUTSIDE },
 };
 
 static void print_row(const struct bench *b, const char *text, struct samples *s)
@@ -289,7 +405,7 @@ static void run_row(struct bench *b, const struct row *row)
 	for (uint32_t i = 0; i < b->calls; i++) {
 		size_t len = row->packet(&p, REMOTE_IP + rng_below(&b->rng, b->endpoints));
 
-		if (row->program == BPF_PROG_UPLINK)
+		if (row->program != BPF_PROG_ENDPOINT)
 			memcpy(p.outer.eth.h_dest, b->uplink_mac, ETH_ALEN);
 		samples_add(&s, call(prog, ifindex, &p, len));
 	}
@@ -378,6 +494,9 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 			run_row(&b, &rows[i]);
 	}
+	put_mesh(&b);
+	for (size_t i = 0; i < ARRAY_SIZE(mesh_rows); i++)
+		run_row(&b, &mesh_rows[i]);
 	bpf_close(b.objects);
 	if (bpf_detach_all(&place, &e) < 0)
 		tool_die("%s", e.text);

@@ -284,6 +284,6 @@ Test(wire, host_is_out_of_reach)
 	ns_run(w.one, "! ping -q -c 1 -W 1 10.10.0.200 >/dev/null");
 	cr_assert_gt(env_packets(&w.a.env, OV_DROP_ARP_UNKNOWN), 0);
 	ns_run(w.one, "! ping -q -c 1 -W 1 192.0.2.1 >/dev/null");
-	expect_packets(&w.a, OV_DROP_UNKNOWN_DST, 1);
+	expect_packets(&w.a, OV_DROP_NO_ROUTE, 1);
 	wire_close(&w);
 }
