@@ -89,13 +89,16 @@ static __noinline int front_fragment(struct __sk_buff *skb, const struct ov_conf
 {
 	struct cursor c = cursor_skb(skb);
 	const struct ov_fragment *known;
+	const struct ov_network *net;
 	struct iphdr *ip;
 
 	if (!cfg || !f || !cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0)
 		return OV_PASS_FOREIGN;
 	known = fragment_find(0, ip);
-	if (!known || !known->vni)
+	net = known && known->vni ? network_lookup(known->vni) : NULL;
+	if (!net)
 		return OV_PASS_FOREIGN;
+	f->is_large = skb->len - sizeof(struct ethhdr) > net->mtu;
 	f->l4.protocol = ip->protocol;
 	f->kind = MESH_BACK;
 	if (nat_ipv4(skb, sizeof(struct ethhdr), SIDE_DST, addr_v4(&known->dst)) < 0)

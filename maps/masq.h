@@ -4,7 +4,7 @@
  * A packet that leaves takes its node's address and a port of config.masq_first to
  * masq_last. As with flows, there is one entry for both directions: it is found by the
  * answer, and the port of a packet that leaves is where its hash says, or one of the
- * OV_MASQ_TRIES behind that.
+ * OV_MASQ_TRIES that follow in steps of its hash.
  *
  * `masq` has what is established (TCP) and is never evicted; `masq_brief` all else.
  */

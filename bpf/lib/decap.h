@@ -71,8 +71,9 @@ static __always_inline int outer_parse(struct cursor *c, const struct ov_config 
 	if (!eth || !ip || eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_UDP ||
 	    !addr_equals_v4(&cfg->vtep, ip->daddr))
 		return OUTER_FOREIGN;
+	/* Whose it is, the first one knew; of VXLAN ov_front knows nothing, and leaves it alone. */
 	if (ip->frag_off & bpf_htons(IP_OFFSET))
-		return OUTER_KERNEL;
+		return OUTER_FOREIGN;
 	if (ip->ihl != 5)
 		return outer_parse_options(*c, cfg, ip);
 

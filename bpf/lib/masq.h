@@ -164,7 +164,7 @@ static __noinline int masq_begin(struct masq_scratch *s)
  */
 __noinline int masq_choose(__u32 first, __u32 last, __u32 event)
 {
-	__u32 room = ((last - first) & 0xffff) + 1, hash, zero = 0;
+	__u32 room = ((last - first) & 0xffff) + 1, hash, step, zero = 0;
 	struct masq_scratch *s;
 	__be16 free = 0;
 
@@ -172,10 +172,11 @@ __noinline int masq_choose(__u32 first, __u32 last, __u32 event)
 	if (!s)
 		return -1;
 	hash = masq_hash(s);
+	step = hash >> 16 | 1; /* double hashing: neighbours would fill up in clusters */
 	for (__u32 i = 0; i < OV_MASQ_TRIES; i++) {
 		int whose;
 
-		s->key.port = bpf_htons(first + (hash + i) % room);
+		s->key.port = bpf_htons(first + (hash + i * step) % room);
 		whose = masq_whose(s);
 		if (whose == MASQ_MINE && masq_go_on(s, event) == 0)
 			return 0;

@@ -12,7 +12,7 @@ ASK=$BUILD/tests/ask
 LOAD=$BUILD/tests/load
 [ -x "$LOAD" ] || LOAD=$TOPO_TOP/build/tests/load
 trap topo_fini EXIT
-declare -A VIP=() SERVER=()
+declare -A VIP=() SERVER=() PID=()
 
 check() { # NAME COMMAND...
 	local name=$1
@@ -114,3 +114,35 @@ serve() { # CONTAINER PORT [ARG...]: `load serve` under the container's name; it
 counted() { # KEY FILE: what `load` printed for it
 	awk -v k="$1" '$0 ~ "^" k " [0-9]+$" { n = $NF } END { print n + 0 }' "$2"
 }
+
+# ---- load in the background ----
+
+begin() { # NAME CLIENT ARG...: `load ARG...` in the background; what it says is in $WORK/NAME
+	local name=$1 c=$2
+	shift 2
+	spawn "$c" "$LOAD" "$@" >"$WORK/$name"
+	PID[$name]=$SPAWN
+}
+end() { # NAME...
+	local name
+	for name in "$@"; do kill "${PID[$name]}"; done
+	for name in "$@"; do wait "${PID[$name]}"; done
+}
+is_ready() { grep -q ready "$WORK/$1"; }
+held() { # NAME CLIENT ARG...: held connections, all of them there
+	local name=$1 c=$2
+	shift 2
+	begin "$name" "$c" hold "$@"
+	await 10 is_ready "$name" || die "no connections are held: $name"
+}
+in_all() { # KEY NAME...: summed up
+	local key=$1 name n=0
+	shift
+	for name in "$@"; do n=$((n + $(counted "$key" "$WORK/$name"))); done
+	echo "$n"
+}
+breaks() { # NAME...
+	local name
+	for name in "$@"; do grep '^break' "$WORK/$name"; done
+}
+none_broke() { ! breaks "$@" | grep .; }

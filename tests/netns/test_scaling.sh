@@ -31,41 +31,12 @@ drain() {
 	for c in "$@"; do ctl "${HOST[$c]}" service drain "$c" >/dev/null || die "drain $c"; done
 }
 now_takes() { await 10 takes_everywhere 3 web "$@" || die "not every host takes $*"; }
-declare -A GONE=() PID=()
+declare -A GONE=()
 join b1 b2 b3
 now_takes b1 b2 b3
 
 # ---- load ----
 
-begin() { # NAME CLIENT ARG...: `load ARG...` in the background; what it says is in $WORK/NAME
-	local name=$1 c=$2
-	shift 2
-	spawn "$c" "$LOAD" "$@" >"$WORK/$name"
-	PID[$name]=$SPAWN
-}
-end() { # NAME...
-	local name
-	for name in "$@"; do kill "${PID[$name]}"; done
-	for name in "$@"; do wait "${PID[$name]}"; done
-}
-is_ready() { grep -q ready "$WORK/$1"; }
-held() { # NAME CLIENT ARG...: held connections, all of them there
-	local name=$1 c=$2
-	shift 2
-	begin "$name" "$c" hold "$@"
-	await 10 is_ready "$name" || die "no connections are held: $name"
-}
-in_all() { # KEY NAME...: summed up
-	local key=$1 name n=0
-	shift
-	for name in "$@"; do n=$((n + $(counted "$key" "$WORK/$name"))); done
-	echo "$n"
-}
-breaks() { # NAME...
-	local name
-	for name in "$@"; do grep '^break' "$WORK/$name"; done
-}
-none_broke() { ! breaks "$@" | grep .; }
 stayed() { # COUNT NAME...: all of so many held connections are there
 	local n=$1
 	shift

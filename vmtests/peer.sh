@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the second guest runs (vmrun): a machine that is no member of anything, and does what
+# it is told by `peer` of lib.sh until it is ended. Told over the wire that is tried: it has
+# no other, and what tells it stands beside the nodes, not behind one.
+modprobe -a virtio_net sctp
+dev=$(basename /sys/bus/virtio/drivers/virtio_net/virtio*/net/*)
+ip addr add 10.99.0.100/24 dev "$dev"
+ip link set "$dev" up
+mkdir -p /run/peer
+cp build/tests/load /run/peer
+cd /run/peer || exit
+echo ready
+exec busybox nc -ll -p 99 -e /bin/sh
