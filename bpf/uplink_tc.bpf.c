@@ -6,6 +6,7 @@
 #include "lib/compat.h"
 #include "lib/config.h"
 #include "lib/decap.h"
+#include "lib/fragment.h"
 #include "lib/parse.h"
 #include "lib/verdict.h"
 
@@ -49,6 +50,19 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 	return decap_deliver(skb, a.dst);
 }
 
+/*
+ * A later fragment has no ports: it may be VXLAN's, which the kernel puts together, or
+ * follow one that was ov_front's.
+ */
+static __always_inline int fragment_is_fronts(struct __sk_buff *skb)
+{
+	struct cursor c = cursor_skb(skb);
+	struct iphdr *ip;
+
+	return cursor_take(&c, struct ethhdr) && parse_ipv4(&c, &ip) == 0 && fragment_is_later(ip) &&
+	       fragment_find(0, ip);
+}
+
 static __always_inline int decide(struct __sk_buff *skb)
 {
 	const struct ov_config *cfg = config_ready();
@@ -65,7 +79,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 
 	if (result < 0)
 		return result;
-	if (result == OUTER_FOREIGN) {
+	if (result == OUTER_FOREIGN || (result == OUTER_KERNEL && fragment_is_fronts(skb))) {
 		bpf_tail_call(skb, &calls, OV_CALL_FRONT);
 		return OV_PASS_FOREIGN;
 	}
