@@ -117,6 +117,15 @@ static __noinline int masquerade(struct __sk_buff *skb, const struct ov_config *
 	return masq_rewrite(skb, &e->l4, SIDE_SRC, &from, &to);
 }
 
+/*
+ * In its node's name a container could send what passes for the node's own VXLAN. Any
+ * later fragment of such a datagram finds no first one.
+ */
+static __always_inline int is_vxlan(const struct ov_config *cfg, const struct l4 *l4)
+{
+	return l4->protocol == IPPROTO_UDP && l4->dport == cfg->vxlan_port;
+}
+
 static __noinline int go_out(struct __sk_buff *skb, const struct ov_config *cfg,
 				  const struct ov_device *dev, const struct egress *e)
 {
@@ -125,6 +134,8 @@ static __noinline int go_out(struct __sk_buff *skb, const struct ov_config *cfg,
 
 	if (!cfg || !dev || !e)
 		return -OV_DROP_NOT_READY;
+	if (is_vxlan(cfg, &e->l4))
+		return -OV_DROP_MASQ_PROTOCOL;
 	if (own_address(e->dst))
 		verdict = way_to_host(cfg, e, &way);
 	else

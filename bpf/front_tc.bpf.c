@@ -435,6 +435,9 @@ static __always_inline int front_l4(struct __sk_buff *skb, const struct ov_confi
 		return verdict;
 	if (!publish_find(&pk, f->dst, f->l4.dport, f->l4.protocol) || !is_to_us(f))
 		return OV_PASS_FOREIGN;
+	/* The answer would be to a node's VXLAN port, from a node. */
+	if (f->l4.protocol == IPPROTO_UDP && f->l4.sport == cfg->vxlan_port)
+		return -OV_DROP_NOT_ALLOWED;
 	return entry(skb, cfg, f, &pk);
 }
 

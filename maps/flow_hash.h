@@ -13,6 +13,25 @@
 
 #define OV_ROTL(x, k) (((x) << (k)) | ((x) >> (32 - (k))))
 
+/* lookup3's final() of three words; the hash is c. */
+#define OV_FINAL(a, b, c)                \
+	do {                             \
+		c ^= b;                  \
+		c -= OV_ROTL(b, 14);     \
+		a ^= c;                  \
+		a -= OV_ROTL(c, 11);     \
+		b ^= a;                  \
+		b -= OV_ROTL(a, 25);     \
+		c ^= b;                  \
+		c -= OV_ROTL(b, 16);     \
+		a ^= c;                  \
+		a -= OV_ROTL(c, 4);      \
+		b ^= a;                  \
+		b -= OV_ROTL(a, 14);     \
+		c ^= b;                  \
+		c -= OV_ROTL(b, 24);     \
+	} while (0)
+
 static inline __u32 ov_flow_hash(const struct ov_flow_key *key)
 {
 	const __u32 *w = (const __u32 *)key;
@@ -33,12 +52,6 @@ static inline __u32 ov_flow_hash(const struct ov_flow_key *key)
 	OV_MIX;
 	a += w[9];
 #undef OV_MIX
-	c ^= b; c -= OV_ROTL(b, 14);
-	a ^= c; a -= OV_ROTL(c, 11);
-	b ^= a; b -= OV_ROTL(a, 25);
-	c ^= b; c -= OV_ROTL(b, 16);
-	a ^= c; a -= OV_ROTL(c, 4);
-	b ^= a; b -= OV_ROTL(a, 14);
-	c ^= b; c -= OV_ROTL(b, 24);
+	OV_FINAL(a, b, c);
 	return c;
 }

@@ -95,7 +95,7 @@
 	X(66, DROP_MASQ_FULL, "no port is left that could stand for the container outside",        \
 	  "widen --masquerade-ports; many connections to one address and port use them up")        \
 	X(67, DROP_MASQ_PROTOCOL, "a protocol that cannot leave the overlay",                      \
-	  "TCP, UDP and ping leave it, in the node's name")                                        \
+	  "TCP, ping and UDP leave it, in the node's name, but none to the VXLAN port")                                        \
 	X(68, DROP_NOT_FROM_HERE, "an answer to a client outside, to a node it did not enter by",  \
 	  "none needed while nodes change; else look at `overlayctl lb ls`")
 

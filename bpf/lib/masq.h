@@ -107,13 +107,7 @@ static __always_inline __u32 masq_hash(const struct masq_scratch *s)
 	__u32 b = ADDR_WORD(&s->key.remote, 3);
 	__u32 c = (__u32)s->fresh.inside_port << 16 | s->key.remote_port;
 
-	c ^= b; c -= OV_ROTL(b, 14);
-	a ^= c; a -= OV_ROTL(c, 11);
-	b ^= a; b -= OV_ROTL(a, 25);
-	c ^= b; c -= OV_ROTL(b, 16);
-	a ^= c; a -= OV_ROTL(c, 4);
-	b ^= a; b -= OV_ROTL(a, 14);
-	c ^= b; c -= OV_ROTL(b, 24);
+	OV_FINAL(a, b, c);
 	return c;
 }
 

@@ -41,6 +41,23 @@ Test(front_rows, a_port_bound_to_an_address_is_open_there_alone)
 	expect_ends(&o, 1, CLIENT_IP, CLIENT_PORT, blue_far.ip, TARGET_PORT);
 }
 
+Test(front_rows, answers_never_go_to_the_port_of_vxlan)
+{
+	struct segment s = outside_call(NODE_C, IPPROTO_UDP, 0);
+	struct outcome o;
+	struct pkt p;
+
+	mesh_become(&env, NODE_C, &far);
+	mesh_publish(&env, &far, 0, 0);
+	p = segment_pkt(&s);
+	o = env_run_bytes(&env, FRONT, env.uplink_ifindex, p.data, p.len, 0);
+	expect_verdict(o, OV_FWD_ENCAP);
+	s.sport = VXLAN_PORT;
+	p = segment_pkt(&s);
+	o = env_run_bytes(&env, FRONT, env.uplink_ifindex, p.data, p.len, 0);
+	expect_verdict(o, OV_DROP_NOT_ALLOWED);
+}
+
 Test(front_rows, the_row_of_an_address_goes_before_that_of_all)
 {
 	struct mesh special = third;

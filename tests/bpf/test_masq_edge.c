@@ -176,6 +176,20 @@ static struct pkt icmp_out(uint8_t type)
 	return p;
 }
 
+Test(masq_edge, no_container_speaks_vxlan_in_its_nodes_name)
+{
+	struct segment s = masq_out_of(&blue_one, IPPROTO_UDP, 5000);
+	struct outcome o;
+
+	s.dport = VXLAN_PORT;
+	o = balance_send(&env, &blue_one, &s);
+	expect_verdict(o, OV_DROP_MASQ_PROTOCOL);
+	s.protocol = IPPROTO_TCP;
+	s.flags = TCP_SYN;
+	o = balance_send(&env, &blue_one, &s);
+	expect_verdict(o, OV_FWD_OUTSIDE);
+}
+
 Test(masq_edge, only_tcp_udp_and_ping_leave)
 {
 	struct segment s = masq_out_of(&blue_one, IPPROTO_SCTP, 5000);

@@ -177,3 +177,33 @@ const char *host_refused_service(struct host *h, const struct service_ask *ask, 
 	cr_assert_eq(store_serial(h->store), before, "a refusal wrote something");
 	return h->e.text;
 }
+
+const struct view_service *host_service(struct host *h, const char *name)
+{
+	bool ambiguous;
+	const struct view_service *vs = view_service_find(store_view(h->store), name, &ambiguous);
+
+	cr_assert_not_null(vs, "no service %s", name);
+	return vs;
+}
+
+void host_updated_service(struct host *h, const struct service_ask *ask)
+{
+	struct err e = { 0 };
+	struct id id;
+
+	cr_assert_eq(intent_service_update(h->intent, ask, h->wall, &id, &e), 0, "%s", e.text);
+	cr_assert(id_equal(&id, &host_service(h, ask->name)->svc->id));
+}
+
+const char *host_refused_update(struct host *h, const struct service_ask *ask, int code)
+{
+	uint64_t before = store_serial(h->store);
+	struct id id;
+
+	h->e = (struct err){ 0 };
+	cr_assert_eq(intent_service_update(h->intent, ask, h->wall, &id, &h->e), code, "%s",
+		     h->e.text);
+	cr_assert_eq(store_serial(h->store), before, "a refusal wrote something");
+	return h->e.text;
+}

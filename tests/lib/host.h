@@ -60,6 +60,10 @@ const char *host_refused_attach(struct host *h, const struct attach_ask *ask, in
 /* Services, in the same way. */
 struct id host_served(struct host *h, const struct service_ask *ask);
 const char *host_refused_service(struct host *h, const struct service_ask *ask, int code);
+const struct view_service *host_service(struct host *h, const char *name);
+/* It must succeed, and be of the service that was named. */
+void host_updated_service(struct host *h, const struct service_ask *ask);
+const char *host_refused_update(struct host *h, const struct service_ask *ask, int code);
 
 #define assert_says(sentence, expected)                                                   \
 	do {                                                                              \

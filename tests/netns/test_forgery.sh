@@ -54,7 +54,7 @@ nothing "a frame to one address and another's MAC reaches nobody" 1 DROP_WRONG_D
 
 # VXLAN headers made inside a container: its host's address, its peer's, its own.
 inner="vni=$other ismac=$O1 idmac=$O2 isip=10.10.0.21 idip=10.10.0.22"
-nothing "VXLAN from a container to the peer's host" 1 DROP_UNKNOWN_DST o2 a1 send eth0 text=forged-o2 smac="$A1" dmac=02:42:0a:0a:00:01 sip=10.10.0.11 dip=10.99.0.2 $inner
+nothing "VXLAN from a container to the peer's host" 1 DROP_MASQ_PROTOCOL o2 a1 send eth0 text=forged-o2 smac="$A1" dmac=02:42:0a:0a:00:01 sip=10.10.0.11 dip=10.99.0.2 $inner
 nothing "VXLAN from a container as its host" 1 DROP_SPOOFED_IP o2 a1 send eth0 text=forged-o2 smac="$A1" dmac="$A2" sip=10.99.0.1 dip=10.99.0.2 $inner
 at a1 "$RAW" send eth0 text=forged-o2 smac="$A1" dmac="$A2" sip=10.10.0.11 dip=10.10.0.12 $inner
 check "VXLAN between containers is only payload" pings a1 10.10.0.12

@@ -6,7 +6,7 @@
 topo_init ports
 cluster 2
 network 2 app --subnet 10.10.0.0/24
-network 2 back --subnet 10.20.0.0/24 --internal
+network 2 back --subnet 10.20.0.0/24
 
 # ---- ways out ----
 
@@ -30,7 +30,7 @@ ctl 1 endpoint attach --network back --netns "/run/netns/$TOPO-c1" --ifname eth1
 B=$(ip_of 1 c1-back)
 check "the first network's is the default" leads c1 10.10.0.1 eth0 198.51.100.1
 check "from its address there it answers by the first" leads c1 10.10.0.1 eth0 198.51.100.1 from "$A"
-check "from that of an internal one by that" leads c1 10.20.0.1 eth1 198.51.100.1 from "$B"
+check "from that of the other one by that" leads c1 10.20.0.1 eth1 198.51.100.1 from "$B"
 check "and to a neighbour of the other network too" leads c1 10.20.0.1 eth1 10.10.0.99 from "$B"
 topo_kill 9 1
 at c1 ip route del default

@@ -13,18 +13,9 @@
 #define REFUSED(code, says, ...) \
 	assert_says(host_refused_service(&h, CREATE("web", __VA_ARGS__), code), says)
 
-static const struct view_service *found(struct host *h, const char *name)
-{
-	bool ambiguous;
-	const struct view_service *vs = view_service_find(store_view(h->store), name, &ambiguous);
-
-	cr_assert_not_null(vs, "no service %s", name);
-	return vs;
-}
-
 static struct publish published(struct host *h, const char *name, unsigned int i)
 {
-	const struct view_service *vs = found(h, name);
+	const struct view_service *vs = host_service(h, name);
 	struct service_detail d;
 
 	cr_assert_lt(i, vs->svc->publish_count);
@@ -39,7 +30,7 @@ static const char *ports(struct host *h, const char *name)
 	size_t len = 0;
 
 	*text = '\0';
-	for (unsigned int i = 0; i < found(h, name)->svc->publish_count; i++) {
+	for (unsigned int i = 0; i < host_service(h, name)->svc->publish_count; i++) {
 		struct publish p = published(h, name, i);
 		char one[PUBLISH_TEXT_MAX];
 
@@ -47,26 +38,6 @@ static const char *ports(struct host *h, const char *name)
 					publish_format(&p, one));
 	}
 	return text;
-}
-
-static void update(struct host *h, const struct service_ask *ask)
-{
-	struct err e = { 0 };
-	struct id id;
-
-	cr_assert_eq(intent_service_update(h->intent, ask, h->wall, &id, &e), 0, "%s", e.text);
-}
-
-static const char *refused_update(struct host *h, const struct service_ask *ask, int code)
-{
-	uint64_t before = store_serial(h->store);
-	struct id id;
-
-	h->e = (struct err){ 0 };
-	cr_assert_eq(intent_service_update(h->intent, ask, h->wall, &id, &h->e), code, "%s",
-		     h->e.text);
-	cr_assert_eq(store_serial(h->store), before, "a refusal wrote something");
-	return h->e.text;
 }
 
 #define NET_HOST                              \
@@ -109,7 +80,7 @@ Test(intent_publish, one_number_is_one_port_in_each_protocol_and_on_each_address
 	NET_HOST;
 	host_served(&h, CREATE("web", "192.0.2.1:80:80", "192.0.2.2:80:80", "80:80/udp",
 			       "127.0.0.1:80:80", "65535:65535"));
-	cr_assert_eq(found(&h, "web")->svc->publish_count, 5);
+	cr_assert_eq(host_service(&h, "web")->svc->publish_count, 5);
 }
 
 Test(intent_publish, what_is_no_published_port_is_refused)
@@ -208,9 +179,9 @@ Test(intent_publish, a_service_publishes_so_many_ports_and_no_more)
 	ask.publish_count--;
 	host_served(&h, &ask);
 	cr_assert_eq(published(&h, "web", 31).published, 1031);
-	assert_says(refused_update(&h, UPDATE("web", LIST(publish_add, "80:80")), -EINVAL),
+	assert_says(host_refused_update(&h, UPDATE("web", LIST(publish_add, "80:80")), -EINVAL),
 		    "one too many");
-	update(&h, UPDATE("web", LIST(publish_rm, "1000"), LIST(publish_add, "80:80")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_rm, "1000"), LIST(publish_add, "80:80")));
 	cr_assert_eq(published(&h, "web", 0).published, 1001);
 	cr_assert_eq(published(&h, "web", 31).published, 80);
 }
@@ -234,7 +205,7 @@ Test(intent_publish, a_dnsrr_service_publishes_nothing)
 	assert_says(host_refused_service(&h, &ask, -EINVAL), "use --endpoint-mode vip");
 	ask.publish_count = 0;
 	host_served(&h, &ask);
-	assert_says(refused_update(&h, UPDATE("db", LIST(publish_add, "80:80")), -EINVAL),
+	assert_says(host_refused_update(&h, UPDATE("db", LIST(publish_add, "80:80")), -EINVAL),
 		    "service db is dnsrr");
 }
 
@@ -266,10 +237,10 @@ Test(intent_publish, another_services_port_is_refused_and_it_is_named)
 	struct service_ask ask = { .name = "web", .network = "net2", LIST(publish, "80:80") };
 	assert_says(host_refused_service(&h, &ask, -EADDRINUSE), "service shop of network net");
 	host_served(&h, CREATE("web", "80:80/udp", "192.0.2.2:443:443"));
-	assert_says(refused_update(&h, UPDATE("web", LIST(publish_add, "80:80")), -EADDRINUSE),
+	assert_says(host_refused_update(&h, UPDATE("web", LIST(publish_add, "80:80")), -EADDRINUSE),
 		    "service shop");
 	cr_assert_eq(intent_service_rm(h.intent, "shop", h.wall, NULL), 0);
-	update(&h, UPDATE("web", LIST(publish_add, "80:80")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_add, "80:80")));
 }
 
 Test(intent_publish, what_the_nodes_speak_by_is_refused)
@@ -311,7 +282,7 @@ Test(intent_publish, a_port_that_a_process_listens_on_is_refused)
 		"22:22");
 	REFUSED(-EADDRINUSE, "listens on port 192.0.2.1:22/tcp", "80:80", "192.0.2.1:22:22");
 	host_served(&h, CREATE("web", "22:22/udp", "192.0.2.99:22:22"));
-	assert_says(refused_update(&h, UPDATE("web", LIST(publish_add, "192.0.2.98:22:22")),
+	assert_says(host_refused_update(&h, UPDATE("web", LIST(publish_add, "192.0.2.98:22:22")),
 		-EADDRINUSE),
 		    "a process on this node");
 }
@@ -323,9 +294,9 @@ Test(intent_publish, what_is_published_already_is_not_asked_about_again)
 	NET_HOST;
 	host_served(&h, CREATE("web", "80:80"));
 	intent_ask_ports(h.intent, is_listened_on, &l);
-	update(&h, UPDATE("web", .algorithm = "rr"));
+	host_updated_service(&h, UPDATE("web", .algorithm = "rr"));
 	cr_assert_eq(l.asked, 0);
-	update(&h, UPDATE("web", LIST(publish_add, "81:80")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_add, "81:80")));
 	cr_assert_eq(l.asked, 1);
 	cr_assert_str_eq(ports(&h, "web"), "*:80->80/tcp *:81->80/tcp");
 }
@@ -350,7 +321,7 @@ Test(intent_publish, a_port_that_nobody_named_is_chosen)
 	cr_assert_neq(p[0].published, p[1].published);
 	cr_assert_eq(p[0].published, p[2].published, "another protocol, and one place to begin");
 	cr_assert_eq(p[3].mode, PUBLISH_HOST);
-	update(&h, UPDATE("web", LIST(publish_add, "target=82")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_add, "target=82")));
 	cr_assert_eq(published(&h, "web", 0).published, p[0].published, "it keeps what it has");
 	cr_assert_neq(published(&h, "web", 4).published, p[3].published);
 }
@@ -423,14 +394,15 @@ Test(intent_publish, update_adds_and_takes_away)
 {
 	NET_HOST;
 	host_served(&h, CREATE("web", "80:8080", "443:8443", "53:53/udp"));
-	update(&h, UPDATE("web", LIST(publish_rm, "443"), LIST(publish_add, "81:8081")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_rm, "443"), LIST(publish_add, "81:8081")));
 	cr_assert_str_eq(ports(&h, "web"), "*:80->8080/tcp *:53->53/udp *:81->8081/tcp");
-	update(&h, UPDATE("web", LIST(publish_rm, "53/udp", "8080/tcp")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_rm, "53/udp", "8080/tcp")));
 	cr_assert_str_eq(ports(&h, "web"), "*:81->8081/tcp", "by target, as Docker has it");
-	update(&h, UPDATE("web", LIST(publish_rm, "published=81"), LIST(publish_add, "81:82")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_rm, "published=81"),
+					LIST(publish_add, "81:82")));
 	cr_assert_str_eq(ports(&h, "web"), "*:81->82/tcp", "replaced in one go");
-	update(&h, UPDATE("web", LIST(publish_rm, "81:82")));
-	cr_assert_eq(found(&h, "web")->svc->publish_count, 0);
+	host_updated_service(&h, UPDATE("web", LIST(publish_rm, "81:82")));
+	cr_assert_eq(host_service(&h, "web")->svc->publish_count, 0);
 	host_served(&h, CREATE("shop", "80:80", "81:80"));
 }
 
@@ -440,7 +412,7 @@ Test(intent_publish, what_is_taken_away_must_be_one_port)
 	host_served(&h, CREATE("web", "80:8080", "8080:9000", "192.0.2.1:90:90",
 		"192.0.2.2:90:91"));
 #define NOT_TAKEN(code, says, text) \
-	assert_says(refused_update(&h, UPDATE("web", LIST(publish_rm, text)), code), says)
+	assert_says(host_refused_update(&h, UPDATE("web", LIST(publish_rm, text)), code), says)
 	NOT_TAKEN(-ENOENT, "service web publishes no port \"81\"", "81");
 	NOT_TAKEN(-ENOENT, "no port \"80/udp\"", "80/udp");
 	NOT_TAKEN(-ENOENT, "no port \"80:80\"", "80:80");
@@ -450,7 +422,8 @@ Test(intent_publish, what_is_taken_away_must_be_one_port)
 			   "published=", "8080");
 	NOT_TAKEN(-EINVAL, "could be 192.0.2.1:90->90/tcp or 192.0.2.2:90->91/tcp", "90");
 	NOT_TAKEN(-EINVAL, "\"x\" is not a port", "x");
-	update(&h, UPDATE("web", LIST(publish_rm, "published=8080", "published=192.0.2.2:90")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_rm, "published=8080",
+						    "published=192.0.2.2:90")));
 	cr_assert_str_eq(ports(&h, "web"), "*:80->8080/tcp 192.0.2.1:90->90/tcp");
 }
 
@@ -462,12 +435,12 @@ Test(intent_publish, each_command_has_its_own_words)
 	assert_says(host_refused_service(&h, &ask, -EINVAL),
 		"give its published ports with --publish");
 	host_served(&h, CREATE("web", "80:80"));
-	assert_says(refused_update(&h, UPDATE("web", LIST(publish, "81:81")), -EINVAL),
+	assert_says(host_refused_update(&h, UPDATE("web", LIST(publish, "81:81")), -EINVAL),
 		    "change what it publishes with --publish-add and --publish-rm");
-	assert_says(refused_update(&h, UPDATE("web", LIST(publish_add, "80:81")), -EEXIST),
+	assert_says(host_refused_update(&h, UPDATE("web", LIST(publish_add, "80:81")), -EEXIST),
 		    "service web publishes *:80->80/tcp already, and *:80->81/tcp would be the "
 		    "same port; take it away with --publish-rm 80/tcp");
-	assert_says(refused_update(&h, UPDATE("web", LIST(publish_rm, "80"),
+	assert_says(host_refused_update(&h, UPDATE("web", LIST(publish_rm, "80"),
 					      LIST(publish_add, "81:80", "81:81")), -EINVAL),
 		    "are one port");
 	cr_assert_str_eq(ports(&h, "web"), "*:80->80/tcp");
@@ -491,15 +464,15 @@ Test(intent_publish, dsr_belongs_to_published_ports)
 	assert_says(host_refused_service(&h, &ask, -EINVAL), "option \"ds\" is unknown");
 	ask.opt = (const char *const[]){ "dsr=false" };
 	host_served(&h, &ask);
-	assert_says(refused_update(&h, UPDATE("web", LIST(opt, "dsr")), -EINVAL),
+	assert_says(host_refused_update(&h, UPDATE("web", LIST(opt, "dsr")), -EINVAL),
 		"publishes no port");
-	update(&h, UPDATE("web", LIST(opt, "dsr=true"), LIST(publish_add, "80:80")));
-	cr_assert(found(&h, "web")->svc->dsr);
-	update(&h, UPDATE("web", .algorithm = "rr"));
-	cr_assert(found(&h, "web")->svc->dsr, "what is not said stays");
-	update(&h, UPDATE("web", LIST(publish_rm, "80")));
-	update(&h, UPDATE("web", LIST(publish_add, "80:80"), LIST(opt, "dsr=false")));
-	cr_assert_not(found(&h, "web")->svc->dsr);
+	host_updated_service(&h, UPDATE("web", LIST(opt, "dsr=true"), LIST(publish_add, "80:80")));
+	cr_assert(host_service(&h, "web")->svc->dsr);
+	host_updated_service(&h, UPDATE("web", .algorithm = "rr"));
+	cr_assert(host_service(&h, "web")->svc->dsr, "what is not said stays");
+	host_updated_service(&h, UPDATE("web", LIST(publish_rm, "80")));
+	host_updated_service(&h, UPDATE("web", LIST(publish_add, "80:80"), LIST(opt, "dsr=false")));
+	cr_assert_not(host_service(&h, "web")->svc->dsr);
 }
 
 /* ---- two nodes ---- */
@@ -521,12 +494,12 @@ Test(intent_publish, of_two_that_published_at_once_one_loses_and_may_publish_ano
 	host_served(&b, &ask);
 	host_tell(&a, &b);
 	host_tell(&b, &a);
-	cr_assert_eq(found(&a, "two")->publish_lost, 1);
-	cr_assert_eq(found(&b, "two")->publish_lost, 1);
-	cr_assert_eq(found(&b, "one")->publish_lost, 0);
-	assert_says(refused_update(&a, UPDATE("one", LIST(publish_add, "192.0.2.1:80:80")),
+	cr_assert_eq(host_service(&a, "two")->publish_lost, 1);
+	cr_assert_eq(host_service(&b, "two")->publish_lost, 1);
+	cr_assert_eq(host_service(&b, "one")->publish_lost, 0);
+	assert_says(host_refused_update(&a, UPDATE("one", LIST(publish_add, "192.0.2.1:80:80")),
 		-EEXIST),
 		    "service one publishes");
-	update(&b, UPDATE("two", LIST(publish_rm, "80"), LIST(publish_add, "82:80")));
-	cr_assert_eq(found(&b, "two")->publish_lost, 0);
+	host_updated_service(&b, UPDATE("two", LIST(publish_rm, "80"), LIST(publish_add, "82:80")));
+	cr_assert_eq(host_service(&b, "two")->publish_lost, 0);
 }

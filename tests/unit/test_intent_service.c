@@ -9,20 +9,11 @@ static struct service_ask ask_of(const char *name, const char *network)
 	return (struct service_ask){ .name = name, .network = network };
 }
 
-static const struct view_service *found(struct host *h, const char *ref)
-{
-	bool ambiguous;
-	const struct view_service *vs = view_service_find(store_view(h->store), ref, &ambiguous);
-
-	cr_assert_not_null(vs, "no service %s", ref);
-	return vs;
-}
-
 static struct service_detail detail(struct host *h, const char *ref)
 {
 	struct service_detail d;
 
-	service_detail_decode(found(h, ref)->item, &d);
+	service_detail_decode(host_service(h, ref)->item, &d);
 	return d;
 }
 
@@ -30,7 +21,7 @@ static const char *vip(struct host *h, const char *ref)
 {
 	static char text[ADDR_TEXT_MAX];
 
-	return addr_format(&found(h, ref)->svc->vip, text);
+	return addr_format(&host_service(h, ref)->svc->vip, text);
 }
 
 /* One that works, on a host with network "net". */
@@ -39,7 +30,7 @@ static const struct view_service *served(struct host *h, const char *name, const
 	struct service_ask ask = ask_of(name, network);
 
 	host_served(h, &ask);
-	return found(h, name);
+	return host_service(h, name);
 }
 
 static const struct view_endpoint *attached(struct host *h, const char *network, const char *name,
@@ -50,27 +41,6 @@ static const struct view_endpoint *attached(struct host *h, const char *network,
 	ask.name = name;
 	ask.service = service;
 	return view_endpoint_by_id(store_view(h->store), &host_attached(h, &ask)->id);
-}
-
-static const char *refused_update(struct host *h, const struct service_ask *ask, int code)
-{
-	uint64_t before = store_serial(h->store);
-	struct id id;
-
-	h->e = (struct err){ 0 };
-	cr_assert_eq(intent_service_update(h->intent, ask, h->wall, &id, &h->e), code, "%s",
-		     h->e.text);
-	cr_assert_eq(store_serial(h->store), before, "a refusal wrote something");
-	return h->e.text;
-}
-
-static void update(struct host *h, const struct service_ask *ask)
-{
-	struct err e = { 0 };
-	struct id id;
-
-	cr_assert_eq(intent_service_update(h->intent, ask, h->wall, &id, &e), 0, "%s", e.text);
-	cr_assert(id_equal(&id, &found(h, ask->name)->svc->id));
 }
 
 /* ---- create ---- */
@@ -107,7 +77,7 @@ Test(intent_service, create_takes_what_was_said)
 	ask.port = port;
 	ask.port_count = ARRAY_SIZE(port);
 	host_served(&h, &ask);
-	const struct service *s = found(&h, "shop")->svc;
+	const struct service *s = host_service(&h, "shop")->svc;
 	struct service_detail d = detail(&h, "shop");
 	cr_assert_eq(s->algorithm, OV_LB_LEAST_CONN);
 	cr_assert_eq(s->affinity_s, 60);
@@ -136,16 +106,16 @@ Test(intent_service, words_have_their_usual_values)
 	ask.affinity = "client-ip";
 	ask.health = "http:80";
 	host_served(&h, &ask);
-	cr_assert_eq(found(&h, "a")->svc->affinity_s, AFFINITY_S);
-	cr_assert_eq(found(&h, "a")->svc->health_interval_s, HEALTH_INTERVAL_S);
+	cr_assert_eq(host_service(&h, "a")->svc->affinity_s, AFFINITY_S);
+	cr_assert_eq(host_service(&h, "a")->svc->health_interval_s, HEALTH_INTERVAL_S);
 	cr_assert_str_eq(detail(&h, "a").health_path, "/");
 	ask = ask_of("b", "net");
 	ask.health = "tcp:22";
 	ask.affinity = ask.prefer = "none";
 	host_served(&h, &ask);
-	cr_assert_eq(found(&h, "b")->svc->health, HEALTH_TCP);
-	cr_assert_eq(found(&h, "b")->svc->affinity_s, 0);
-	cr_assert_not(found(&h, "b")->svc->prefer_local);
+	cr_assert_eq(host_service(&h, "b")->svc->health, HEALTH_TCP);
+	cr_assert_eq(host_service(&h, "b")->svc->affinity_s, 0);
+	cr_assert_not(host_service(&h, "b")->svc->prefer_local);
 }
 
 Test(intent_service, dnsrr_has_no_vip_and_takes_ports_for_srv)
@@ -160,8 +130,8 @@ Test(intent_service, dnsrr_has_no_vip_and_takes_ports_for_srv)
 	ask.port_count = 1;
 	ask.health = "tcp:80";
 	host_served(&h, &ask);
-	cr_assert_eq(found(&h, "db")->svc->mode, SERVICE_DNSRR);
-	cr_assert(addr_is_zero(&found(&h, "db")->svc->vip));
+	cr_assert_eq(host_service(&h, "db")->svc->mode, SERVICE_DNSRR);
+	cr_assert(addr_is_zero(&host_service(&h, "db")->svc->vip));
 	cr_assert_eq(detail(&h, "db").port_count, 1);
 	served(&h, "web", "net");
 	cr_assert_str_eq(vip(&h, "web"), "10.1.0.2", "it took no address");
@@ -373,26 +343,26 @@ Test(intent_service, update_changes_what_was_said_and_nothing_else)
 	ask.affinity = "client-ip=5";
 	ask.health = "http:80/x";
 	host_served(&h, &ask);
-	before = *found(&h, "web")->svc;
+	before = *host_service(&h, "web")->svc;
 
 	ask = ask_of("web", NULL);
 	ask.algorithm = "rr";
-	update(&h, &ask);
+	host_updated_service(&h, &ask);
 	before.algorithm = OV_LB_RR;
-	cr_assert_eq(memcmp(found(&h, "web")->svc, &before, sizeof(before)), 0);
+	cr_assert_eq(memcmp(host_service(&h, "web")->svc, &before, sizeof(before)), 0);
 	cr_assert_eq(detail(&h, "web").port_count, 2);
 	cr_assert_str_eq(detail(&h, "web").health_path, "/x");
 
 	ask = ask_of("web", NULL);
 	ask.affinity = ask.health = "none";
 	ask.prefer = "local";
-	update(&h, &ask);
-	cr_assert_eq(found(&h, "web")->svc->affinity_s, 0);
-	cr_assert_eq(found(&h, "web")->svc->health, HEALTH_NONE);
-	cr_assert_eq(found(&h, "web")->svc->health_interval_s, 0);
+	host_updated_service(&h, &ask);
+	cr_assert_eq(host_service(&h, "web")->svc->affinity_s, 0);
+	cr_assert_eq(host_service(&h, "web")->svc->health, HEALTH_NONE);
+	cr_assert_eq(host_service(&h, "web")->svc->health_interval_s, 0);
 	cr_assert_str_eq(detail(&h, "web").health_path, "");
-	cr_assert(found(&h, "web")->svc->prefer_local);
-	cr_assert_eq(found(&h, "web")->svc->algorithm, OV_LB_RR);
+	cr_assert(host_service(&h, "web")->svc->prefer_local);
+	cr_assert_eq(host_service(&h, "web")->svc->algorithm, OV_LB_RR);
 }
 
 Test(intent_service, ports_are_replaced_or_changed_by_signs)
@@ -405,37 +375,37 @@ Test(intent_service, ports_are_replaced_or_changed_by_signs)
 	host_served(&h, &ask);
 	ok = ask = ask_of("web", NULL);
 	PORTS("+53/udp", "-443");
-	update(&h, &ask);
+	host_updated_service(&h, &ask);
 	cr_assert_eq(detail(&h, "web").port_count, 2);
 	cr_assert_eq(detail(&h, "web").port[0].port, 80);
 	cr_assert_eq(detail(&h, "web").port[1].protocol, IPPROTO_UDP);
 	PORTS("8080");
-	update(&h, &ask);
+	host_updated_service(&h, &ask);
 	cr_assert_eq(detail(&h, "web").port_count, 1);
 	cr_assert_eq(detail(&h, "web").port[0].port, 8080);
 	PORTS("-8080", "+8080:80");
-	update(&h, &ask);
+	host_updated_service(&h, &ask);
 	cr_assert_eq(detail(&h, "web").port[0].target, 80, "in order");
 
 	ask = ok;
 	PORTS("+1", "2");
-	assert_says(refused_update(&h, &ask, -EINVAL), "port \"2\" has no sign");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "port \"2\" has no sign");
 	PORTS("1", "-2");
-	assert_says(refused_update(&h, &ask, -EINVAL), "port \"-2\" has a sign");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "port \"-2\" has a sign");
 	PORTS("-81");
-	assert_says(refused_update(&h, &ask, -ENOENT), "has no port 81/tcp to be taken away");
+	assert_says(host_refused_update(&h, &ask, -ENOENT), "has no port 81/tcp to be taken away");
 	PORTS("-8080/udp");
-	assert_says(refused_update(&h, &ask, -ENOENT), "has no port 8080/udp");
+	assert_says(host_refused_update(&h, &ask, -ENOENT), "has no port 8080/udp");
 	PORTS("+8080");
-	assert_says(refused_update(&h, &ask, -EINVAL), "given twice");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "given twice");
 	PORTS("+90:80");
-	assert_says(refused_update(&h, &ask, -EINVAL), "have one target");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "have one target");
 	PORTS("-8080"); /* would open all of them */
-	assert_says(refused_update(&h, &ask, -EINVAL), "port \"-8080\" is the last one");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "port \"-8080\" is the last one");
 	PORTS("any", "80");
-	assert_says(refused_update(&h, &ask, -EINVAL), "port \"any\" is not PORT");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "port \"any\" is not PORT");
 	PORTS("any");
-	update(&h, &ask);
+	host_updated_service(&h, &ask);
 	cr_assert_eq(detail(&h, "web").port_count, 0);
 }
 
@@ -447,18 +417,18 @@ Test(intent_service, what_is_settled_at_creation_stays)
 	host_create(&h, "net", "10.1.0.0/24");
 	served(&h, "web", "net");
 	ask.network = "net";
-	assert_says(refused_update(&h, &ask, -EINVAL), "the network of service web is settled");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "the network of service web is settled");
 	ask = ask_of("web", NULL);
 	ask.mode = "dnsrr";
-	assert_says(refused_update(&h, &ask, -EINVAL), "the endpoint mode of service web");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "the endpoint mode of service web");
 	ask = ask_of("web", NULL);
 	ask.vip = "10.1.0.9";
-	assert_says(refused_update(&h, &ask, -EINVAL), "the VIP of service web");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "the VIP of service web");
 	ask = ask_of("wob", NULL);
-	assert_says(refused_update(&h, &ask, -ENOENT), "there is no service \"wob\"");
+	assert_says(host_refused_update(&h, &ask, -ENOENT), "there is no service \"wob\"");
 	ask = ask_of("web", NULL);
 	ask.algorithm = "?";
-	assert_says(refused_update(&h, &ask, -EINVAL), "no way to balance");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "no way to balance");
 }
 
 Test(intent_service, a_name_that_several_networks_have_must_be_qualified)
@@ -474,14 +444,14 @@ Test(intent_service, a_name_that_several_networks_have_must_be_qualified)
 	host_served(&h, &ask);
 	ask = ask_of("web", NULL);
 	ask.algorithm = "rr";
-	assert_says(refused_update(&h, &ask, -EINVAL), "say which one as web.NETWORK");
+	assert_says(host_refused_update(&h, &ask, -EINVAL), "say which one as web.NETWORK");
 	ask.name = "web.b";
-	update(&h, &ask);
-	cr_assert_eq(found(&h, "web.b")->svc->algorithm, OV_LB_RR);
-	cr_assert_eq(found(&h, "web.a")->svc->algorithm, OV_LB_MAGLEV);
+	host_updated_service(&h, &ask);
+	cr_assert_eq(host_service(&h, "web.b")->svc->algorithm, OV_LB_RR);
+	cr_assert_eq(host_service(&h, "web.a")->svc->algorithm, OV_LB_MAGLEV);
 	cr_assert_eq(intent_service_rm(h.intent, "web", WALL, &e), -EINVAL);
 	cr_assert_eq(intent_service_rm(h.intent, "web.a", WALL, NULL), 0);
-	cr_assert_eq(found(&h, "web")->svc->algorithm, OV_LB_RR, "now there is one");
+	cr_assert_eq(host_service(&h, "web")->svc->algorithm, OV_LB_RR, "now there is one");
 }
 
 Test(intent_service, any_node_changes_and_removes_a_service)
@@ -494,9 +464,9 @@ Test(intent_service, any_node_changes_and_removes_a_service)
 	served(&h1, "web", "net");
 	host_tell(&h1, &h2);
 	ask.algorithm = "random";
-	update(&h2, &ask);
+	host_updated_service(&h2, &ask);
 	host_tell(&h2, &h1);
-	cr_assert_eq(found(&h1, "web")->svc->algorithm, OV_LB_RANDOM);
+	cr_assert_eq(host_service(&h1, "web")->svc->algorithm, OV_LB_RANDOM);
 	cr_assert_eq(intent_service_rm(h2.intent, "web", WALL, NULL), 0);
 	host_tell(&h2, &h1);
 	cr_assert_eq(store_view(h1.store)->service_count, 0);
@@ -559,10 +529,10 @@ Test(intent_service, an_endpoint_attaches_as_a_backend)
 	ask.service = "web";
 	ask.weight = "7";
 	const struct endpoint *ep = host_attached(&h, &ask);
-	cr_assert(id_equal(&ep->service, &found(&h, "web")->svc->id));
+	cr_assert(id_equal(&ep->service, &host_service(&h, "web")->svc->id));
 	cr_assert_eq(ep->weight, 7);
 	cr_assert_eq(ep->health, ENDPOINT_UNTRIED);
-	cr_assert_eq(attached(&h, "net", "c2", id)->service, found(&h, "web"), "by id");
+	cr_assert_eq(attached(&h, "net", "c2", id)->service, host_service(&h, "web"), "by id");
 	cr_assert_eq(attached(&h, "net", "c3", "web.net")->ep->weight, 1);
 	cr_assert_null(attached(&h, "net", "c4", NULL)->service);
 }
@@ -637,7 +607,7 @@ Test(intent_service, endpoints_join_and_leave)
 	id = attached(&h, "net", "c1", NULL)->ep->id;
 	before = host_detail(&h, &id);
 	join(&h, "c1", "web", NULL);
-	cr_assert_eq(seen(&h, "c1")->service, found(&h, "web"));
+	cr_assert_eq(seen(&h, "c1")->service, host_service(&h, "web"));
 	cr_assert_eq(seen(&h, "c1")->ep->weight, 1);
 	after = host_detail(&h, &id);
 	cr_assert_eq(memcmp(&before, &after, sizeof(before)), 0, "the rest stays");
@@ -653,7 +623,7 @@ Test(intent_service, endpoints_join_and_leave)
 	join(&h, "c1", "other", NULL);
 	cr_assert_eq(intent_service_rm(h.intent, "other", WALL, NULL), 0);
 	join(&h, "c1", "web", NULL);
-	cr_assert_eq(seen(&h, "c1")->service, found(&h, "web"), "a removed service holds nobody");
+	cr_assert_eq(seen(&h, "c1")->service, host_service(&h, "web"), "a removed service holds nobody");
 }
 
 Test(intent_service, joining_begins_anew)

@@ -6,28 +6,9 @@
 
 #include "base/cleanup.h"
 #include "plan/plan.h"
-#include "tests/lib/made_world.h"
+#include "tests/lib/plan_lines.h"
 
-#define SELF 1u
-
-static void plan_text(const struct world *w, const struct facts *f, struct buf *out)
-{
-	_cleanup_(view_fini) struct view v = world_view(w);
-	_cleanup_(plan_fini) struct plan p = { 0 };
-	struct id self = world_id(SELF);
-
-	cr_assert_eq(plan_build(&v, f, &self, &p), 0);
-	plan_format(&p, out);
-	buf_u8(out, '\0');
-}
-
-static void expect_text(const struct world *w, const struct facts *f, const char *want)
-{
-	_cleanup_(buf_fini) struct buf out = { 0 };
-
-	plan_text(w, f, &out);
-	cr_assert_str_eq((const char *)out.data, want, "got:\n%s", (const char *)out.data);
-}
+#define SELF PLAN_SELF
 
 static void expect_line(const struct world *w, const struct facts *f, const char *line, bool there)
 {
