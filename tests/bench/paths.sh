@@ -125,7 +125,7 @@ ours_daemon() { # SIDE [ARG...]: overlayd with this run's pins and state, waits 
 	spawn "c$n" "$BUILD/overlayd" --attach "wc$n" --node "c$n" --state-dir "$WORK/h$n/state" \
 		--run-dir "$WORK/h$n/run" --bpffs "$WORK/bpf" --pin-dir "c$n" "$@" \
 		>>"$WORK/h$n/log" 2>&1
-	TOPO_PID[n]=$SPAWNED
+	TOPO_PID[$n]=$SPAWNED
 	await 20 ctl "$n" status >/dev/null || {
 		tail -n 20 "$WORK/h$n/log" >&2
 		die "overlayd of host $n did not come up"
