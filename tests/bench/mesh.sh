@@ -48,7 +48,7 @@ mesh_daemon() { # N [ARG...]
 	mkdir -p "$WORK/h$n"
 	spawn "m$n" "$BUILD/overlayd" --attach "wm$n" --node "m$n" --state-dir "$WORK/h$n/state" \
 		--run-dir "$WORK/h$n/run" --bpffs "$WORK/bpf" --pin-dir "c$n" "$@" >>"$WORK/h$n/log" 2>&1
-	TOPO_PID[n]=$SPAWNED
+	TOPO_PID[$n]=$SPAWNED
 	await 20 ctl "$n" status >/dev/null || {
 		tail -n 20 "$WORK/h$n/log" >&2
 		die "overlayd of host m$n did not come up"
