@@ -424,16 +424,26 @@ static __always_inline int is_to_us(const struct front *f)
 	return ipv4_is_loopback(f->dst) ? f->is_loop : own_address(f->dst) != NULL;
 }
 
+/*
+ * From an address of this host, but not from this host. We are before the kernel, which
+ * would drop it: believed, it would pass an `allow`, or for an answer to this host.
+ */
+static __always_inline int is_spoofed(const struct front *f)
+{
+	return !f->is_loop && (ipv4_is_loopback(f->src) || own_address(f->src));
+}
+
 static __always_inline int front_l4(struct __sk_buff *skb, const struct ov_config *cfg, struct front *f)
 {
 	struct ov_published_key pk;
 	int verdict = OV_PASS_FOREIGN;
 
-	if (f->l4.protocol == IPPROTO_ICMP || is_masq_port(cfg, f->l4.dport))
+	if ((f->l4.protocol == IPPROTO_ICMP || is_masq_port(cfg, f->l4.dport)) && !is_spoofed(f))
 		verdict = answer(skb, f);
 	if (verdict != OV_PASS_FOREIGN || f->l4.protocol == IPPROTO_ICMP)
 		return verdict;
-	if (!publish_find(&pk, f->dst, f->l4.dport, f->l4.protocol) || !is_to_us(f))
+	if (!publish_find(&pk, f->dst, f->l4.dport, f->l4.protocol) || !is_to_us(f) ||
+	    is_spoofed(f))
 		return OV_PASS_FOREIGN;
 	/* The answer would be to a node's VXLAN port, from a node. */
 	if (f->l4.protocol == IPPROTO_UDP && f->l4.sport == cfg->vxlan_port)

@@ -83,6 +83,21 @@ Test(front, an_address_that_is_not_this_nodes_passes_untouched)
 	check_segment_passes(&s);
 }
 
+Test(front, who_pretends_to_be_this_host_is_left_to_the_kernel)
+{
+	struct segment s = outside_call(NODE_C, IPPROTO_TCP, TCP_SYN);
+
+	mesh_become(&env, NODE_C, &third);
+	s.src = VTEP(NODE_C);
+	check_segment_passes(&s);
+	s.src = OTHER_IP(NODE_C);
+	check_segment_passes(&s);
+	s.src = LOCALHOST_IP; /* martians, all of them */
+	check_segment_passes(&s);
+	s.dport = OV_MASQ_FIRST;
+	check_segment_passes(&s);
+}
+
 Test(front, what_has_no_port_passes_untouched)
 {
 	struct pkt p = pkt_new();
