@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "ipsec/sa.h"
 #include "maps/schema.h"
 #include "model/view.h"
 
@@ -72,6 +73,11 @@ struct facts {
 	const struct fact_link *link;       /* sorted by ifindex */
 	const struct fact_port *taken;      /* sorted; published ports that stay closed here */
 	uint16_t masq_first, masq_last;     /* host order */
+	/* What encrypted networks need of XFRM, by the keys' engine (ipsec/). */
+	bool is_ipsec_able;                 /* false: no row of it is planned */
+	size_t sa_count, policy_count;
+	const struct sa *sa;                /* sorted by dst, spi */
+	const struct ipsec_policy *policy;  /* sorted by dst */
 };
 
 enum ov_xdp_mode { OV_XDP_OFF, OV_XDP_GENERIC, OV_XDP_NATIVE };
@@ -100,6 +106,34 @@ struct plan_device {
 	uint8_t pad;
 	uint16_t mtu;
 	uint8_t pad2[6];
+};
+
+/*
+ * An SA of XFRM, without its key: a plan holds no secret. The driver asks for the key when
+ * it makes one, and one that is there is never made again.
+ */
+struct plan_sa_key {
+	struct ov_addr dst;
+	uint32_t spi;     /* host order; the low bits are the lane */
+};
+struct plan_sa {
+	struct ov_addr src;
+};
+
+/*
+ * An outbound policy of XFRM. The key is what the kernel tells policies apart by, the value
+ * what is changed in place. The one that blocks what no lane's policy takes is of lane
+ * PLAN_LANE_BLOCK and all zero else.
+ */
+#define PLAN_LANE_BLOCK 0xff
+struct plan_policy_key {
+	struct ov_addr dst, src;
+	uint16_t port;    /* of VXLAN; host order */
+	uint8_t lane;
+	uint8_t pad;
+};
+struct plan_policy {
+	uint32_t spi;     /* host order */
 };
 
 /* Which of our programs sits where. */
