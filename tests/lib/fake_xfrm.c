@@ -47,11 +47,14 @@ struct fake_sa *fake_xfrm_find(struct fake_xfrm *x, const struct ov_addr *src,
 	return NULL;
 }
 
-void fake_xfrm_flush(struct fake_xfrm *x, bool policies_too)
+void fake_xfrm_flush(struct fake_xfrm *x)
 {
-	x->sa_count = 0;
-	if (policies_too)
-		x->policy_count = 0;
+	x->sa_count = x->policy_count = 0;
+}
+
+static bool fails(struct fake_xfrm *x)
+{
+	return x->fail_percent && rng_below(&x->rng, 100) < x->fail_percent;
 }
 
 static void insert(struct fake_xfrm *x, const struct sa *sa, const uint8_t key[SA_KEY_LEN])
@@ -76,7 +79,7 @@ static int add_sas(struct fake_xfrm *x, struct ipsec *s, const struct ipsec_want
 	for (size_t i = 0; i < w->sa_count; i++) {
 		must(!i || sa_cmp(&w->sa[i - 1], &w->sa[i]) < 0, "SAs are wanted out of order");
 		if (fake_xfrm_find(x, &w->sa[i].src, &w->sa[i].dst, w->sa[i].spi) ||
-		    ipsec_take_key(s, &w->sa[i], key) < 0 || x->refuses)
+		    ipsec_take_key(s, &w->sa[i], key) < 0 || fails(x))
 			continue;
 		insert(x, &w->sa[i], key);
 		changes++;
@@ -86,19 +89,21 @@ static int add_sas(struct fake_xfrm *x, struct ipsec *s, const struct ipsec_want
 	return changes;
 }
 
-/* True when it was not so before. */
+/* True when it was not so before, and is now. */
 static bool set_policy(struct fake_xfrm *x, const struct fact_policy *p)
 {
 	size_t at = 0;
 
 	while (at < x->policy_count && policy_cmp(&x->policy[at], p) < 0)
 		at++;
+	if (at < x->policy_count && !policy_cmp(&x->policy[at], p) && x->policy[at].spi == p->spi)
+		return false;
+	if (fails(x))
+		return false;
 	if (at == x->policy_count || policy_cmp(&x->policy[at], p)) {
 		must(x->policy_count < FAKE_SAS_MAX, "policies without end");
 		memmove(&x->policy[at + 1], &x->policy[at],
 			(x->policy_count++ - at) * sizeof(x->policy[0]));
-	} else if (x->policy[at].spi == p->spi) {
-		return false;
 	}
 	x->policy[at] = *p;
 	return true;
@@ -139,7 +144,7 @@ static int remove_policies(struct fake_xfrm *x, const struct ipsec_want *w, fake
 	for (size_t i = x->policy_count; i-- > 0;) {
 		struct fact_policy gone = x->policy[i];
 
-		if (has_policy(w, &gone))
+		if (has_policy(w, &gone) || fails(x))
 			continue;
 		memmove(&x->policy[i], &x->policy[i + 1],
 			(--x->policy_count - i) * sizeof(x->policy[0]));
@@ -165,7 +170,7 @@ static int remove_sas(struct fake_xfrm *x, const struct ipsec_want *w, fake_chan
 	for (size_t i = x->sa_count; i-- > 0;) {
 		struct sa gone = x->sa[i].fact.sa;
 
-		if (has_sa(w, &gone))
+		if (has_sa(w, &gone) || fails(x))
 			continue;
 		memmove(&x->sa[i], &x->sa[i + 1], (--x->sa_count - i) * sizeof(x->sa[0]));
 		changes++;

@@ -18,7 +18,8 @@ struct fake_sa {
 struct fake_xfrm {
 	struct ov_addr vtep;
 	bool is_unable;              /* lacks what encrypted networks need */
-	bool refuses;                /* every new SA, after its key was taken */
+	unsigned int fail_percent;   /* of all changes; keys of SAs are taken first */
+	struct rng rng;
 	size_t sa_count, policy_count;
 	struct fake_sa sa[FAKE_SAS_MAX];           /* sorted by dst, spi */
 	struct fact_policy policy[FAKE_SAS_MAX];   /* sorted by dst, lane */
@@ -37,4 +38,4 @@ int fake_xfrm_apply(struct fake_xfrm *x, struct ipsec *s, const struct ipsec_wan
 /* NULL when there is none. */
 struct fake_sa *fake_xfrm_find(struct fake_xfrm *x, const struct ov_addr *src,
 			       const struct ov_addr *dst, uint32_t spi);
-void fake_xfrm_flush(struct fake_xfrm *x, bool policies_too);
+void fake_xfrm_flush(struct fake_xfrm *x);

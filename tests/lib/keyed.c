@@ -268,18 +268,23 @@ void keyed_start(struct keyed *k, size_t i)
 
 void keyed_reboot(struct keyed *k, size_t i)
 {
+	if (k->node[i].engine)
+		keyed_kill(k, i);
+	keyed_flush(k, i);
+	keyed_start(k, i);
+}
+
+void keyed_flush(struct keyed *k, size_t i)
+{
 	struct keyed_node *n = &k->node[i];
 
-	if (n->engine)
-		keyed_kill(k, i);
 	for (size_t at = 0; at < n->xfrm.sa_count; at++) {
 		if (addr_cmp(&n->xfrm.sa[at].fact.sa.dst, &n->xfrm.vtep))
 			continue;
 		must(n->lost_count < KEYED_LOST_MAX, "too many reboots for one test");
 		n->lost[n->lost_count++] = n->xfrm.sa[at].fact.sa.spi;
 	}
-	fake_xfrm_flush(&n->xfrm, true);
-	keyed_start(k, i);
+	fake_xfrm_flush(&n->xfrm);
 }
 
 void keyed_rotate(struct keyed *k, size_t i)
@@ -326,6 +331,7 @@ struct keyed *keyed_new(size_t n, uint64_t seed)
 	k->c = cluster_new(n, seed);
 	for (size_t i = 0; i < n; i++) {
 		k->node[i] = (struct keyed_node){ .k = k, .index = i, .budget = -1 };
+		rng_init_u64(&k->node[i].xfrm.rng, rng_u64(&k->rng));
 		k->node[i].xfrm.vtep = cluster_node(k->c, i)->addr.addr;
 		start_engine(&k->node[i]);
 	}

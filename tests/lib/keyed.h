@@ -7,7 +7,7 @@
  *   - no key is ever installed twice for sending;
  *   - nobody gathers SAs.
  *
- * Only what a reboot took away is excused.
+ * Only what a reboot or a flush by hand took away is excused.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct keyed_node {
 	uint64_t generation, seen_serial, next;
 	int budget;                  /* changes until the daemon is killed; negative: it is not */
 	size_t lost_count;
-	uint32_t lost[KEYED_LOST_MAX]; /* SPIs of inbound SAs that went with a reboot */
+	uint32_t lost[KEYED_LOST_MAX]; /* SPIs of inbound SAs that went with a reboot or flush */
 };
 
 struct keyed {
@@ -48,6 +48,7 @@ void keyed_rotate(struct keyed *k, size_t i);          /* the next epoch, begun 
 void keyed_kill(struct keyed *k, size_t i);            /* the daemon; its kernel goes on */
 void keyed_start(struct keyed *k, size_t i);
 void keyed_reboot(struct keyed *k, size_t i);          /* the kernel too; then it starts */
+void keyed_flush(struct keyed *k, size_t i);           /* all its SAs and policies, by hand */
 void keyed_set_encrypted(struct keyed *k, size_t i, bool encrypted);
 bool keyed_is_up(const struct keyed *k, size_t i);
 

@@ -183,12 +183,43 @@ Test(keys, sas_that_were_flushed_come_back_with_other_keys)
 	cr_assert(keyed_wait(k, keyed_is_settled, SETTLE_MS));
 	keyed_run(k, 20000);
 	keys = k->key_count;
-	for (size_t i = 0; i < k->node[1].xfrm.sa_count; i++)
-		k->node[1].lost[k->node[1].lost_count++] = k->node[1].xfrm.sa[i].fact.sa.spi;
-	fake_xfrm_flush(&k->node[1].xfrm, true);
+	keyed_flush(k, 1);
 	keyed_run(k, 3000);
 	expect_settled(k, 10);
 	cr_assert_gt(k->key_count, keys);
+	keyed_free(k);
+}
+
+Test(keys, sas_flushed_right_after_a_rotation_are_never_made_again)
+{
+	struct keyed *k = keyed_new(3, 12);
+
+	cr_assert(keyed_wait(k, keyed_is_settled, SETTLE_MS));
+	keyed_rotate(k, 0);
+	cr_assert(keyed_wait(k, keyed_is_rotated, SETTLE_MS));
+	keyed_rotate(k, 0);
+	keyed_run(k, 2000);
+	keyed_flush(k, 1);
+	keyed_run(k, 2000);
+	cr_assert_eq(k->node[1].xfrm.sa_count, 0, "too early for another key");
+	expect_settled(k, 12);
+	keyed_free(k);
+}
+
+Test(keys, changes_that_fail_one_by_one_end_well)
+{
+	struct keyed *k = keyed_new(4, 13);
+
+	for (size_t i = 0; i < 4; i++)
+		k->node[i].xfrm.fail_percent = 20;
+	for (size_t i = 0; i < 30; i++) {
+		keyed_rotate(k, i % 4);
+		keyed_run(k, 15000);
+		expect_well(k, 13);
+	}
+	for (size_t i = 0; i < 4; i++)
+		k->node[i].xfrm.fail_percent = 0;
+	expect_settled(k, 13);
 	keyed_free(k);
 }
 
@@ -197,12 +228,12 @@ Test(keys, a_kernel_that_refuses_sas_costs_a_key_now_and_then_only)
 	struct keyed *k = keyed_new(3, 11);
 	uint64_t versions;
 
-	k->node[2].xfrm.refuses = true;
+	k->node[2].xfrm.fail_percent = 100;
 	keyed_run(k, 20000);
 	versions = store_serial(cluster_node(k->c, 0)->store);
 	keyed_run(k, 100000);
 	cr_assert_leq(store_serial(cluster_node(k->c, 0)->store), versions + 10 * 12);
-	k->node[2].xfrm.refuses = false;
+	k->node[2].xfrm.fail_percent = 0;
 	expect_settled(k, 11);
 	keyed_free(k);
 }
@@ -234,7 +265,7 @@ static void step(struct chaos *x)
 {
 	size_t a = any(x), b = any(x);
 
-	switch (rng_below(&x->rng, 12)) {
+	switch (rng_below(&x->rng, 13)) {
 	case 0:
 	case 1:
 	case 2:
@@ -263,6 +294,9 @@ static void step(struct chaos *x)
 		cluster_skew(x->k->c, a, (int64_t)rng_below(&x->rng, 600000) - 300000);
 		break;
 	case 11:
+		x->k->node[a].xfrm.fail_percent = rng_below(&x->rng, 2) ? rng_below(&x->rng, 40) : 0;
+		break;
+	case 12:
 		cluster_split(x->k->c, 1 + rng_below(&x->rng, (uint32_t)x->n - 1));
 		break;
 	}
@@ -275,6 +309,7 @@ static void make_peace(struct chaos *x)
 	cluster_loss(x->k->c, 0);
 	for (size_t i = 0; i < x->n; i++) {
 		x->k->node[i].budget = -1;
+		x->k->node[i].xfrm.fail_percent = 0;
 		if (!keyed_is_up(x->k, i))
 			keyed_start(x->k, i);
 	}
