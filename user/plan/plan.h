@@ -155,6 +155,8 @@ struct plan_attach {
 enum plan_table_id {
 	PLAN_TUNNEL,
 	PLAN_DEVICES,   /* links and what is inside the namespace */
+	PLAN_SAS,       /* before the policies that name them, and removed after them */
+	PLAN_POLICIES,
 	PLAN_CONFIG,    /* map rows from here on: key and value are maps/ types */
 	PLAN_NETWORKS,
 	PLAN_PEERS,
