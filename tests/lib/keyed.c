@@ -174,8 +174,8 @@ static void write_own(struct keyed_node *n, const struct ipsec_want *w)
 	}
 	for (size_t i = 0; i < w->pairs_count; i++) {
 		buf_reset(&body);
-		key = key_of_pairs(&w->pairs[i].head.node, w->pairs[i].head.chunk);
-		pairs_encode(&body, &w->pairs[i].head, &w->pairs[i].detail);
+		key = key_of_pairs(&w->pairs[i].p.node, w->pairs[i].p.chunk);
+		pairs_encode(&body, &w->pairs[i].p, &w->pairs[i].d);
 		write_record(n, &key, &body);
 	}
 }

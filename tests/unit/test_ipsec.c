@@ -150,7 +150,7 @@ struct bench {
 	uint64_t epoch;
 	struct pair said;         /* by the peer, of us */
 	struct node_key own_key;  /* as our records have them */
-	struct ipsec_pairs own;
+	struct pairs_whole own;
 	struct ipsec_want w;
 };
 
@@ -199,8 +199,8 @@ static void fill_world(struct bench *b, struct world *w, struct cluster *cluster
 	world_pairs(w, PEER, &b->said, 1);
 	if (b->own_key.generation)
 		world_key(w, SELF, 0, 0)->node_key = b->own_key;
-	if (b->own.head.count)
-		world_pairs(w, SELF, b->own.detail.pair, b->own.head.count);
+	if (b->own.p.count)
+		world_pairs(w, SELF, b->own.d.pair, b->own.p.count);
 }
 
 /* Asks the engine, and writes what it wants written. */
@@ -245,7 +245,7 @@ static void settle(struct bench *b)
 
 static const struct pair *told(const struct bench *b)
 {
-	return &b->own.detail.pair[0];
+	return &b->own.d.pair[0];
 }
 
 /* The peer has its inbound SAs of the newest session, as told by us. */
@@ -467,7 +467,7 @@ Test(ipsec, rule_5_a_removed_node_loses_everything_at_once)
 	step(&b);
 	cr_assert_eq(b.w.sa_count, 0);
 	cr_assert_eq(b.w.policy_count, 0);
-	cr_assert_eq(b.own.head.count, 0);
+	cr_assert_eq(b.own.p.count, 0);
 }
 
 /* Between two versions of the policies each lane may have another SA. */
@@ -636,7 +636,7 @@ Test(ipsec, without_need_or_ability_nothing_is_wanted)
 	b.x.is_unable = true;
 	step(&b);
 	cr_assert_eq(b.w.sa_count + b.w.policy_count, 0);
-	cr_assert_eq(b.own.head.count, 0, "and the peer is told");
+	cr_assert_eq(b.own.p.count, 0, "and the peer is told");
 	b.x.is_unable = false;
 	b.is_plain = true;
 	step(&b);

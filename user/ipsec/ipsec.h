@@ -70,12 +70,6 @@
 #define IPSEC_PACKETS_MAX (1ull << 32)       /* of one SA; then the node makes a fresh key */
 #define IPSEC_RETRY_MS 10000                 /* between fresh keys for SAs that were lost */
 
-/* One PAIRS record. */
-struct ipsec_pairs {
-	struct pairs head;
-	struct pairs_detail detail;
-};
-
 struct ipsec_want {
 	size_t sa_count, policy_count;
 	struct sa *sa;                   /* sorted by dst, spi; of both directions */
@@ -84,7 +78,7 @@ struct ipsec_want {
 	bool write_key;
 	struct node_key key;             /* made_ms is the writer's to fill */
 	size_t pairs_count;
-	struct ipsec_pairs *pairs;       /* only those that changed */
+	struct pairs_whole *pairs;       /* only those that changed */
 	uint64_t next_ms;                /* when to ask again though nothing happens; UINT64_MAX: never */
 };
 

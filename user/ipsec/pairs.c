@@ -22,14 +22,14 @@ static bool describe(const struct turn *t, const struct peer *p, struct pair *re
 }
 
 /* More peers than a record takes are left out, and get nothing (README.md). */
-static void fill(const struct turn *t, uint8_t chunk, struct ipsec_pairs *out)
+static void fill(const struct turn *t, uint8_t chunk, struct pairs_whole *out)
 {
 	struct pair pair;
 
-	out->head = (struct pairs){ .node = t->s->self, .chunk = chunk };
-	for (size_t i = 0; i < t->s->count && out->head.count < PAIRS_MAX; i++)
+	out->p = (struct pairs){ .node = t->s->self, .chunk = chunk };
+	for (size_t i = 0; i < t->s->count && out->p.count < PAIRS_MAX; i++)
 		if (pairs_chunk_of(&t->s->peer[i].id) == chunk && describe(t, &t->s->peer[i], &pair))
-			out->detail.pair[out->head.count++] = pair;
+			out->d.pair[out->p.count++] = pair;
 }
 
 static const struct item *own_record(const struct turn *t, uint8_t chunk)
@@ -41,22 +41,22 @@ static const struct item *own_record(const struct turn *t, uint8_t chunk)
 	return NULL;
 }
 
-static bool is_said(const struct turn *t, const struct ipsec_pairs *now)
+static bool is_said(const struct turn *t, const struct pairs_whole *now)
 {
-	const struct item *it = own_record(t, now->head.chunk);
+	const struct item *it = own_record(t, now->p.chunk);
 	struct pairs_detail said;
 
 	if (!it)
-		return !now->head.count;
+		return !now->p.count;
 	pairs_detail_decode(it, &said);
-	return it->pairs.count == now->head.count &&
-	       !memcmp(said.pair, now->detail.pair, now->head.count * sizeof(said.pair[0]));
+	return it->pairs.count == now->p.count &&
+	       !memcmp(said.pair, now->d.pair, now->p.count * sizeof(said.pair[0]));
 }
 
 void pairs_tell(struct turn *t)
 {
 	for (uint8_t chunk = 0; chunk < PAIRS_CHUNKS; chunk++) {
-		struct ipsec_pairs *out = &t->w->pairs[t->w->pairs_count];
+		struct pairs_whole *out = &t->w->pairs[t->w->pairs_count];
 
 		memset(out, 0, sizeof(*out));
 		fill(t, chunk, out);

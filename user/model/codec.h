@@ -46,12 +46,6 @@ struct service_whole {
 	struct service_detail d;
 };
 
-/* And PAIRS'. */
-struct pairs_whole {
-	struct pairs p;
-	struct pairs_detail d;
-};
-
 extern const struct schema schema_of_kind[RECORD_KIND_END];
 
 /* A zero or empty single value is left out; list elements are always written. */

@@ -206,6 +206,12 @@ struct pairs_detail {
 	struct pair pair[PAIRS_MAX];
 };
 
+/* What a PAIRS' body holds. */
+struct pairs_whole {
+	struct pairs p;
+	struct pairs_detail d;
+};
+
 /*
  * One record for the whole cluster: with each number all nodes make fresh keys. Not part of the
  * CLUSTER record, because it is written without anybody asking: in a split the newer of two
