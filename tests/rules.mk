@@ -21,7 +21,7 @@ $(foreach l,$(TEST_LEVELS),$(eval $(call test_level,$(l))))
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)
 
 # What a hostile container can do, and a busy one, for tests/netns.
-NETNS_BINS := $(B)/tests/raw $(B)/tests/ask $(B)/tests/load
+NETNS_BINS := $(B)/tests/raw $(B)/tests/ask $(B)/tests/load $(B)/tests/marked
 $(NETNS_BINS): $(B)/tests/%: tests/netns/%.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -o $@ $(filter %.c,$^)
 $(B)/tests/load: tests/netns/load_serve.c tests/netns/load_udp.c tests/netns/load.h
