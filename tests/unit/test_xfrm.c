@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "apply/facts.h"
 #include "base/cleanup.h"
 #include "sys/nl.h"
 #include "sys/xfrm.h"
@@ -247,6 +248,32 @@ Test(xfrm, a_policy_waits_for_its_sa_and_an_sa_without_a_key_waits_too)
 	cr_assert_eq(rows(&d[PLAN_POLICIES]), 0);
 	cr_assert_eq(d[PLAN_SAS].remove(d[PLAN_SAS].ctx, (void *)&sa_key, (void *)&sa_row, &e), 0);
 	kernel_close(k);
+}
+
+Test(xfrm, what_is_removed_is_heard_of_and_what_is_added_is_not)
+{
+	struct facts_source *f = NULL;
+	struct err e = { 0 };
+
+	cr_assert_eq(facts_open("up0", &f, &e), 0, "%s", e.text);
+	sh("ip xfrm policy add dir out src 192.0.2.1/32 dst 192.0.2.9/32");
+	cr_assert_not(facts_drain(f));
+	cr_assert_not(facts_lost_ipsec(f));
+	sh("ip xfrm policy flush");
+	cr_assert(facts_drain(f));
+	cr_assert(facts_lost_ipsec(f));
+	cr_assert_not(facts_drain(f) || facts_lost_ipsec(f), "once");
+	facts_close(f);
+}
+
+Test(xfrm, a_setting_that_passes_ipsec_by_is_told)
+{
+	struct err e = { 0 };
+
+	cr_assert_eq(facts_can_encrypt(&e), 0, "%s", e.text);
+	sh("sysctl -qw net.ipv4.conf.all.disable_xfrm=1");
+	cr_assert_eq(facts_can_encrypt(&e), -EOPNOTSUPP);
+	cr_assert(strstr(e.text, "all/disable_xfrm is 1"), "%s", e.text);
 }
 
 Test(xfrm, a_kernel_that_is_not_able_is_told_by_what_it_lacks)

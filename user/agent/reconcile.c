@@ -161,7 +161,8 @@ static int refresh_facts(struct agent *a, const struct view *v, struct err *e)
 	if (!had)
 		return err_set(e, -ENOMEM, "out of memory");
 	r = read_facts(a, v, e);
-	if (r >= 0 && (lost_device(a, had, count) || tunnel != a->facts.tunnel_ifindex))
+	if (r >= 0 && (lost_device(a, had, count) || tunnel != a->facts.tunnel_ifindex ||
+		       facts_lost_ipsec(a->facts_source)))
 		apply_forget(a->apply);
 	return r;
 }

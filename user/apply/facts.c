@@ -14,32 +14,19 @@
 #include "base/cleanup.h"
 #include "drivers.h"
 #include "facts_links.h"
+#include "facts_watch.h"
 #include "sys/address.h"
 #include "sys/nl.h"
 
 struct facts_source {
 	char uplink[IFNAMSIZ];
 	struct nl *nl;
-	int watch; /* netlink socket of the multicast groups */
+	struct host_watch watch;
+	bool lost_ipsec; /* SAs or policies were removed, and facts_lost_ipsec did not say so yet */
 	struct fact_device *device;
 	struct fact_route *route;
 	struct host_links links;
 };
-
-static int open_watch(int *ret_fd)
-{
-	_cleanup_(closep) int fd =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	struct sockaddr_nl addr = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE,
-	};
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return -errno;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
 
 int facts_open(const char *uplink, struct facts_source **ret_source, struct err *e)
 {
@@ -53,10 +40,9 @@ int facts_open(const char *uplink, struct facts_source **ret_source, struct err 
 	if (!s)
 		return err_set(e, -ENOMEM, "out of memory");
 	strcpy(s->uplink, uplink);
-	s->watch = -1;
-	r = nl_open(&s->nl);
+	r = host_watch_open(&s->watch);
 	if (!r)
-		r = open_watch(&s->watch);
+		r = nl_open(&s->nl);
 	if (r) {
 		facts_close(s);
 		return err_set(e, r, "no netlink socket: %s", strerror(-r));
@@ -70,7 +56,7 @@ void facts_close(struct facts_source *s)
 	if (!s)
 		return;
 	nl_close(s->nl);
-	closep(&s->watch);
+	host_watch_close(&s->watch);
 	free(s->device);
 	free(s->route);
 	host_links_fini(&s->links);
@@ -305,22 +291,18 @@ int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_
 
 int facts_fd(const struct facts_source *s)
 {
-	return s->watch;
+	return s->watch.epoll;
 }
 
 bool facts_drain(struct facts_source *s)
 {
-	char buffer[16384];
-	bool changed = false;
+	return host_watch_drain(&s->watch, &s->lost_ipsec);
+}
 
-	for (;;) {
-		ssize_t n = recv(s->watch, buffer, sizeof(buffer), MSG_DONTWAIT);
+bool facts_lost_ipsec(struct facts_source *s)
+{
+	bool lost = s->lost_ipsec;
 
-		if (n > 0)
-			changed = true;
-		else if (n < 0 && errno == ENOBUFS)
-			changed = true; /* notices were lost: something happened */
-		else if (n == 0 || errno != EINTR)
-			return changed;
-	}
+	s->lost_ipsec = false;
+	return lost;
 }
