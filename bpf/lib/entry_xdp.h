@@ -45,8 +45,7 @@ static __always_inline int entry_xdp_parse(struct xdp_md *xdp, struct front *f)
 }
 
 /*
- * The MACs to the next hop, if it is reached by the device that the packet came in by, and
- * the frame was for this host. The route is asked for as if from the tunnel device, where
+ * The MACs to the next hop, if it is reached by the uplink, and the frame was for this host. The route is asked for as if from the tunnel device, where
  * alone forwarding is on.
  */
 static __always_inline int entry_xdp_hop(struct xdp_md *xdp, const struct ov_config *cfg,
@@ -59,7 +58,7 @@ static __always_inline int entry_xdp_hop(struct xdp_md *xdp, const struct ov_con
 	fib->ipv4_src = e->local;
 	fib->ipv4_dst = e->next_hop;
 	if (bpf_fib_lookup(xdp, fib, sizeof(*fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
-	    fib->ifindex != xdp->ingress_ifindex || (void *)(eth + 1) > (void *)(long)xdp->data_end)
+	    fib->ifindex != cfg->uplink_ifindex || (void *)(eth + 1) > (void *)(long)xdp->data_end)
 		return -1;
 	return mac_equal(eth->h_dest, fib->smac) ? 0 : -1;
 }
