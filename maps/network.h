@@ -4,7 +4,7 @@
 
 #include "types.h"
 
-#define OV_NETWORK_ENCRYPTED 1u /* must never be seen in the clear; reserved */
+#define OV_NETWORK_ENCRYPTED 1u /* never in the clear on a wire; maps/ipsec.h */
 #define OV_NETWORK_INTERNAL  2u /* no way out of the overlay, but for answers to published ports */
 
 /* Key: the 24-bit VNI in host order. */

@@ -3,7 +3,7 @@
 # installs what is missing, builds and runs all levels and prints the totals.
 
 TEST_LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
-TEST_LEVELS  := unit sim bpf
+TEST_LEVELS  := unit sim bpf xfrm
 # Not tests/unit and so on: the objects are in a directory of that name.
 TEST_BINS    := $(TEST_LEVELS:%=$(B)/tests/test_%)
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

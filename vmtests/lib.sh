@@ -21,6 +21,19 @@ await() {
 	plain_await $((seconds * 6)) "$@"
 }
 
+# A Criterion binary: each of its tests is a check.
+criterion() { # BINARY ARG...
+	local status
+	"$1" -j1 "${@:2}" --tap=/run/tap >/run/said 2>&1
+	status=$?
+	# "ok - suite::name  (0.01s)", "not ok - ...", and below it where it failed; SKIP: filtered out.
+	sed -n -E '/# SKIP/d; s/^(ok|not ok) - ([^ ]*)::([^ ]*).*/\1 \2: \3/; T; y/_/ /; p' /run/tap
+	grep -E '^not ok' -A 4 /run/tap
+	# 1: tests have failed, and each of them is told above.
+	[ "$status" = 0 ] || tail -n 30 /run/said
+	check "the tests ran to their end" test "$status" -le 1 -a -s /run/tap
+}
+
 # How programs are attached on this kernel, as kernels.txt expects it.
 expected_attach() {
 	local release name attach

@@ -96,6 +96,8 @@ static int put(void *ctx, const uint8_t *key, const uint8_t *value, bool exists,
 	bool found;
 	size_t i = find(t, key, &found), size = row_size(t);
 
+	if (c->kernel->later[c->id])
+		return APPLY_LATER;
 	if (fails(c->kernel))
 		return err_set(e, -EIO, "the fake kernel refuses");
 	if (c->kernel->foreign[c->id][key[0]])
@@ -119,6 +121,8 @@ static int take(void *ctx, const uint8_t *key, const uint8_t *value, struct err 
 	bool found;
 	size_t i = find(t, key, &found), size = row_size(t);
 
+	if (c->kernel->later[c->id])
+		return APPLY_LATER;
 	if (fails(c->kernel))
 		return err_set(e, -EIO, "the fake kernel refuses");
 	if (!found || memcmp(plan_row(t, i) + t->key_size, value, t->value_size))

@@ -35,6 +35,7 @@ struct fake_kernel {
 	unsigned int changes;  /* upserts and removals tried, since fake_kernel_fail */
 	unsigned int fail_at;  /* which of them fails, counted from 1; 0: none */
 	bool fail_observe[PLAN_TABLE_COUNT];
+	bool later[PLAN_TABLE_COUNT];             /* changes have to wait for another plan */
 	size_t many;           /* rows it does a call when offered several; 0: one by one only */
 	unsigned int calls;    /* upserts and removals, of one row or many */
 };

@@ -8,6 +8,8 @@
  *   raw arp  IFACE op=1|2 smac= dmac= sip= dip=
  *   raw syn  IFACE n=N smac= dmac= sip= dip= dport=      from as many ports and more
  *   raw hear IFACE SECONDS T      exit 0 when a frame holding T comes in, 1 when none does
+ *   raw tally IFACE T             until SIGTERM, of both directions: "esp", "vxlan", "holds"
+ *                                 and how many frames were ESP, VXLAN, or held T
  *
  * With vni= the frame carries a VXLAN packet (RFC 7348) around an inner frame.
  */
@@ -17,6 +19,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint8_t frame[2048];
+static uint8_t frame[65536 + 64]; /* also super-packets, as veth hands them on */
 static size_t len;
 
 static const char *option(char **argv, const char *name, const char *otherwise)
@@ -264,6 +267,50 @@ static int hear(const char *ifname, double seconds, const char *text)
 	}
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_term(int signo)
+{
+	(void)signo;
+	stop = 1;
+}
+
+static int be16(const uint8_t *p)
+{
+	return p[0] << 8 | p[1];
+}
+
+/* Whether it is IPv4 of that protocol; of UDP only what goes to that port. */
+static int is_ip(const uint8_t *p, size_t n, int protocol, int port)
+{
+	return n >= 38 && be16(p + 12) == ETH_P_IP && p[23] == protocol &&
+	       (!port || be16(p + ETH_HLEN + 20 + 2) == port);
+}
+
+static int tally(const char *ifname, const char *text)
+{
+	struct sigaction on = { .sa_handler = on_term }; /* no SA_RESTART: recv ends */
+	unsigned long esp = 0, vxlan = 0, holds = 0;
+	int fd = packet_socket(ifname, ETH_P_ALL), room = 64 << 20;
+
+	sigaction(SIGTERM, &on, NULL);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	puts("listening");
+	fflush(stdout);
+	while (!stop) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t n = poll(&p, 1, 200) > 0 ? recv(fd, frame, sizeof(frame), 0) : 0;
+
+		if (n <= 0)
+			continue;
+		esp += (unsigned long)is_ip(frame, (size_t)n, 50, 0);
+		vxlan += (unsigned long)is_ip(frame, (size_t)n, 17, 4789);
+		holds += memmem(frame, (size_t)n, text, strlen(text)) != NULL;
+	}
+	printf("esp %lu\nvxlan %lu\nholds %lu\n", esp, vxlan, holds);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 3 && !strcmp(argv[1], "send")) {
@@ -278,6 +325,8 @@ int main(int argc, char **argv)
 		return flood(argv[2], argv + 3);
 	if (argc == 5 && !strcmp(argv[1], "hear"))
 		return hear(argv[2], atof(argv[3]), argv[4]);
-	fputs("usage: raw send|arp|syn IFACE KEY=VALUE... | raw hear IFACE SECONDS TEXT\n", stderr);
+	if (argc == 4 && !strcmp(argv[1], "tally"))
+		return tally(argv[2], argv[3]);
+	fputs("usage: raw send|arp|syn IFACE KEY=VALUE... | raw hear IFACE SECONDS TEXT | raw tally IFACE TEXT\n", stderr);
 	return 2;
 }

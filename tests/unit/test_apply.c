@@ -283,6 +283,29 @@ Test(apply, leaves_a_table_it_cannot_read_and_serves_the_others)
 	free_rig(r);
 }
 
+Test(apply, says_nothing_of_rows_that_wait_and_tries_them_with_the_next_plan)
+{
+	struct rig *r = new_rig();
+
+	r->kernel.later[PLAN_SAS] = true;
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->errors + r->stats.failed, 0);
+	cr_assert_eq(r->stats.later, ROWS);
+	cr_assert_eq(r->stats.added, OPS - ROWS);
+	r->kernel.later[PLAN_SAS] = false;
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->stats.added, ROWS);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	set_plan(r, 1, 1, 7);
+	r->kernel.later[PLAN_SAS] = true;
+	cr_assert_eq(run(r, true), 0);
+	cr_assert_eq(r->kernel.held[PLAN_SAS].count, ROWS, "not removed yet");
+	r->kernel.later[PLAN_SAS] = false;
+	cr_assert_eq(run(r, true), 0);
+	cr_assert(fake_kernel_holds(&r->kernel, &r->plan));
+	free_rig(r);
+}
+
 Test(apply, refuses_a_plan_whose_rows_have_another_size)
 {
 	struct rig *r = new_rig();

@@ -202,8 +202,8 @@ Test(control, options_reach_the_network)
 
 Test(control, an_option_without_value_arrives_bare)
 {
-	assert_error("POST", "/v1/networks", "{\"Name\":\"n\",\"Options\":{\"encrypted\":\"\"}}", 400,
-		     "encrypted");
+	assert_error("POST", "/v1/networks", "{\"Name\":\"n\",\"Options\":{\"encrypted\":\"\"}}", 409,
+		     "network n cannot be encrypted");
 }
 
 Test(control, networks_are_listed_by_name)

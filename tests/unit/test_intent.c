@@ -293,9 +293,6 @@ Test(intent, options_are_taken_or_refused_in_words)
 	refused_opt(&h, "vni=99999999999999999999999999", -EINVAL);
 	refused_opt(&h, "mtu=575", -EINVAL);
 	assert_says(refused_opt(&h, "mtu=1451", -EINVAL), "leaves 1450 bytes");
-	assert_says(refused_opt(&h, "encrypted", -EINVAL), "no encryption yet");
-	refused_opt(&h, "encrypted=true", -EINVAL);
-	refused_opt(&h, "encrypted=", -EINVAL);
 	refused_opt(&h, "encrypted=maybe", -EINVAL);
 	assert_says(refused_opt(&h, "policy=deny", -EINVAL), "no policies yet");
 	refused_opt(&h, "policy=x", -EINVAL);

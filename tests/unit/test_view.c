@@ -475,6 +475,48 @@ Test(view, mtu_without_any_node_is_ethernets)
 	cr_assert_eq(view_network_mtu(&v, net), 1450);
 }
 
+/* RFC 4303, 2.4: what is enciphered ends on a multiple of four, pad length and next header last. */
+static int esp_size(int packet, int ip)
+{
+	int inside = ip + 8 + 8 + 14 + packet;
+	int padding = (4 - (inside + 2) % 4) % 4;
+
+	return ip + 8 + 8 + inside + padding + 2 + 16;
+}
+
+Test(view, an_encrypted_packet_of_the_mtu_fits_and_one_byte_more_does_not)
+{
+	for (int uplink = 1280; uplink <= 9000; uplink++)
+		for (int v6 = 0; v6 < 2; v6++) {
+			int mtu = view_packet_mtu(uplink, v6, true), ip = v6 ? 40 : 20;
+
+			cr_assert_leq(esp_size(mtu, ip), uplink, "MTU %d by %d", mtu, uplink);
+			cr_assert_gt(esp_size(mtu + 1, ip), uplink, "MTU %d by %d", mtu, uplink);
+		}
+}
+
+Test(view, mtu_of_an_encrypted_network_is_known_for_common_uplinks)
+{
+	static const struct {
+		int uplink, mtu;
+	} table[] = { { 1280, 1176 }, { 1400, 1296 }, { 1450, 1344 }, { 1500, 1396 }, { 9000, 8896 } };
+	struct network *net;
+	WORLD;
+	struct item *node = world_node(&w, 1, "a", "10.0.0.1");
+
+	net = &world_network(&w, 20, "net", "10.9.0.0/24", 5000)->network;
+	net->encrypted = true;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		node->node.uplink_mtu = (uint16_t)table[i].uplink;
+		VIEW;
+		cr_assert_eq(view_network_mtu(&v, net), table[i].mtu, "%d by %d",
+			     view_network_mtu(&v, net), table[i].uplink);
+		net->mtu = 9000;
+		cr_assert_eq(view_network_mtu(&v, net), table[i].mtu, "what was asked is a cap");
+		net->mtu = 0;
+	}
+}
+
 /* ---- a function of the records alone ---- */
 
 /* A cluster full of quarrels: names, VNIs and addresses from small pools. */

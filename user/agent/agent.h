@@ -158,6 +158,8 @@ bool agent_away_update(struct agent *a);
 
 /* host.c */
 void agent_host(struct agent *a, struct control_host *ret_host);
+/* Whether this host can take part in encrypted networks; arg is the agent. */
+int agent_can_encrypt(void *arg, struct err *e);
 
 /* ports.c */
 int agent_ports_init(struct agent *a, struct err *e);

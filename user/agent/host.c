@@ -74,6 +74,14 @@ static void host_shut_down(void *ctx)
 	loop_timer_set(a->tick, a->leave_at);
 }
 
+int agent_can_encrypt(void *arg, struct err *e)
+{
+	struct agent *a = arg;
+	int r = kernel_can_encrypt(a->kernel, e);
+
+	return r ? r : facts_can_encrypt(a->options->attach, e);
+}
+
 void agent_host(struct agent *a, struct control_host *ret_host)
 {
 	*ret_host = (struct control_host){

@@ -356,6 +356,7 @@ static int open_kernel(struct agent *a, struct err *e)
 
 	if (r >= 0) {
 		describe_status(a);
+		intent_ask_encryption(a->intent, agent_can_encrypt, a);
 		r = agent_reconcile_init(a, e);
 	}
 	if (r >= 0)

@@ -121,6 +121,12 @@ static void count_done(struct run *run, enum plan_table_id id, const struct appl
 		run->stats.updated++;
 }
 
+static void wait_for_another_plan(struct run *run, enum plan_table_id id)
+{
+	run->stale[id] = true;
+	run->stats.later++;
+}
+
 static void do_one(struct run *run, enum plan_table_id id, const struct apply_row *row)
 {
 	struct driver *d = &run->a->driver[id];
@@ -131,7 +137,9 @@ static void do_one(struct run *run, enum plan_table_id id, const struct apply_ro
 		r = d->remove(d->ctx, row->key, row->value, &e);
 	else
 		r = d->upsert(d->ctx, row->key, row->value, row->exists, &e);
-	if (r)
+	if (r == APPLY_LATER)
+		wait_for_another_plan(run, id);
+	else if (r)
 		failed(run, id, row->key, r, &e);
 	else
 		count_done(run, id, row);

@@ -8,12 +8,19 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 
 #include "base/err.h"
 #include "plan/plan.h"
 
 struct apply;
+
+/*
+ * What a driver's upsert or remove returns, without a sentence, when a row must wait for
+ * another plan. That is no failure and nobody is told; the table is looked at again.
+ */
+#define APPLY_LATER (-EINPROGRESS)
 
 struct apply_row {
 	const uint8_t *key, *value;
@@ -43,7 +50,7 @@ struct driver {
 #define APPLY_MANY 1024 /* rows offered at once, at most */
 
 struct apply_stats {
-	unsigned int same, added, updated, removed, failed;
+	unsigned int same, added, updated, removed, failed, later;
 	unsigned int gone[PLAN_TABLE_COUNT]; /* rows that are no more as they were, by table */
 };
 

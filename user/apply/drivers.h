@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "apply.h"
+#include "ipsec/sa.h"
 #include "sys/bpf.h"
 #include "sys/link.h"
 
@@ -66,3 +67,22 @@ struct attach_ctx {
 	struct nl *nl;
 };
 void attach_driver(struct attach_ctx *ctx, struct driver *ret_driver);
+
+/* PLAN_SAS and PLAN_POLICIES. */
+struct ipsec_ctx {
+	struct nl *xfrm;      /* NULL until it was asked for: see ipsec_open */
+	take_key_fn take_key; /* NULL: there are no keys */
+	void *take_arg;
+	bool is_policy_late;  /* one could not be moved to what it is to send with */
+};
+void sa_driver(struct ipsec_ctx *ctx, struct driver *ret_driver);
+void policy_driver(struct ipsec_ctx *ctx, struct driver *ret_driver);
+/* Opens c->xfrm. A kernel without XFRM: an error of which ipsec_is_absent says so. */
+int ipsec_open(struct ipsec_ctx *c, struct err *e);
+bool ipsec_is_absent(int r);
+/* As kernel_read_sas and kernel_read_policies. */
+int ipsec_read_sas(struct ipsec_ctx *c, struct fact_sa **ret_list, size_t *ret_count, struct err *e);
+int ipsec_read_policies(struct ipsec_ctx *c, const struct ov_addr *vtep,
+			struct fact_policy **ret_list, size_t *ret_count, struct err *e);
+/* Of all of ours. The first error, if any; the others are tried all the same. */
+int ipsec_remove_all(struct ipsec_ctx *c, struct err *e);

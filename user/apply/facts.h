@@ -39,3 +39,9 @@ bool facts_netns_alive(const char *path, uint64_t dev, uint64_t ino);
 
 /* From which ports this host calls by itself. False when that cannot be read. */
 bool facts_local_ports(uint16_t *ret_first, uint16_t *ret_last);
+
+/*
+ * 0, or -EOPNOTSUPP with a clause when the host's settings let packets leave in the clear by
+ * that uplink whatever policies say. What the kernel lacks is kernel_can_encrypt's to say.
+ */
+int facts_can_encrypt(const char *uplink, struct err *e);

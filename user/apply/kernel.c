@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "drivers.h"
 #include "sys/nl.h"
+#include "sys/xfrm.h"
 
 #define MAP_TABLES (PLAN_PUBLISHED - PLAN_CONFIG + 1)
 
@@ -19,6 +20,7 @@ struct kernel {
 	struct nl *nl;
 	struct map_ctx map[MAP_TABLES];
 	struct attach_ctx attach;
+	struct ipsec_ctx ipsec;
 };
 
 #define ROWS(map, key, value) BPF_MAP_##map, sizeof(key), sizeof(value)
@@ -88,6 +90,7 @@ void kernel_close(struct kernel *k)
 		return;
 	bpf_close(k->bpf);
 	nl_close(k->nl);
+	nl_close(k->ipsec.xfrm);
 	free(k);
 }
 
@@ -96,6 +99,8 @@ void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT]
 	tunnel_driver(k->nl, &ret_driver[PLAN_TUNNEL]);
 	device_driver(k->nl, &ret_driver[PLAN_DEVICES]);
 	attach_driver(&k->attach, &ret_driver[PLAN_ATTACH]);
+	sa_driver(&k->ipsec, &ret_driver[PLAN_SAS]);
+	policy_driver(&k->ipsec, &ret_driver[PLAN_POLICIES]);
 	for (int i = 0; i < MAP_TABLES; i++)
 		map_driver(&k->map[i], &ret_driver[PLAN_CONFIG + i]);
 }
@@ -168,6 +173,29 @@ int kernel_flow_usage(struct kernel *k, struct flow_usage *ret_usage)
 	return 0;
 }
 
+void kernel_take_keys(struct kernel *k, take_key_fn take_key, void *arg)
+{
+	k->ipsec.take_key = take_key;
+	k->ipsec.take_arg = arg;
+}
+
+int kernel_can_encrypt(struct kernel *k, struct err *e)
+{
+	(void)k;
+	return xfrm_probe(e);
+}
+
+int kernel_read_sas(struct kernel *k, struct fact_sa **ret_list, size_t *ret_count, struct err *e)
+{
+	return ipsec_read_sas(&k->ipsec, ret_list, ret_count, e);
+}
+
+int kernel_read_policies(struct kernel *k, const struct ov_addr *vtep,
+			 struct fact_policy **ret_list, size_t *ret_count, struct err *e)
+{
+	return ipsec_read_policies(&k->ipsec, vtep, ret_list, ret_count, e);
+}
+
 int kernel_forget_older(struct kernel *k, struct err *e)
 {
 	return bpf_forget_older(k->bpf, e);
@@ -214,11 +242,16 @@ static int remove_devices(struct nl *nl, struct err *e)
 int kernel_detach(const struct bpf_place *place, struct err *e)
 {
 	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct ipsec_ctx ipsec = { 0 };
 	int r = nl_open(&nl), r2;
 
 	if (r)
 		return err_set(e, r, "no netlink socket: %s", strerror(-r));
 	r = remove_devices(nl, e);
 	r2 = bpf_detach_all(place, e);
+	r = r ? r : r2;
+	/* After the programs: nothing is sent any more that a policy must keep from leaving in the clear. */
+	r2 = ipsec_remove_all(&ipsec, e);
+	nl_close(ipsec.xfrm);
 	return r ? r : r2;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apply/apply.h"
+#include "ipsec/sa.h"
 #include "model/lb.h"
 #include "sys/bpf.h"
 
@@ -29,8 +30,20 @@ struct flow_usage {
 #define FLOW_WARN_PERCENT 80
 int kernel_flow_usage(struct kernel *k, struct flow_usage *ret_usage);
 
+/*
+ * Who hands out the keys of SAs that a plan names (ipsec_take_key). Until it is said, and
+ * where there is no key, such rows wait in silence: the next plan will name other ones.
+ */
+void kernel_take_keys(struct kernel *k, take_key_fn take_key, void *arg);
+/* 0, or -EOPNOTSUPP with a clause that names what this kernel lacks for encrypted networks. */
+int kernel_can_encrypt(struct kernel *k, struct err *e);
+/* SAs and policies (from vtep) of ours, sorted for struct ipsec_facts. The lists are the caller's. */
+int kernel_read_sas(struct kernel *k, struct fact_sa **ret_list, size_t *ret_count, struct err *e);
+int kernel_read_policies(struct kernel *k, const struct ov_addr *vtep,
+			 struct fact_policy **ret_list, size_t *ret_count, struct err *e);
+
 /* After a run without errors: what an older format left is no longer in use. */
 int kernel_forget_older(struct kernel *k, struct err *e);
 
-/* `overlayd --detach`: removes links, filters, devices and pins that are ours. */
+/* `overlayd --detach`: removes links, filters, devices, pins, SAs and policies of ours. */
 int kernel_detach(const struct bpf_place *place, struct err *e);

@@ -153,6 +153,7 @@ static int status_of(int code)
 	case EBUSY:
 	case ENOSPC:
 	case EPERM:
+	case EOPNOTSUPP:
 		return 409;
 	case EAGAIN:
 	case EHOSTUNREACH:

@@ -290,6 +290,8 @@ static int start(struct attach *j, const struct attach_ask *ask, struct err *e)
 	if (r < 0)
 		return r;
 	r = find_network(v, ask->network ? ask->network : "", &vn, e);
+	if (r == 0)
+		r = check_encryption(j->job.in, vn, e);
 	if (r == 0 && ask->service) {
 		r = find_service_of(v, vn, ask->service, &vs, e);
 		if (r == 0)

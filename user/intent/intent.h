@@ -86,6 +86,13 @@ int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
 typedef bool (*intent_port_taken_fn)(void *arg, uint8_t protocol, const struct ov_addr *addr,
 				     uint16_t port);
 void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *arg);
+/*
+ * Another one: whether this host can take part in encrypted networks. 0, or an error that
+ * names what it lacks as a clause ("this kernel has no ESP (...)"). Asked with each wish that
+ * needs it, for a module may be loaded later. NULL, as at first: it cannot.
+ */
+typedef int (*intent_can_encrypt_fn)(void *arg, struct err *e);
+void intent_ask_encryption(struct intent *in, intent_can_encrypt_fn can_encrypt, void *arg);
 /* Attaches that wait are told -ECANCELED. May be freed before gossip or after it. */
 void intent_free(struct intent *in);
 

@@ -159,12 +159,15 @@ int settle_publish(struct intent *in, const struct view *v, struct service_draft
 		   struct err *e)
 {
 	struct claimants c = { .in = in, .v = v, .draft = draft };
+	const struct view_network *vn = view_network_by_id(v, &draft->s.network);
 	struct publish *list = draft->d.publish;
 	int r;
 
 	if (draft->kept == draft->s.publish_count)
 		return 0;
-	r = check_others(&c, e);
+	r = vn ? check_encryption(in, vn, e) : 0; /* this node's callers would not get through */
+	if (r == 0)
+		r = check_others(&c, e);
 	for (unsigned int i = 0; i < draft->s.publish_count && r == 0; i++) {
 		if (is_dynamic(draft, i))
 			continue;

@@ -35,6 +35,31 @@ void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *
 	in->port_taken_arg = arg;
 }
 
+void intent_ask_encryption(struct intent *in, intent_can_encrypt_fn can_encrypt_fn, void *arg)
+{
+	in->can_encrypt = can_encrypt_fn;
+	in->can_encrypt_arg = arg;
+}
+
+int can_encrypt(const struct intent *in, struct err *why)
+{
+	if (!in->can_encrypt)
+		return err_set(why, -EOPNOTSUPP, "nobody here knows how");
+	return in->can_encrypt(in->can_encrypt_arg, why);
+}
+
+int check_encryption(const struct intent *in, const struct view_network *vn, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (!vn->net->encrypted || !can_encrypt(in, &why))
+		return 0;
+	return err_set(e, -EOPNOTSUPP,
+		       "network %s is encrypted, and this node cannot take part: %.200s; use a "
+		       "node that can",
+		       vn->display, why.text);
+}
+
 const struct id *self_id(const struct intent *in)
 {
 	return store_self(in->store);

@@ -20,6 +20,8 @@ struct intent {
 	uint64_t healed_serial;
 	intent_port_taken_fn port_taken; /* NULL: nobody is asked */
 	void *port_taken_arg;
+	intent_can_encrypt_fn can_encrypt; /* NULL: this node cannot */
+	void *can_encrypt_arg;
 };
 
 /* ---- room.c ---- */
@@ -57,9 +59,19 @@ int write_blocks(struct intent *in, const struct block *blocks, size_t count, ui
 int hand_blocks(struct intent *in, const struct id *from, const struct id *to, uint64_t wall_ms,
 		struct err *e);
 
-/* ---- network.c ---- */
+/* Whether this node can take part in encrypted networks: 0, or an error whose text says why not. */
+int can_encrypt(const struct intent *in, struct err *why);
+/* Refuses what this node cannot do in that network, because it is encrypted. */
+int check_encryption(const struct intent *in, const struct view_network *vn, struct err *e);
+
+/* ---- network_opt.c ---- */
+/* Also draws a VNI when none is asked for. */
+int take_options(struct intent *in, const struct network_ask *ask, const struct view *v,
+		 struct network *n, struct err *e);
 /* A VNI that no network has. 0 or -ENOSPC. */
 int draw_vni(struct intent *in, const struct view *v, uint32_t *ret_vni);
+
+/* ---- network.c ---- */
 /* An IPv4 prefix without host bits; `what` it is for: "subnet". */
 int parse_prefix(const char *what, const char *text, struct prefix *ret_prefix, struct err *e);
 

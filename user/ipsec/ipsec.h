@@ -45,53 +45,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/addr.h"
 #include "base/rng.h"
-#include "maps/ipsec.h"
+#include "ipsec/sa.h"
 #include "model/view.h"
 
 #define IPSEC_DRAIN_MS 10000
 #define IPSEC_EPOCH_MS (12u * 3600 * 1000)   /* as Docker rotates */
 #define IPSEC_PACKETS_MAX (1ull << 32)       /* of one SA; then the node makes a fresh key */
-
-/* RFC 4106 with AES-128: 16 bytes of key, then 4 of salt. */
-#define SA_KEY_LEN 20
-
-/* An SA as the kernel has it or should have it. Host order but the addresses. */
-struct sa {
-	struct ov_addr src, dst;
-	uint32_t spi;
-};
-
-/* What was read of one SA of ours (reqid OV_IPSEC_REQID). */
-struct fact_sa {
-	struct sa sa;
-	uint64_t packets, bytes;
-	uint32_t replayed;       /* refused: seen before or too old */
-	uint32_t failed;         /* refused: authentication */
-	uint64_t added_s;        /* since 1970 */
-};
-
-/* What was read of one outbound policy of ours. */
-struct fact_policy {
-	struct ov_addr dst;
-	uint8_t lane;
-	uint32_t spi;            /* of its template */
-};
-
-struct ipsec_facts {
-	bool is_able;                    /* the kernel has what encrypted networks need */
-	struct ov_addr vtep;
-	size_t sa_count, policy_count;
-	const struct fact_sa *sa;        /* sorted by dst, spi */
-	const struct fact_policy *policy; /* sorted by dst, lane */
-};
-
-/* What the kernel should have towards one peer: the plan's input (plan/plan.h). */
-struct ipsec_policy {
-	struct ov_addr dst;
-	uint32_t spi;            /* lane 0's; the others follow */
-};
 
 struct ipsec_want {
 	size_t sa_count, policy_count;

@@ -108,8 +108,23 @@ bool view_endpoint_serves(const struct view_endpoint *ve, const struct id_set *a
 
 /*
  * Largest inner IP packet of a network: what was asked, else the smallest uplink
- * of the cluster less OV_VXLAN_OVERHEAD. What was asked is a cap, never more than that.
+ * of the cluster less the headers around it. What was asked is a cap, never more than that.
  */
 #define OV_VXLAN_OVERHEAD_V4 50 /* IPv4 20 + UDP 8 + VXLAN 8 + Ethernet 14 */
 #define OV_VXLAN_OVERHEAD_V6 70
+/*
+ * An encrypted network's packets travel with their VXLAN, UDP and IP headers in ESP, in
+ * tunnel mode (RFC 4303) with AES-GCM (RFC 4106):
+ *   IP | ESP | IV | (IP UDP VXLAN Ethernet packet) padding, trailer | ICV
+ * where what is enciphered is padded to a multiple of four bytes.
+ */
+#define OV_IP_HEADER_V4 20
+#define OV_IP_HEADER_V6 40
+#define OV_ESP_HEADER 8   /* SPI and sequence number: RFC 4303, 2.1 and 2.2 */
+#define OV_ESP_IV 8       /* RFC 4106, 3.1 */
+#define OV_ESP_TRAILER 2  /* pad length and next header: RFC 4303, 2.5 and 2.6 */
+#define OV_ESP_ALIGN 4    /* RFC 4303, 2.4 */
+#define OV_ESP_ICV 16     /* RFC 4106, 6 */
+/* Largest inner IP packet by an uplink of that MTU; below 0 where nothing fits. */
+int view_packet_mtu(int uplink, bool is_v6, bool is_encrypted);
 uint16_t view_network_mtu(const struct view *v, const struct network *n);

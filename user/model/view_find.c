@@ -205,10 +205,21 @@ bool view_endpoint_serves(const struct view_endpoint *ve, const struct id_set *a
 	       ve->ep->health == ENDPOINT_HEALTHY;
 }
 
+int view_packet_mtu(int uplink, bool is_v6, bool is_encrypted)
+{
+	int ip = is_v6 ? OV_IP_HEADER_V6 : OV_IP_HEADER_V4;
+	int vxlan = is_v6 ? OV_VXLAN_OVERHEAD_V6 : OV_VXLAN_OVERHEAD_V4;
+	int enciphered = uplink - ip - OV_ESP_HEADER - OV_ESP_IV - OV_ESP_ICV;
+
+	if (!is_encrypted)
+		return uplink - vxlan;
+	return (enciphered & ~(OV_ESP_ALIGN - 1)) - OV_ESP_TRAILER - vxlan;
+}
+
 uint16_t view_network_mtu(const struct view *v, const struct network *n)
 {
 	int uplink = v->uplink_mtu ? v->uplink_mtu : UNDERLAY_MTU_DEFAULT;
-	int mtu = uplink - (v->uplink_v6 ? OV_VXLAN_OVERHEAD_V6 : OV_VXLAN_OVERHEAD_V4);
+	int mtu = view_packet_mtu(uplink, v->uplink_v6, n->encrypted);
 
 	if (n->mtu && n->mtu < mtu)
 		mtu = n->mtu;

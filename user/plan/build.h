@@ -69,3 +69,12 @@ int publish_add(struct build *b, const struct view_service *vs, const struct ser
 		const struct ov_service *all, const struct ov_service *local);
 /* This node's addresses and devices. There must be room. */
 void publish_add_host(struct build *b);
+
+/* ---- plan_ipsec.c ---- */
+
+/* Some network is encrypted, and this host is able. */
+bool ipsec_is_wanted(const struct build *b);
+/* Outbound SAs and policies towards that peer are wanted. */
+bool ipsec_has_policy(const struct build *b, const struct ov_addr *peer);
+/* Rows of SAs and policies. There must be room. */
+void ipsec_add(struct build *b);

@@ -47,6 +47,28 @@ static void format_device(const uint8_t *row, struct buf *out)
 	    addr_format(&d.gateway, via), mac_format(d.mac, mac), d.mtu);
 }
 
+static void format_sa(const uint8_t *row, struct buf *out)
+{
+	ROW(struct plan_sa_key, key, struct plan_sa, s);
+	char dst[ADDR_TEXT_MAX], src[ADDR_TEXT_MAX];
+
+	put(out, "%s spi=%08x src=%s lane=%u", addr_format(&key.dst, dst), key.spi,
+	    addr_format(&s.src, src), key.spi & OV_SPI_LANE_MASK);
+}
+
+static void format_policy(const uint8_t *row, struct buf *out)
+{
+	ROW(struct plan_policy_key, key, struct plan_policy, p);
+	char dst[ADDR_TEXT_MAX], src[ADDR_TEXT_MAX];
+
+	if (key.lane == PLAN_LANE_BLOCK) {
+		put(out, "block");
+		return;
+	}
+	put(out, "%s src=%s port=%u lane=%u spi=%08x", addr_format(&key.dst, dst),
+	    addr_format(&key.src, src), key.port, key.lane, p.spi);
+}
+
 static void format_config(const uint8_t *row, struct buf *out)
 {
 	ROW(uint32_t, key, struct ov_config, c);
@@ -93,6 +115,8 @@ static void format_map_device(const uint8_t *row, struct buf *out)
 		put(out, " service=%s", addr_format(&d.service, addr));
 	if (d.flags & OV_ENDPOINT_PUBLISHED)
 		put(out, " published");
+	if (d.flags & OV_ENDPOINT_ENCRYPTED)
+		put(out, " encrypted");
 }
 
 /* Rows of this node's backends alone have a bit in their VNI. */
@@ -239,6 +263,7 @@ static void format_attach(const uint8_t *row, struct buf *out)
 
 static void (*const format_row[PLAN_TABLE_COUNT])(const uint8_t *row, struct buf *out) = {
 	[PLAN_TUNNEL] = format_tunnel,         [PLAN_DEVICES] = format_device,
+	[PLAN_SAS] = format_sa,                [PLAN_POLICIES] = format_policy,
 	[PLAN_CONFIG] = format_config,         [PLAN_NETWORKS] = format_network,
 	[PLAN_PEERS] = format_peer,            [PLAN_MAP_DEVICES] = format_map_device,
 	[PLAN_BACKENDS] = format_backend,      [PLAN_CHOICES] = format_choices,

@@ -124,6 +124,7 @@ static void add_peer(struct build *b, size_t index)
 		return;
 	memset(&value, 0, sizeof(value));
 	value.next_hop = route->next_hop;
+	value.flags = ipsec_has_policy(b, &key.vtep) ? OV_PEER_ENCRYPTED : 0;
 	table_add(build_table(b, PLAN_PEERS), &key, &value);
 	b->is_peer[index] = true;
 }
@@ -190,7 +191,7 @@ static void add_map_device(struct build *b, const struct view_endpoint *ve, uint
 	value.mtu = view_network_mtu(b->v, ve->net->net);
 	value.incarnation = service_incarnation(&ve->ep->id);
 	value.flags = service_flags(b, ve, &value.service) &
-		      (OV_ENDPOINT_BACKEND | OV_ENDPOINT_PUBLISHED);
+		      (OV_ENDPOINT_BACKEND | OV_ENDPOINT_PUBLISHED | OV_ENDPOINT_ENCRYPTED);
 	table_add(build_table(b, PLAN_MAP_DEVICES), &key, &value);
 }
 
@@ -267,6 +268,8 @@ static int reserve(struct build *b)
 	const size_t max[PLAN_TABLE_COUNT] = {
 		[PLAN_TUNNEL] = 1,
 		[PLAN_DEVICES] = local,
+		[PLAN_SAS] = b->f->sa_count,
+		[PLAN_POLICIES] = b->f->policy_count * OV_SA_LANES + 1, /* that which blocks */
 		[PLAN_CONFIG] = 1,
 		[PLAN_NETWORKS] = v->network_count,
 		[PLAN_PEERS] = v->node_count,
@@ -290,6 +293,7 @@ static int fill(struct build *b)
 	const struct view *v = b->v;
 
 	add_tunnel(b);
+	ipsec_add(b);
 	add_config(b);
 	for (size_t i = 0; i < v->network_count; i++)
 		if (!v->network[i].vni_lost)

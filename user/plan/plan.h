@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "ipsec/sa.h"
 #include "maps/schema.h"
 #include "model/view.h"
 
@@ -73,6 +74,11 @@ struct facts {
 	const struct fact_link *link;       /* sorted by ifindex */
 	const struct fact_port *taken;      /* sorted; published ports that stay closed here */
 	uint16_t masq_first, masq_last;     /* host order */
+	/* What encrypted networks need of XFRM, by the keys' engine (ipsec/). */
+	bool is_ipsec_able;                 /* false: no row of it is planned */
+	size_t sa_count, policy_count;
+	const struct sa *sa;                /* sorted by dst, spi */
+	const struct ipsec_policy *policy;  /* sorted by dst */
 };
 
 enum ov_xdp_mode { OV_XDP_OFF, OV_XDP_GENERIC, OV_XDP_NATIVE };
@@ -103,6 +109,34 @@ struct plan_device {
 	uint8_t pad2[6];
 };
 
+/*
+ * An SA of XFRM, without its key: a plan holds no secret. The driver asks for the key when
+ * it makes one, and one that is there is never made again.
+ */
+struct plan_sa_key {
+	struct ov_addr dst;
+	uint32_t spi;     /* host order; the low bits are the lane */
+};
+struct plan_sa {
+	struct ov_addr src;
+};
+
+/*
+ * An outbound policy of XFRM. The key is what the kernel tells policies apart by, the value
+ * what is changed in place. The one that blocks what no lane's policy takes is of lane
+ * PLAN_LANE_BLOCK and all zero else.
+ */
+#define PLAN_LANE_BLOCK 0xff
+struct plan_policy_key {
+	struct ov_addr dst, src;
+	uint16_t port;    /* of VXLAN; host order */
+	uint8_t lane;
+	uint8_t pad;
+};
+struct plan_policy {
+	uint32_t spi;     /* host order */
+};
+
 /* Which of our programs sits where. */
 enum plan_hook { HOOK_TC_INGRESS = 1, HOOK_XDP = 2 };
 enum plan_program { PROGRAM_ENDPOINT = 1, PROGRAM_UPLINK, PROGRAM_TUNNEL, PROGRAM_UPLINK_XDP,
@@ -122,6 +156,8 @@ struct plan_attach {
 enum plan_table_id {
 	PLAN_TUNNEL,
 	PLAN_DEVICES,   /* links and what is inside the namespace */
+	PLAN_SAS,       /* before the policies that name them, and removed after them */
+	PLAN_POLICIES,
 	PLAN_CONFIG,    /* map rows from here on: key and value are maps/ types */
 	PLAN_NETWORKS,
 	PLAN_PEERS,

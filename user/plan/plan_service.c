@@ -53,12 +53,13 @@ uint32_t service_incarnation(const struct id *id)
 uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
 		       struct ov_addr *ret_vip)
 {
-	uint16_t flags = OV_ENDPOINT_BACKEND;
+	uint16_t flags = ve->net->net->encrypted ? OV_ENDPOINT_ENCRYPTED : 0;
 
 	if (!balances(b, ve->service)) {
 		*ret_vip = (struct ov_addr){ 0 };
-		return 0;
+		return flags;
 	}
+	flags |= OV_ENDPOINT_BACKEND;
 	if (!view_endpoint_serves(ve, &b->f->away))
 		flags |= OV_ENDPOINT_CLOSED;
 	if (id_set_has(&b->f->away, &ve->ep->node))
@@ -307,7 +308,8 @@ static void add_vip(struct build *b, const struct view_service *vs, bool has_por
 	memset(&value, 0, sizeof(value));
 	value.incarnation = service_incarnation(&vs->svc->id);
 	mac_from_addr(&vs->svc->vip, value.mac);
-	value.flags = OV_ENDPOINT_VIP | (has_ports ? OV_ENDPOINT_PORTS : 0);
+	value.flags = OV_ENDPOINT_VIP | (has_ports ? OV_ENDPOINT_PORTS : 0) |
+		      (vs->net->net->encrypted ? OV_ENDPOINT_ENCRYPTED : 0);
 	table_add(build_table(b, PLAN_ENDPOINTS), &key, &value);
 }
 

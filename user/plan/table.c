@@ -12,6 +12,8 @@ static const struct {
 } tables[PLAN_TABLE_COUNT] = {
 	[PLAN_TUNNEL] = { "tunnel", sizeof(uint32_t), sizeof(struct plan_tunnel) },
 	[PLAN_DEVICES] = { "device", sizeof(struct plan_device_key), sizeof(struct plan_device) },
+	[PLAN_SAS] = { "sa", sizeof(struct plan_sa_key), sizeof(struct plan_sa) },
+	[PLAN_POLICIES] = { "policy", sizeof(struct plan_policy_key), sizeof(struct plan_policy) },
 	[PLAN_CONFIG] = { "config", sizeof(uint32_t), sizeof(struct ov_config) },
 	[PLAN_NETWORKS] = { "network", sizeof(struct ov_network_key), sizeof(struct ov_network) },
 	[PLAN_PEERS] = { "peer", sizeof(struct ov_peer_key), sizeof(struct ov_peer) },

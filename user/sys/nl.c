@@ -18,14 +18,14 @@ struct nl {
 	char recv[RECV_SIZE] __attribute__((aligned(8)));
 };
 
-int nl_open(struct nl **ret_nl)
+int nl_open_bus(int bus, struct nl **ret_nl)
 {
 	struct nl *n = calloc(1, sizeof(*n));
 	int on = 1;
 
 	if (!n)
 		return -ENOMEM;
-	n->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	n->socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
 	if (!n->socket || mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
 		int r = -errno;
 
@@ -38,6 +38,11 @@ int nl_open(struct nl **ret_nl)
 	mnl_socket_setsockopt(n->socket, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 	*ret_nl = n;
 	return 0;
+}
+
+int nl_open(struct nl **ret_nl)
+{
+	return nl_open_bus(NETLINK_ROUTE, ret_nl);
 }
 
 void nl_close(struct nl *n)
@@ -132,7 +137,8 @@ int nl_talk(struct nl *n, int (*fn)(const struct nlmsghdr *msg, void *arg), void
 	int r;
 
 	msg->nlmsg_flags |= NLM_F_REQUEST;
-	/* In requests other than GET (2 modulo 4) the bits of NLM_F_DUMP mean replace and exclusive. */
+	/* rtnetlink: in requests other than GET (2 modulo 4) the bits of NLM_F_DUMP mean replace and
+	 * exclusive. XFRM numbers otherwise, and ignores the ACK flag of a dump. */
 	if ((msg->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP || msg->nlmsg_type % 4 != 2)
 		msg->nlmsg_flags |= NLM_F_ACK;
 	msg->nlmsg_seq = ++n->seq;
@@ -144,4 +150,10 @@ int nl_talk(struct nl *n, int (*fn)(const struct nlmsghdr *msg, void *arg), void
 	if (r && !n->why[0])
 		snprintf(n->why, sizeof(n->why), "%s", strerror(-r));
 	return r;
+}
+
+void nl_wipe(struct nl *n)
+{
+	explicit_bzero(n->send, sizeof(n->send));
+	explicit_bzero(n->recv, sizeof(n->recv));
 }

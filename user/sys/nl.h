@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One rtnetlink request at a time, answered before the call returns. Messages
+ * One netlink request at a time, answered before the call returns. Messages
  * are built with libmnl in the handle's own buffer; what the kernel says about
  * a refusal (extended ACK) is kept for the error sentence.
  */
@@ -12,7 +12,9 @@
 
 struct nl;
 
-/* A socket in the network namespace of the calling thread; it stays there. */
+/* A socket in the network namespace of the calling thread; it stays there. bus: NETLINK_*. */
+int nl_open_bus(int bus, struct nl **ret_nl);
+/* Of NETLINK_ROUTE. */
 int nl_open(struct nl **ret_nl);
 void nl_close(struct nl *n);
 static inline void nl_closep(struct nl **n)
@@ -32,3 +34,6 @@ int nl_talk(struct nl *n, int (*fn)(const struct nlmsghdr *msg, void *arg), void
 
 /* Why the last nl_talk failed: the kernel's words, else those of the errno. */
 const char *nl_why(const struct nl *n);
+
+/* Clears what was sent and received: it held secrets. nl_why stays. */
+void nl_wipe(struct nl *n);

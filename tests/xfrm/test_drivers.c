@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The drivers of SAs and policies; needs root and a kernel with ESP. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "tests/lib/world.h"
+
+TestSuite(drivers, .init = make_world);
+
+#define OLD 0x51ab0000u
+#define NEW 0x62bc0000u
+
+static struct ov_addr addr(const char *text)
+{
+	struct ov_addr a;
+
+	cr_assert_eq(addr_parse(text, &a), 0);
+	return a;
+}
+
+/* Each key once, until there are none. */
+static int take_key(void *arg, const struct sa *sa, uint8_t ret_key[SA_KEY_LEN])
+{
+	uint32_t *had = arg;
+
+	if (*had == sa->spi)
+		return -ENOENT;
+	*had = sa->spi;
+	memset(ret_key, (int)(sa->spi >> 24), SA_KEY_LEN);
+	return 0;
+}
+
+/* A plan of nothing but SAs and policies of one lane. */
+struct rig {
+	struct kernel *kernel;
+	struct driver driver[PLAN_TABLE_COUNT];
+	struct apply *apply;
+	struct plan plan;
+	struct {
+		struct plan_sa_key key;
+		struct plan_sa value;
+	} __attribute__((packed)) sa[2];
+	struct {
+		struct plan_policy_key key;
+		struct plan_policy value;
+	} __attribute__((packed)) policy[1];
+	uint32_t had;
+	struct apply_stats stats;
+};
+
+static int nothing_there(void *ctx, struct plan_table *ret_actual, struct err *e)
+{
+	const struct plan_table *like = ctx;
+
+	(void)e;
+	*ret_actual = (struct plan_table){ .key_size = like->key_size, .value_size = like->value_size };
+	return 0;
+}
+
+static void start(struct rig *r)
+{
+	r->kernel = open_kernel(r->driver);
+	kernel_take_keys(r->kernel, take_key, &r->had);
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
+		if (i != PLAN_SAS && i != PLAN_POLICIES)
+			r->driver[i] = (struct driver){ .name = "none", .observe = nothing_there,
+							.ctx = &r->plan.table[i] };
+	cr_assert_eq(apply_new(r->driver, &r->apply), 0);
+}
+
+static void stop(struct rig *r)
+{
+	apply_free(r->apply);
+	kernel_close(r->kernel);
+}
+
+static struct rig *new_rig(void)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	cr_assert(r);
+	r->plan.table[PLAN_SAS] = (struct plan_table){ sizeof(struct plan_sa_key),
+		sizeof(struct plan_sa), .rows = (uint8_t *)r->sa };
+	r->plan.table[PLAN_POLICIES] = (struct plan_table){ sizeof(struct plan_policy_key),
+		sizeof(struct plan_policy), .rows = (uint8_t *)r->policy };
+	start(r);
+	return r;
+}
+
+/* Outbound SAs of these SPIs (0: none), and the policy at the last of them. */
+static void want(struct rig *r, uint32_t first, uint32_t second)
+{
+	uint32_t spi[2] = { first, second };
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		if (!spi[i])
+			continue;
+		r->sa[n].key = (struct plan_sa_key){ .dst = addr("192.0.2.2"), .spi = spi[i] };
+		r->sa[n++].value = (struct plan_sa){ .src = addr("192.0.2.1") };
+		r->policy[0].value = (struct plan_policy){ .spi = spi[i] };
+	}
+	r->policy[0].key = (struct plan_policy_key){ .dst = addr("192.0.2.2"), .src = addr("192.0.2.1"),
+						     .port = 4789, .lane = 0 };
+	r->plan.table[PLAN_SAS].count = n;
+	r->plan.table[PLAN_POLICIES].count = n > 0;
+}
+
+static void no_error(void *arg, enum plan_table_id table, const uint8_t *key, const struct err *e)
+{
+	(void)arg;
+	(void)table;
+	(void)key;
+	cr_assert_fail("%s", e->text);
+}
+
+static void run(struct rig *r)
+{
+	cr_assert_eq(apply_run(r->apply, &r->plan, true, no_error, NULL, &r->stats), 0);
+}
+
+/* What the engine is told: SPIs of the SAs, then the one the policy names. */
+static void expect(struct rig *r, uint32_t first, uint32_t second, uint32_t policy)
+{
+	_cleanup_(freep) struct fact_policy *p = NULL;
+	_cleanup_(freep) struct fact_sa *s = NULL;
+	struct ov_addr vtep = addr("192.0.2.1");
+	size_t sas = 0, policies = 0;
+	struct err e = { 0 };
+
+	cr_assert_eq(kernel_read_sas(r->kernel, &s, &sas, &e), 0, "%s", e.text);
+	cr_assert_eq(kernel_read_policies(r->kernel, &vtep, &p, &policies, &e), 0, "%s", e.text);
+	cr_assert_eq(sas, (size_t)(first != 0) + (second != 0));
+	cr_assert_eq(policies, policy != 0);
+	cr_assert(!first || s[0].sa.spi == first);
+	cr_assert(!second || s[1].sa.spi == second);
+	cr_assert(!policy || p[0].spi == policy);
+}
+
+Test(drivers, make_sas_and_then_policies_and_take_them_away_in_reverse)
+{
+	struct rig *r = new_rig();
+
+	want(r, OLD, 0);
+	run(r);
+	expect(r, OLD, 0, OLD);
+	run(r);
+	cr_assert_eq(r->stats.same, 2);
+	want(r, OLD, NEW);
+	run(r);
+	expect(r, OLD, NEW, NEW);
+	want(r, 0, NEW);
+	run(r);
+	expect(r, NEW, 0, NEW);
+	want(r, 0, 0);
+	run(r);
+	expect(r, 0, 0, 0);
+	stop(r);
+}
+
+Test(drivers, find_all_of_it_again_after_a_restart_without_a_key)
+{
+	struct rig *r = new_rig();
+
+	want(r, OLD, 0);
+	run(r);
+	stop(r);
+	start(r);
+	kernel_take_keys(r->kernel, NULL, NULL);
+	run(r);
+	cr_assert_eq(r->stats.same, 2);
+	cr_assert_eq(r->stats.later, 0);
+	stop(r);
+}
+
+Test(drivers, keep_what_is_sent_with_while_its_heir_has_no_key)
+{
+	struct rig *r = new_rig();
+
+	want(r, OLD, 0);
+	run(r);
+	r->had = NEW;
+	want(r, 0, NEW);
+	run(r);
+	cr_assert_eq(r->stats.later, 3, "the SA, its policy, and the removal of the old one");
+	expect(r, OLD, 0, OLD);
+	r->had = 0;
+	run(r);
+	cr_assert_eq(r->stats.later, 0);
+	expect(r, NEW, 0, NEW);
+	stop(r);
+}
+
+Test(drivers, never_make_an_sa_again_that_somebody_removed)
+{
+	struct rig *r = new_rig();
+
+	want(r, OLD, 0);
+	run(r);
+	sh("ip xfrm state flush");
+	apply_forget(r->apply);
+	run(r);
+	cr_assert_eq(r->stats.later, 1);
+	expect(r, 0, 0, OLD);
+	stop(r);
+}
+
+Test(drivers, leave_nothing_after_detach)
+{
+	struct rig *r = new_rig();
+	struct err e = { 0 };
+
+	want(r, OLD, NEW);
+	run(r);
+	stop(r);
+	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
+	cr_assert(sh_ok("test -z \"$(ip xfrm state)$(ip xfrm policy)\""));
+}
+
+Test(drivers, say_that_this_kernel_can_encrypt)
+{
+	struct rig *r = new_rig();
+	struct err e = { 0 };
+
+	cr_assert_eq(kernel_can_encrypt(r->kernel, &e), 0, "%s", e.text);
+	stop(r);
+}
