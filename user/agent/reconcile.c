@@ -203,6 +203,7 @@ static bool give_up_auto_xdp(struct agent *a)
 		if (a->error[i].table != PLAN_ATTACH || !strstr(a->error[i].err.text, "XDP"))
 			continue;
 		a->facts.xdp_mode = OV_XDP_OFF;
+		a->facts.xdp_sums = a->status.xdp_entry = false;
 		a->status.xdp_mode = "off";
 		snprintf(a->xdp_why, sizeof(a->xdp_why), "%.*s", (int)sizeof(a->xdp_why) - 1,
 			 a->error[i].err.text);

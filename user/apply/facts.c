@@ -156,14 +156,20 @@ static const char *const native_drivers[] = {
 	"bnxt_en", "gve", "i40e", "ice", "ixgbe", "ixgbevf", "mlx4_en", "mlx5_core", "nfp", "qede", "sfc",
 };
 
+static bool is_native_driver(const char *driver)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(native_drivers); i++)
+		if (!strcmp(driver, native_drivers[i]))
+			return true;
+	return false;
+}
+
 enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160])
 {
-	for (size_t i = 0; i < ARRAY_SIZE(native_drivers); i++) {
-		if (!strcmp(driver, native_drivers[i])) {
-			snprintf(why, 160, "the driver %s refuses packets in its own XDP hook before memory "
-				 "is spent on them", driver);
-			return OV_XDP_NATIVE;
-		}
+	if (is_native_driver(driver)) {
+		snprintf(why, 160, "the driver %s refuses packets in its own XDP hook before memory "
+			 "is spent on them", driver);
+		return OV_XDP_NATIVE;
 	}
 	if (!strcmp(driver, "veth"))
 		snprintf(why, 160, "XDP on veth turns TSO off at the other end and copies every packet: "
@@ -176,6 +182,17 @@ enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160])
 		snprintf(why, 160, "no gain is known for the driver \"%.40s\"; tc does the same work",
 			 *driver ? driver : "unknown");
 	return OV_XDP_OFF;
+}
+
+/*
+ * Of a packet that came over a wire the sum is complete. One that never left the machine
+ * may have it still to be made, and no program can tell: veth hands those over as they are,
+ * and so does generic mode. virtio_net and ena have the host make them while a program is attached.
+ */
+bool facts_xdp_sums(const char *driver, enum ov_xdp_mode mode)
+{
+	return mode == OV_XDP_NATIVE &&
+	       (is_native_driver(driver) || !strcmp(driver, "virtio_net") || !strcmp(driver, "ena"));
 }
 
 /* ---- what a plan needs ---- */

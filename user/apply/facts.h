@@ -15,6 +15,8 @@ int facts_uplink(struct facts_source *s, struct ov_addr *ret_addr, uint16_t *ret
 		 uint32_t *ret_ifindex, char driver[32], struct err *e);
 /* Decides --xdp auto by driver. Writes the reason as a clause for the log. */
 enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160]);
+/* Whether packets have complete sums in that mode, so that XDP may rewrite them. */
+bool facts_xdp_sums(const char *driver, enum ov_xdp_mode mode);
 
 /*
  * Fills the kernel-read part of *f (devices, tunnel, routes to the peers given, this host's
