@@ -6,6 +6,7 @@
 #include <linux/xfrm.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -67,10 +68,14 @@ static bool drain_route(int fd)
 	}
 }
 
-static bool is_removal(uint16_t type)
+/* By somebody else: what we remove, and the probe's SA, is signed (sys/xfrm.h). */
+static bool is_loss(const struct nlmsghdr *head)
 {
-	return type == XFRM_MSG_DELSA || type == XFRM_MSG_FLUSHSA || type == XFRM_MSG_DELPOLICY ||
-	       type == XFRM_MSG_FLUSHPOLICY;
+	uint16_t type = head->nlmsg_type;
+
+	return head->nlmsg_pid != (uint32_t)getpid() &&
+	       (type == XFRM_MSG_DELSA || type == XFRM_MSG_FLUSHSA || type == XFRM_MSG_DELPOLICY ||
+		type == XFRM_MSG_FLUSHPOLICY);
 }
 
 /* Only headers are taken: notices of new SAs hold keys. What is added is ours or of no concern. */
@@ -83,7 +88,7 @@ static bool drain_xfrm(int fd)
 		ssize_t n = recv(fd, &head, sizeof(head), MSG_DONTWAIT);
 
 		if (n >= (ssize_t)sizeof(head))
-			lost |= is_removal(head.nlmsg_type);
+			lost |= is_loss(&head);
 		else if (n < 0 && errno == ENOBUFS)
 			lost = true;
 		else if (n <= 0 && errno != EINTR)

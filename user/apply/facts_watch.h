@@ -14,7 +14,7 @@ struct host_watch {
 int host_watch_open(struct host_watch *ret_watch);
 void host_watch_close(struct host_watch *w);
 /*
- * True when something changed. *ret_lost is set when SAs or policies were removed, by
- * ourselves or by others, and left alone when not.
+ * True when something changed. *ret_lost is set when somebody else removed SAs or policies,
+ * and left alone when not.
  */
 bool host_watch_drain(struct host_watch *w, bool *ret_lost);
