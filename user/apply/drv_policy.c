@@ -151,8 +151,11 @@ static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exis
 	(void)exists;
 	memcpy(&k, key, sizeof(k));
 	memcpy(&v, value, sizeof(v));
-	if (!r)
-		r = k.lane == PLAN_LANE_BLOCK ? set_block(c, e) : set(c, &k, v.spi, e);
+	if (r)
+		return r;
+	if (k.lane == PLAN_LANE_BLOCK)
+		return set_block(c, e);
+	r = set(c, &k, v.spi, e);
 	c->is_policy_late |= r != 0;
 	return r;
 }
