@@ -73,6 +73,21 @@ static int read_lb(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struc
 	return 0;
 }
 
+/* A row of a node that is known and one of nobody. */
+static int read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e)
+{
+	struct key_row *rows = calloc(2, sizeof(*rows));
+
+	(void)e;
+	if (!rows)
+		abort();
+	rows[0].peer = *store_self(((struct world *)ctx)->store);
+	rows[1].made_ms = UINT64_MAX;
+	*ret_rows = rows;
+	*ret_count = 2;
+	return 0;
+}
+
 static void apply(struct world *w)
 {
 	while (w->waiting_count) {
@@ -121,8 +136,8 @@ static void on_reply(void *arg, int status, const char *text)
 
 static void world_init(struct world *w, struct rng *rng)
 {
-	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, read_lb, when_applied,
-				     shut_down, &w->facts };
+	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, read_lb, read_keys,
+				     when_applied, shut_down, &w->facts };
 	struct node self = { .name = "node-a", .uplink_mtu = 1500 };
 
 	rng_init_u64(rng, 1);

@@ -20,6 +20,7 @@ static void encode_body(struct buf *out, const struct item *it)
 {
 	struct endpoint_detail detail;
 	struct service_detail service;
+	struct pairs_detail pairs;
 
 	switch (it->key.kind) {
 	case RECORD_CLUSTER:
@@ -38,6 +39,16 @@ static void encode_body(struct buf *out, const struct item *it)
 	case RECORD_SERVICE:
 		service_detail_decode(it, &service);
 		service_encode(out, &it->service, &service);
+		break;
+	case RECORD_KEY:
+		node_key_encode(out, &it->node_key);
+		break;
+	case RECORD_PAIRS:
+		pairs_detail_decode(it, &pairs);
+		pairs_encode(out, &it->pairs, &pairs);
+		break;
+	case RECORD_EPOCH:
+		epoch_encode(out, &it->epoch);
 		break;
 	default:
 		block_encode(out, &it->block);

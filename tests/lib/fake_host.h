@@ -21,6 +21,8 @@ struct fake_host {
 	struct ov_counter counter[OV_VERDICT_COUNT];
 	size_t lb_count;
 	struct lb_row lb[FAKE_LB_MAX];
+	size_t key_count;
+	struct key_row key[FAKE_LB_MAX];
 	uint64_t now, wall;
 	/* What when_applied answers: at once unless held, with an error when there is one. */
 	bool hold;

@@ -154,6 +154,47 @@ struct item *world_block(struct world *w, unsigned int network, const char *star
 	return it;
 }
 
+struct item *world_key(struct world *w, unsigned int node, uint64_t epoch, uint8_t byte)
+{
+	struct item *it = add(w);
+	struct node_key *k = &it->node_key;
+
+	k->node = it->writer = world_id(node);
+	it->key = key_of_id(RECORD_KEY, &k->node);
+	k->epoch = epoch;
+	k->generation = 1;
+	memset(k->public_key, byte, sizeof(k->public_key));
+	return it;
+}
+
+struct item *world_pairs(struct world *w, unsigned int node, const struct pair *pair,
+			 uint8_t count)
+{
+	struct item *it = add(w);
+	struct pairs_detail detail = { 0 };
+	struct buf body = { 0 };
+
+	it->pairs = (struct pairs){ .node = world_id(node),
+				    .chunk = pairs_chunk_of(&pair->peer), .count = count };
+	it->writer = it->pairs.node;
+	it->key = key_of_pairs(&it->pairs.node, it->pairs.chunk);
+	memcpy(detail.pair, pair, count * sizeof(*pair));
+	pairs_encode(&body, &it->pairs, &detail);
+	must(!body.failed, "out of memory");
+	it->body = body.data;
+	it->body_len = (uint16_t)body.len;
+	return it;
+}
+
+struct item *world_epoch(struct world *w, uint64_t number, uint64_t began_ms)
+{
+	struct item *it = add(w);
+
+	it->key = key_of_id(RECORD_EPOCH, &(struct id){ 0 });
+	it->epoch = (struct epoch){ number, began_ms };
+	return it;
+}
+
 void world_shuffle(struct world *w, struct rng *rng)
 {
 	for (size_t i = w->count; i > 1; i--) {

@@ -28,5 +28,11 @@ struct item *world_service(struct world *w, unsigned int number, unsigned int ne
 void world_service_detail(struct item *it, const struct service_detail *d);
 struct item *world_block(struct world *w, unsigned int network, const char *start,
 			 unsigned int owner);
+/* Its public key is 32 times `byte`. */
+struct item *world_key(struct world *w, unsigned int node, uint64_t epoch, uint8_t byte);
+/* Of peers whose ids are in one chunk, as those of world_id are; sorted by peer. */
+struct item *world_pairs(struct world *w, unsigned int node, const struct pair *pair,
+			 uint8_t count);
+struct item *world_epoch(struct world *w, uint64_t number, uint64_t began_ms);
 void world_shuffle(struct world *w, struct rng *rng);
 struct view world_view(const struct world *w); /* aborts the test when it fails */

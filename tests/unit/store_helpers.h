@@ -156,6 +156,48 @@ HELPER int write_block(struct store *s, const struct id *owner, struct err *e)
 	return err;
 }
 
+HELPER int write_key(struct store *s, const struct id *node, uint8_t byte, bool tombstone,
+		     struct err *e)
+{
+	struct record_key key = key_of_id(RECORD_KEY, node);
+	struct node_key k = { .node = *node, .epoch = 1, .generation = 1 };
+	struct buf body = { 0 };
+	int err;
+
+	memset(k.public_key, byte, sizeof(k.public_key));
+	node_key_encode(&body, &k);
+	err = store_write(s, &key, &body, tombstone, NOW, e);
+	buf_fini(&body);
+	return err;
+}
+
+/* One pair, with a stranger. */
+HELPER int write_pairs(struct store *s, const struct id *node, uint64_t session, struct err *e)
+{
+	struct record_key key = key_of_pairs(node, pairs_chunk_of(&stranger));
+	struct pairs p = { .node = *node, .chunk = pairs_chunk_of(&stranger), .count = 1 };
+	struct pairs_detail d = { .pair = { { .peer = stranger, .session = session } } };
+	struct buf body = { 0 };
+	int err;
+
+	pairs_encode(&body, &p, &d);
+	err = store_write(s, &key, &body, false, NOW, e);
+	buf_fini(&body);
+	return err;
+}
+
+HELPER int write_epoch(struct store *s, uint64_t number, bool tombstone, struct err *e)
+{
+	struct record_key key = key_of_id(RECORD_EPOCH, &(struct id){ 0 });
+	struct buf body = { 0 };
+	int err;
+
+	epoch_encode(&body, &(struct epoch){ .number = number, .began_ms = NOW });
+	err = store_write(s, &key, &body, tombstone, NOW, e);
+	buf_fini(&body);
+	return err;
+}
+
 /* ---- passing on ---- */
 
 HELPER const struct item *endpoint(const struct store *s, const struct id *id)

@@ -256,6 +256,29 @@ Test(ctl, what_balances_is_a_table_like_ipvsadms)
 	cr_assert_str_eq(out, "[]\n");
 }
 
+Test(ctl, keys_are_a_table_of_peers)
+{
+	answer(200, "[{\"Peer\":\"b\",\"Epoch\":5,\"PeerEpoch\":4,\"Age\":\"3h12m\",\"Sent\":10,"
+		    "\"Received\":9,\"Ready\":\"in\",\"Replayed\":1,\"Failed\":2}]");
+	cr_assert_eq(CTL("key", "ls"), 0);
+	assert_asked("GET /v1/keys\n");
+	assert_says(out, "PEER   EPOCH   PEER EPOCH   AGE     SENT   RECEIVED   READY   REPLAYED   FAILED\n");
+	assert_says(out, "b          5            4   3h12m     10          9   in             1        2\n");
+}
+
+Test(ctl, rotating_keys_says_which_epoch_begins)
+{
+	answer(200, "{\"Epoch\":6}");
+	cr_assert_eq(CTL("key", "rotate", "--network", "app"), 0);
+	assert_asked("POST /v1/keys/rotate {\"Network\":\"app\"}\n");
+	cr_assert_str_eq(out, "epoch 6\n");
+	answer(200, "{\"Epoch\":7}");
+	cr_assert_eq(CTL("key", "rotate", "--json"), 0);
+	assert_says(out, "\"Epoch\": 7");
+	cr_assert_eq(CTL("key", "rotate", "--help"), 0);
+	assert_says(out, "the keys are of pairs of nodes, so all are replaced");
+}
+
 Test(ctl, a_relative_namespace_path_is_made_absolute)
 {
 	char cwd[512], want[1024];

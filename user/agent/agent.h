@@ -10,6 +10,7 @@
  *   host.c       answers what the control API asks of the daemon
  *   ports.c      published ports -> kept by portd; which of them processes have
  *   health.c     this node's backends -> health checks -> their records
+ *   keys.c       keys of encrypted networks: facts -> engine -> plan, own records
  */
 #pragma once
 
@@ -24,6 +25,7 @@
 #include "front/control.h"
 #include "gossip/gossip.h"
 #include "intent/intent.h"
+#include "ipsec/ipsec.h"
 #include "loop/loop.h"
 #include "serve/dnsd.h"
 #include "serve/gossipd.h"
@@ -59,6 +61,22 @@ struct flows_state {
 	unsigned int pokes;        /* in this tick */
 	uint64_t round_at;         /* when the next round begins */
 	uint64_t warn_until;       /* some flow found no room */
+};
+
+/* Keys of encrypted networks (keys.c). */
+struct keys_state {
+	struct ipsec *engine;
+	struct rng rng;            /* of keys alone */
+	bool is_able;
+	struct err why;            /* it is not; code 0: nobody needs it, or it is */
+	uint64_t probe_at;         /* when it is looked at again */
+	struct fact_sa *sa;        /* as read last */
+	struct fact_policy *policy;
+	struct ipsec_facts facts;
+	struct ipsec_want want;    /* facts.sa and .policy of the plan are in it */
+	bool has_want;
+	size_t sas_left, policies_left; /* after the last run: fewer now, and somebody removed them */
+	uint64_t next_at;          /* when the engine is to be asked again */
 };
 
 struct agent {
@@ -121,6 +139,7 @@ struct agent {
 	size_t left_out;           /* backends, by the last plan */
 	bool older_forgotten;      /* nothing is left of an older format's pins */
 	struct flows_state flows;
+	struct keys_state keys;
 
 	struct control_facts status;
 	char xdp_why[160], driver_name[32];
@@ -169,6 +188,18 @@ void agent_ports_update(struct agent *a);
 /* Reads from which ports the host calls; a warning when those of the masquerade are among them. */
 void agent_ports_look(struct agent *a);
 bool agent_ports_warning(const struct agent *a, char *out, size_t size);
+
+/* keys.c */
+int agent_keys_init(struct agent *a, struct err *e);
+void agent_keys_fini(struct agent *a);
+/* Reads the kernel's SAs and fills what the plan needs of them. */
+int agent_keys_step(struct agent *a, const struct view *v, struct err *e);
+/* After a run: own records that are not so any more. */
+void agent_keys_tell(struct agent *a);
+/* The next epoch, when it is this node's turn to begin it. */
+void agent_keys_tick(struct agent *a);
+int agent_keys_report(struct agent *a, struct key_row **ret_rows, size_t *ret_count, struct err *e);
+bool agent_keys_warning(const struct agent *a, char *out, size_t size);
 
 /* health.c */
 int agent_health_init(struct agent *a, struct err *e);

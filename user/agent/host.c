@@ -45,6 +45,11 @@ static int host_read_lb(void *ctx, struct lb_row **ret_rows, size_t *ret_count, 
 	return kernel_read_lb(a->kernel, ret_rows, ret_count, e);
 }
 
+static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e)
+{
+	return agent_keys_report(ctx, ret_rows, ret_count, e);
+}
+
 static void host_when_applied(void *ctx, const struct id *endpoint,
 			      void (*done)(void *arg, const struct err *e), void *arg)
 {
@@ -91,6 +96,7 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.resolve_netns = host_resolve_netns,
 		.read_counters = host_read_counters,
 		.read_lb = host_read_lb,
+		.read_keys = host_read_keys,
 		.when_applied = host_when_applied,
 		.shut_down = host_shut_down,
 		.facts = &a->status,

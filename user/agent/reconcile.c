@@ -9,8 +9,11 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-/* A plan may ask for devices whose ifindex the next one needs; more rounds than that never settle. */
-#define ROUNDS_MAX 4
+/*
+ * A plan may ask for devices whose ifindex the next one needs, or for SAs that have to be seen
+ * before packets are sent with them, and others gone after; more rounds than that never settle.
+ */
+#define ROUNDS_MAX 8
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
 #define AUDIT_MS 60000          /* the kernel is read back this often, whatever was heard */
@@ -176,6 +179,8 @@ static int run_once(struct agent *a, struct err *e)
 	int r;
 
 	r = refresh_facts(a, v, e);
+	if (r >= 0)
+		r = agent_keys_step(a, v, e);
 	if (r < 0)
 		return r;
 	r = plan_build(v, &a->facts, store_self(a->store), &plan);
@@ -284,6 +289,8 @@ static void reconcile(struct agent *a)
 	}
 	if (changed < 0)
 		log_error("%s; will retry", run.text);
+	else
+		agent_keys_tell(a);
 	after_run(a, old, old_count, &run);
 	answer_waiters(a, &run);
 }
@@ -393,6 +400,8 @@ static void update_status(struct agent *a)
 		s->warning_count++;
 	if (agent_ports_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
 		s->warning_count++;
+	if (agent_keys_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
+		s->warning_count++;
 	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
 			 (int)sizeof(s->warning[0]) - 1, a->error[i].err.text);
@@ -417,10 +426,20 @@ static void stop_removed(struct agent *a)
 	loop_stop(a->loop, 1);
 }
 
+/* What is on disk may be told. */
+static void spread(struct agent *a)
+{
+	commit(a);
+	if (store_serial(a->store) == a->seen_serial)
+		return;
+	a->seen_serial = store_serial(a->store);
+	gossip_store_changed(a->gossip, loop_now_ms(a->loop));
+	gossipd_kick(a->gossipd);
+}
+
 void agent_before_wait(void *arg)
 {
 	struct agent *a = arg;
-	uint64_t now = loop_now_ms(a->loop);
 
 	if (store_take_dirty(a->store)) {
 		if (was_removed(a)) {
@@ -434,18 +453,14 @@ void agent_before_wait(void *arg)
 		a->dirty = true;
 	if (a->facts_dirty)
 		sweep_vanished(a);
-	commit(a);
-	if (store_serial(a->store) != a->seen_serial) {
-		a->seen_serial = store_serial(a->store);
-		gossip_store_changed(a->gossip, now);
-		gossipd_kick(a->gossipd);
-	}
+	spread(a);
 	if (a->dirty && !a->leave_at) {
 		reconcile(a);
 		if (a->flows.again)
 			agent_flows_work(a);
 		announce_self(a);
 		agent_health_update(a);
+		spread(a); /* what the run made this node say */
 	}
 	if (!a->leave_at)
 		agent_names_update(a);
@@ -473,7 +488,7 @@ static void on_tick(void *arg)
 		leave_now(a);
 		return;
 	}
-	if (now >= a->retry_at)
+	if (now >= a->retry_at || now >= a->keys.next_at)
 		a->dirty = true;
 	agent_flows_work(a);
 	agent_flows_look(a);
@@ -491,6 +506,7 @@ static void on_tick(void *arg)
 		if (intent_heal_claims(a->intent, wall, &e) < 0)
 			log_warn("%s; will retry", e.text);
 		intent_ask_ahead(a->intent, now, wall);
+		agent_keys_tick(a);
 		gossipd_kick(a->gossipd);
 	}
 	loop_timer_set(a->tick, a->retry_at < now + TICK_MS ? a->retry_at : now + TICK_MS);

@@ -357,8 +357,10 @@ static int open_kernel(struct agent *a, struct err *e)
 	if (r >= 0) {
 		describe_status(a);
 		intent_ask_encryption(a->intent, agent_can_encrypt, a);
-		r = agent_reconcile_init(a, e);
+		r = agent_keys_init(a, e);
 	}
+	if (r >= 0)
+		r = agent_reconcile_init(a, e);
 	if (r >= 0)
 		r = agent_health_init(a, e);
 	if (r >= 0)
@@ -421,6 +423,7 @@ void agent_stop(struct agent *a)
 	gossip_free(a->gossip);
 	intent_free(a->intent);
 	apply_free(a->apply);
+	agent_keys_fini(a);
 	agent_flows_fini(a);
 	kernel_close(a->kernel);
 	loop_timer_free(a->tick);

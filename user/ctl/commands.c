@@ -74,6 +74,12 @@ static const struct ctl_option join_options[] = {
 	{ "weight", "N", "Weight", "share of the service's flows, 1 to 100 (default: 1)", OPTION_TEXT },
 };
 
+static const struct ctl_option key_rotate_options[] = {
+	{ "network", "NET", "Network",
+	  "only if this network is encrypted; the keys are of pairs of nodes, so all are replaced",
+	  OPTION_TEXT },
+};
+
 static const struct ctl_option lb_ls_options[] = {
 	{ "service", "SERVICE", "service", "only those of this service", OPTION_TEXT },
 };
@@ -125,6 +131,10 @@ const struct ctl_command ctl_commands[] = {
 	  NO_OPTIONS, cmd_service_leave },
 	{ "lb ls", "", "what balances now, from the kernel's own maps", 0, 0, OPTIONS(lb_ls_options),
 	  cmd_lb_ls },
+	{ "key ls", "", "keys of encrypted networks with each other node", 0, 0, NO_OPTIONS,
+	  cmd_key_ls },
+	{ "key rotate", "", "make all nodes use fresh keys, without losing a packet", 0, 0,
+	  OPTIONS(key_rotate_options), cmd_key_rotate },
 	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
 	  cmd_drops },
 };

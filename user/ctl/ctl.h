@@ -115,6 +115,8 @@ int cmd_service_drain(struct ctl *c, const struct ctl_input *in); /* and undrain
 int cmd_service_join(struct ctl *c, const struct ctl_input *in);
 int cmd_service_leave(struct ctl *c, const struct ctl_input *in);
 int cmd_lb_ls(struct ctl *c, const struct ctl_input *in);
+int cmd_key_ls(struct ctl *c, const struct ctl_input *in);
+int cmd_key_rotate(struct ctl *c, const struct ctl_input *in);
 /* `X inspect REF...` and `X rm REF...`: the collection is the command's first word. */
 int cmd_inspect(struct ctl *c, const struct ctl_input *in);
 int cmd_remove(struct ctl *c, const struct ctl_input *in);

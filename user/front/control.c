@@ -41,6 +41,8 @@ static const struct route {
 	{ "PATCH", "services", REF, false, control_update_service },
 	{ "DELETE", "services", REF, false, control_delete_service },
 	{ "GET", "lb", NULL, true, control_get_lb },
+	{ "GET", "keys", NULL, false, control_get_keys },
+	{ "POST", "keys", "rotate", false, control_rotate_keys },
 };
 
 int control_new(struct store *store, struct gossip *gossip, struct intent *intent,

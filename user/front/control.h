@@ -20,6 +20,7 @@
  *                                  {PublishAdd: [..], PublishRm: [..]}
  *   PATCH  /v1/endpoints/REF      {Service: NAME or "", Weight} or {Drain: bool}
  *   GET    /v1/lb[?service=REF]
+ *   GET    /v1/keys               POST /v1/keys/rotate {Network}
  *   GET    /v1/drops
  *
  * Numbers of a request are strings, as a person typed them.
@@ -34,6 +35,7 @@
 #include "gossip/gossip.h"
 #include "intent/intent.h"
 #include "maps/schema.h"
+#include "model/key_row.h"
 #include "model/lb.h"
 
 /* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
@@ -47,6 +49,8 @@ struct control_host {
 	int (*read_counters)(void *ctx, struct ov_counter ret_counter[OV_VERDICT_COUNT], struct err *e);
 	/* What balances now, from the kernel's own maps; *ret_rows is owned by the caller. */
 	int (*read_lb)(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
+	/* Keys with each other node; *ret_rows is owned by the caller. */
+	int (*read_keys)(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e);
 	/*
 	 * Calls done once the kernel holds what the store holds now (e is NULL), or
 	 * with the reason why not. Only failures of that endpoint's rows count when

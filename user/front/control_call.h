@@ -74,3 +74,5 @@ void control_create_service(struct call *call);
 void control_update_service(struct call *call);
 void control_delete_service(struct call *call);
 void control_get_lb(struct call *call);
+void control_get_keys(struct call *call);
+void control_rotate_keys(struct call *call);

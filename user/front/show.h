@@ -6,6 +6,7 @@
 
 #include "gossip/gossip.h"
 #include "maps/schema.h"
+#include "model/key_row.h"
 #include "model/lb.h"
 #include "model/view.h"
 #include "store/store.h"
@@ -33,6 +34,7 @@ json_t *show_service(const struct scene *s, const struct view_service *vs); /* `
 /* `only`: rows of one service; NULL: all. */
 json_t *show_lb(const struct scene *s, const struct lb_row *rows, size_t count,
 		const struct view_service *only);
+json_t *show_keys(const struct scene *s, const struct key_row *rows, size_t count);
 /* Published ports in the shape of Docker's Endpoint.Ports, with what is ours beside. */
 json_t *show_published(const struct view_service *vs, const struct service_detail *d);
 /* Published ports as Docker writes them, then declared ones: "*:80->8080/tcp, 53/udp". */

@@ -107,6 +107,21 @@ int intent_node_rm(struct intent *in, const char *name, uint64_t wall_ms, struct
 /* This node's endpoints and record become tombstones; its blocks go to another node. */
 int intent_leave(struct intent *in, uint64_t wall_ms, struct err *e);
 
+/*
+ * What this node says of its keys (ipsec/): its KEY record, made_ms filled here (NULL: it is as
+ * it was), and those of its PAIRS records that changed.
+ */
+int intent_keys_write(struct intent *in, const struct node_key *key, const struct pairs_whole *pairs,
+		      size_t count, uint64_t wall_ms, struct err *e);
+/* Tells all nodes to make fresh keys. */
+int intent_epoch_begin(struct intent *in, uint64_t wall_ms, struct err *e);
+/*
+ * The same, as a person's wish. SAs are of pairs of nodes, so all are rotated, whichever
+ * network is named; that it is there and encrypted is checked all the same.
+ */
+int intent_key_rotate(struct intent *in, const char *network, uint64_t wall_ms, uint64_t *ret_epoch,
+		      struct err *e);
+
 int intent_network_create(struct intent *in, const struct network_ask *ask, uint64_t wall_ms,
 			  struct id *ret_id, struct err *e);
 int intent_network_rm(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e);

@@ -84,6 +84,22 @@ static const struct field block_fields[] = {
 	ONE(2, FIELD_BYTES, block, last),
 };
 
+static const struct field key_fields[] = {
+	ONE(1, FIELD_UINT, node_key, epoch),
+	ONE(2, FIELD_UINT, node_key, generation),
+	ONE(3, FIELD_UINT, node_key, made_ms),
+	ONE(4, FIELD_BYTES, node_key, public_key),
+};
+
+static const struct field pairs_fields[] = {
+	LIST(1, FIELD_PAIR, pairs_whole, d.pair, p.count, PAIRS_MAX),
+};
+
+static const struct field epoch_fields[] = {
+	ONE(1, FIELD_UINT, epoch, number),
+	ONE(2, FIELD_UINT, epoch, began_ms),
+};
+
 #define SCHEMA(f) { f, sizeof(f) / sizeof((f)[0]) }
 const struct schema schema_of_kind[RECORD_KIND_END] = {
 	[RECORD_CLUSTER] = SCHEMA(cluster_fields),
@@ -92,6 +108,9 @@ const struct schema schema_of_kind[RECORD_KIND_END] = {
 	[RECORD_ENDPOINT] = SCHEMA(endpoint_fields),
 	[RECORD_BLOCK] = SCHEMA(block_fields),
 	[RECORD_SERVICE] = SCHEMA(service_fields),
+	[RECORD_KEY] = SCHEMA(key_fields),
+	[RECORD_PAIRS] = SCHEMA(pairs_fields),
+	[RECORD_EPOCH] = SCHEMA(epoch_fields),
 };
 
 static uint64_t load_uint(const uint8_t *at, size_t size)
@@ -157,6 +176,10 @@ static void encode_value(const struct field *f, const uint8_t *at, struct buf *o
 	}
 	if (f->form == FIELD_PUBLISH) {
 		publish_encode(f->type, (const struct publish *)at, out);
+		return;
+	}
+	if (f->form == FIELD_PAIR) {
+		pair_encode(f->type, (const struct pair *)at, out);
 		return;
 	}
 	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
@@ -272,6 +295,8 @@ static int decode_value(const struct field *f, struct cursor v, uint8_t *at)
 		return decode_port(&v, (struct service_port *)at);
 	if (f->form == FIELD_PUBLISH)
 		return publish_decode(&v, (struct publish *)at);
+	if (f->form == FIELD_PAIR)
+		return pair_decode(&v, (struct pair *)at);
 	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
 		return decode_text(f, &v, at);
 	if (cursor_left(&v) != f->size)

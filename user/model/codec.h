@@ -17,6 +17,7 @@ enum field_form {
 	FIELD_NAME,   /* the rules of name_check */
 	FIELD_PORT,   /* struct service_port */
 	FIELD_PUBLISH, /* struct publish */
+	FIELD_PAIR,   /* struct pair */
 	FIELD_TEXT,   /* UTF-8 without control characters, shorter than `size` */
 };
 
@@ -57,3 +58,9 @@ bool name_is_valid(const char *name);
 void publish_encode(uint8_t type, const struct publish *p, struct buf *out);
 /* All of v. 0 or -EBADMSG. */
 int publish_decode(struct cursor *v, struct publish *p);
+
+/* ---- codec_pairs.c ---- */
+void pair_encode(uint8_t type, const struct pair *p, struct buf *out);
+int pair_decode(struct cursor *v, struct pair *p);
+/* Fills *ret_pairs but for its identity, and checks the pairs against its chunk. 0 or -EBADMSG. */
+int decode_pairs_item(const struct record *r, struct pairs *ret_pairs);

@@ -38,6 +38,16 @@ void cluster_encode(struct buf *out, const struct cluster *c)
 	schema_encode(&schema_of_kind[RECORD_CLUSTER], c, out);
 }
 
+void node_key_encode(struct buf *out, const struct node_key *k)
+{
+	schema_encode(&schema_of_kind[RECORD_KEY], k, out);
+}
+
+void epoch_encode(struct buf *out, const struct epoch *e)
+{
+	schema_encode(&schema_of_kind[RECORD_EPOCH], e, out);
+}
+
 /* Identity is taken from the key alone: a body cannot claim another's. */
 static void identify(struct item *it)
 {
@@ -56,6 +66,13 @@ static void identify(struct item *it)
 	case RECORD_SERVICE:
 		memcpy(it->service.id.b, bytes, 16);
 		break;
+	case RECORD_KEY:
+		memcpy(it->node_key.node.b, bytes, 16);
+		break;
+	case RECORD_PAIRS:
+		memcpy(it->pairs.node.b, bytes, 16);
+		it->pairs.chunk = bytes[16];
+		break;
 	case RECORD_BLOCK:
 		memcpy(it->block.network.b, bytes, 16);
 		memcpy(it->block.start.b, bytes + 16, 16);
@@ -69,12 +86,17 @@ static bool key_is_valid(const struct record_key *key)
 
 	switch (key->kind) {
 	case RECORD_CLUSTER:
+	case RECORD_EPOCH:
 		return key->len == 16 && !memcmp(key->bytes, zero, 16);
 	case RECORD_NODE:
 	case RECORD_NETWORK:
 	case RECORD_ENDPOINT:
 	case RECORD_SERVICE:
+	case RECORD_KEY:
 		return key->len == 16 && memcmp(key->bytes, zero, 16);
+	case RECORD_PAIRS:
+		return key->len == 17 && memcmp(key->bytes, zero, 16) &&
+		       key->bytes[16] < PAIRS_CHUNKS;
 	case RECORD_BLOCK:
 		return key->len == 32 && memcmp(key->bytes, zero, 16);
 	default:
@@ -116,6 +138,13 @@ static int check_endpoint(const struct endpoint *e)
 	return e->weight > WEIGHT_MAX || e->health > ENDPOINT_UNHEALTHY ? -EBADMSG : 0;
 }
 
+static int check_key(const struct node_key *k)
+{
+	static const uint8_t none[PUBLIC_KEY_LEN];
+
+	return memcmp(k->public_key, none, sizeof(none)) ? 0 : -EBADMSG;
+}
+
 static void *payload(struct item *it)
 {
 	switch (it->key.kind) {
@@ -125,6 +154,10 @@ static void *payload(struct item *it)
 		return &it->node;
 	case RECORD_NETWORK:
 		return &it->network;
+	case RECORD_KEY:
+		return &it->node_key;
+	case RECORD_EPOCH:
+		return &it->epoch;
 	default:
 		return &it->block;
 	}
@@ -176,6 +209,8 @@ static int decode_payload(const struct record *r, struct item *it)
 
 	if (r->key.kind == RECORD_SERVICE)
 		return decode_service_item(r, it);
+	if (r->key.kind == RECORD_PAIRS)
+		return decode_pairs_item(r, &it->pairs);
 	if (r->key.kind != RECORD_ENDPOINT)
 		return schema_decode(&schema_of_kind[r->key.kind],
 				     cursor_of(r->body, r->body_len), payload(it));
@@ -195,6 +230,8 @@ static int decode_body(const struct record *r, struct item *it)
 		return check_network(&it->network);
 	if (r->key.kind == RECORD_ENDPOINT)
 		return check_endpoint(&it->endpoint);
+	if (r->key.kind == RECORD_KEY)
+		return check_key(&it->node_key);
 	if (r->key.kind == RECORD_CLUSTER && !it->cluster.key_count)
 		return -EBADMSG;
 	return 0;
@@ -230,6 +267,10 @@ struct id item_owner(const struct item *it)
 		return it->node.id;
 	case RECORD_ENDPOINT:
 		return it->endpoint.node;
+	case RECORD_KEY:
+		return it->node_key.node;
+	case RECORD_PAIRS:
+		return it->pairs.node;
 	case RECORD_BLOCK:
 		return it->block.owner;
 	default:

@@ -166,6 +166,62 @@ struct cluster {
 	uint8_t token_secret[TOKEN_SECRET_LEN];
 };
 
+/*
+ * Encrypted networks (ipsec/). No secret is in any of these: a node's private key never
+ * leaves its memory.
+ */
+#define PUBLIC_KEY_LEN 32 /* X25519, RFC 7748 */
+
+struct node_key {
+	struct id node;
+	uint64_t epoch;           /* the cluster's, when it was made */
+	uint64_t generation;      /* of the node's start */
+	uint64_t made_ms;         /* since 1970, by its own clock */
+	uint8_t public_key[PUBLIC_KEY_LEN];
+};
+
+/* What a node says of its SAs with one other node. SPIs are lane 0's (maps/ipsec.h). */
+struct pair {
+	struct id peer;
+	uint64_t session;         /* the newest it knows: it never begins with an older one; 0: none */
+	uint32_t spi_in;          /* its inbound SAs of that session; 0: not in its kernel */
+	uint32_t spi_out;         /* with which it sends now, whichever session's; 0: it does not */
+};
+
+/*
+ * Pairs are in one of PAIRS_CHUNKS records, by the first bits of the peer's id, so that of a
+ * hundred nodes a record fits a datagram, and of a thousand a record.
+ */
+#define PAIRS_CHUNKS 8
+#define PAIRS_MAX 230
+
+struct pairs {
+	struct id node;
+	uint8_t chunk;            /* < PAIRS_CHUNKS */
+	uint8_t count;            /* of the detail's */
+};
+
+/* The pairs themselves, sorted by peer. */
+struct pairs_detail {
+	struct pair pair[PAIRS_MAX];
+};
+
+/* What a PAIRS' body holds. */
+struct pairs_whole {
+	struct pairs p;
+	struct pairs_detail d;
+};
+
+/*
+ * One record for the whole cluster: with each number all nodes make fresh keys. Not part of the
+ * CLUSTER record, because it is written without anybody asking: in a split the newer of two
+ * versions would bring back a join token that was replaced in the other half.
+ */
+struct epoch {
+	uint64_t number;
+	uint64_t began_ms;
+};
+
 /* Decoded body with the header fields a reader needs. */
 struct item {
 	struct record_key key;
@@ -182,6 +238,9 @@ struct item {
 		struct endpoint endpoint;
 		struct block block;
 		struct service service;
+		struct node_key node_key;
+		struct pairs pairs;
+		struct epoch epoch;
 	};
 };
 
@@ -191,6 +250,9 @@ void endpoint_encode(struct buf *out, const struct endpoint *e, const struct end
 void block_encode(struct buf *out, const struct block *b);
 void service_encode(struct buf *out, const struct service *s, const struct service_detail *d);
 void cluster_encode(struct buf *out, const struct cluster *c);
+void node_key_encode(struct buf *out, const struct node_key *k);
+void pairs_encode(struct buf *out, const struct pairs *p, const struct pairs_detail *d);
+void epoch_encode(struct buf *out, const struct epoch *e);
 /*
  * Fills *ret_item from a record, identity taken from the key; borrows its body, which is
  * checked to the end, details included. 0 or -EBADMSG.
@@ -201,7 +263,13 @@ void endpoint_detail_decode(const struct item *it, struct endpoint_detail *ret_d
 /* The same of a SERVICE. */
 void service_detail_decode(const struct item *it, struct service_detail *ret_detail);
 
-/* The node that owns an item of an owned kind; zero id for NETWORK, SERVICE and CLUSTER. */
+/* The same of PAIRS. */
+void pairs_detail_decode(const struct item *it, struct pairs_detail *ret_detail);
+/* One of them, without decoding the others. False when there is none. */
+bool pairs_find(const struct item *it, const struct id *peer, struct pair *ret_pair);
+uint8_t pairs_chunk_of(const struct id *peer);
+
+/* The node that owns an item of an owned kind; zero id for those that anybody writes. */
 struct id item_owner(const struct item *it);
 
 /* 0, or -EINVAL with a sentence; `what` is the word for it ("network name"). */

@@ -114,6 +114,14 @@ struct record_key key_of_id(enum record_kind kind, const struct id *id)
 	return key;
 }
 
+struct record_key key_of_pairs(const struct id *node, uint8_t chunk)
+{
+	struct record_key key = key_of_id(RECORD_PAIRS, node);
+
+	key.bytes[key.len++] = chunk;
+	return key;
+}
+
 struct record_key key_of_block(const struct id *network, const struct ov_addr *start)
 {
 	struct record_key key = { .kind = RECORD_BLOCK, .len = sizeof(network->b) + sizeof(start->b) };

@@ -8,13 +8,13 @@
  *
  * Who may write, and what the stamp counts, depends on the kind:
  *
- *   NODE, ENDPOINT  one owner, the node named in the record. stamp.hi is the
- *                   owner's generation (grows with each start), stamp.lo its
+ *   NODE, ENDPOINT, one owner, the node named in the record. stamp.hi is the
+ *   KEY, PAIRS      owner's generation (grows with each start), stamp.lo its
  *                   running number. A node that meets a foreign version of its
  *                   own record writes a newer one (refutes it).
  *   NETWORK,        anybody; last writer wins by hybrid logical clock
  *   SERVICE,        (Kulkarni et al. 2014): hi = milliseconds since 1970,
- *   CLUSTER         lo = logical counter.
+ *   CLUSTER, EPOCH  lo = logical counter.
  *   BLOCK           the range's owner, and it may name another node as the next
  *                   owner; hi = the token's version, lo = 0. Two nodes never
  *                   write the same version, so there is nothing to arbitrate
@@ -51,8 +51,11 @@ enum record_kind {
 	RECORD_ENDPOINT = 4,
 	RECORD_BLOCK = 5,
 	RECORD_SERVICE = 6,
+	RECORD_KEY = 7,   /* a node's public key for encrypted networks */
+	RECORD_PAIRS = 8, /* what it says of its SAs with some of the other nodes */
+	RECORD_EPOCH = 9, /* when all nodes were last to make new keys */
 };
-#define RECORD_KIND_END 7
+#define RECORD_KIND_END 10
 
 #define RECORD_KEY_MAX 40
 #define RECORD_BODY_MAX 8192 /* fits any stream message; datagrams carry what fits */
@@ -89,5 +92,6 @@ size_t record_encoded_len(const struct record *r);
 int record_decode(struct cursor *c, struct record *ret_record);
 
 /* Keys. */
-struct record_key key_of_id(enum record_kind kind, const struct id *id); /* CLUSTER: zero id */
+struct record_key key_of_id(enum record_kind kind, const struct id *id); /* CLUSTER, EPOCH: zero id */
+struct record_key key_of_pairs(const struct id *node, uint8_t chunk);
 struct record_key key_of_block(const struct id *network, const struct ov_addr *start);

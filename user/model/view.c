@@ -153,6 +153,21 @@ static void fill_blocks(struct view *v, const struct refs *r)
 			v->block[v->block_count++] = &r->ref[i].item->block;
 }
 
+static void fill_keys(struct view *v, const struct sorted *s)
+{
+	const struct refs *keys = &s->kind[RECORD_KEY], *pairs = &s->kind[RECORD_PAIRS];
+	const struct refs *nodes = &s->kind[RECORD_NODE];
+
+	for (size_t i = 0; i < keys->alive; i++)
+		if (!node_is_removed(nodes, &keys->ref[i].item->node_key.node))
+			v->key[v->key_count++] = &keys->ref[i].item->node_key;
+	for (size_t i = 0; i < pairs->alive; i++)
+		if (!node_is_removed(nodes, &pairs->ref[i].item->pairs.node))
+			v->pairs[v->pairs_count++] = pairs->ref[i].item;
+	if (s->kind[RECORD_EPOCH].alive)
+		v->epoch = s->kind[RECORD_EPOCH].ref[0].item->epoch;
+}
+
 static void fill_uplinks(struct view *v)
 {
 	for (size_t i = 0; i < v->node_count; i++) {
@@ -178,7 +193,9 @@ static int allocate(struct view *v, const struct sorted *s)
 	v->service = calloc(k[RECORD_SERVICE].alive + 1, sizeof(*v->service));
 	v->released = calloc(k[RECORD_ENDPOINT].dead + k[RECORD_SERVICE].dead + 1,
 			     sizeof(*v->released));
-	return v->node && v->network && v->endpoint && v->block && v->service && v->released ?
+	v->key = calloc(k[RECORD_KEY].alive + 1, sizeof(*v->key));
+	v->pairs = calloc(k[RECORD_PAIRS].alive + 1, sizeof(*v->pairs));
+	return v->key && v->pairs && v->node && v->network && v->endpoint && v->block && v->service && v->released ?
 		       0 : -ENOMEM;
 }
 
@@ -213,6 +230,7 @@ int view_build(const struct item *const *items, size_t count, struct view *ret_v
 	fill_released(&v, &s.kind[RECORD_ENDPOINT]);
 	fill_released(&v, &s.kind[RECORD_SERVICE]);
 	fill_blocks(&v, &s.kind[RECORD_BLOCK]);
+	fill_keys(&v, &s);
 	if (settle(&v))
 		return -ENOMEM;
 	fill_uplinks(&v);
@@ -229,5 +247,7 @@ void view_fini(struct view *v)
 	free(v->block);
 	free(v->service);
 	free(v->released);
+	free(v->key);
+	free(v->pairs);
 	*v = (struct view){ 0 };
 }

@@ -24,6 +24,7 @@
  *  - two services that publish one port, on one address or one of them on every address,
  *    whatever the mode: the smaller (created_ms, id) keeps it, of the other it is in
  *    `publish_lost`, and opened nowhere. A claim that is lost takes nothing from younger ones;
+ *  - a KEY or PAIRS whose node's NODE record is a tombstone is gone;
  *  - two nodes with one name or one address: the smaller (joined_ms, id) keeps it,
  *    the other is `name_lost` and is not a peer.
  */
@@ -69,6 +70,10 @@ struct view {
 	struct view_endpoint *endpoint;  /* sorted by id */
 	struct view_service *service;    /* sorted by id */
 	const struct block **block;      /* sorted by (network, start) */
+	size_t key_count, pairs_count;
+	const struct node_key **key;     /* sorted by node */
+	const struct item **pairs;       /* sorted by (node, chunk) */
+	struct epoch epoch;              /* zero before there is one */
 	/* Released addresses, for IPAM: ENDPOINT and SERVICE tombstones of living networks. */
 	size_t released_count;
 	const struct item **released;
@@ -98,6 +103,13 @@ const struct view_service *view_service_by_id(const struct view *v, const struct
  */
 const struct view_service *view_service_find(const struct view *v, const char *ref,
 					     bool *ret_ambiguous);
+
+/* NULL when it has none, or was removed. */
+const struct node_key *view_key_of(const struct view *v, const struct id *node);
+/* What `node` says of its SAs with `peer`. False when nothing, and then all of it is zero. */
+bool view_pair(const struct view *v, const struct id *node, const struct id *peer,
+	       struct pair *ret_pair);
+bool view_has_encrypted(const struct view *v); /* some network is */
 
 /*
  * Whether a backend takes new flows and is answered by DNS: it has its address,

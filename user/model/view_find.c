@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
 #include <string.h>
 
 #include "view.h"
@@ -64,6 +65,41 @@ const struct view_service *view_service_by_id(const struct view *v, const struct
 
 _Static_assert(!offsetof(struct view_service, svc) && !offsetof(struct service, id),
 	       "see lower_bound");
+
+_Static_assert(!offsetof(struct node_key, node), "see lower_bound");
+
+const struct node_key *view_key_of(const struct view *v, const struct id *node)
+{
+	size_t i = lower_bound(v->key, v->key_count, sizeof(*v->key), node);
+
+	return i < v->key_count && id_equal(&v->key[i]->node, node) ? v->key[i] : NULL;
+}
+
+static int pairs_cmp(const void *key, const void *element)
+{
+	const struct item *const *it = element;
+
+	return record_key_cmp(key, &(*it)->key);
+}
+
+bool view_pair(const struct view *v, const struct id *node, const struct id *peer,
+	       struct pair *ret_pair)
+{
+	struct record_key key = key_of_pairs(node, pairs_chunk_of(peer));
+	const struct item **it = bsearch(&key, v->pairs, v->pairs_count, sizeof(*v->pairs),
+					 pairs_cmp);
+
+	*ret_pair = (struct pair){ 0 };
+	return it && pairs_find(*it, peer, ret_pair);
+}
+
+bool view_has_encrypted(const struct view *v)
+{
+	for (size_t i = 0; i < v->network_count; i++)
+		if (v->network[i].net->encrypted)
+			return true;
+	return false;
+}
 
 /* The range of ids that begin with `ref`. False when ref is no id prefix. */
 static bool prefix_range(const char *ref, struct id *ret_low, struct id *ret_high)

@@ -54,6 +54,17 @@ static int check_service(const struct entry *held, const struct item *it, struct
 		       it->service.name);
 }
 
+static int check_own(const struct store *s, const struct item *it, struct err *e)
+{
+	struct id owner = item_owner(it);
+	char id[ID_TEXT_MAX];
+
+	if (id_equal(&owner, &s->self))
+		return 0;
+	return err_set(e, -EPERM, "the keys are node %s's; only it writes them",
+		       id_format(&owner, id));
+}
+
 /* Who may write what (record.h), seen from this node as the writer. */
 static int check_right(const struct store *s, const struct entry *held, const struct item *it,
 		       struct err *e)
@@ -67,7 +78,11 @@ static int check_right(const struct store *s, const struct entry *held, const st
 		return check_block(s, held, e);
 	case RECORD_SERVICE:
 		return check_service(held, it, e);
+	case RECORD_KEY:
+	case RECORD_PAIRS:
+		return check_own(s, it, e);
 	case RECORD_CLUSTER:
+	case RECORD_EPOCH:
 		return it->tombstone ? err_set(e, -EPERM, "the cluster record cannot be deleted") :
 				       0;
 	default:
@@ -126,6 +141,13 @@ int store_write(struct store *s, const struct record_key *key, const struct buf 
 	return err ? put_error(s, err, e) : 0;
 }
 
+static bool owner_wrote(const struct record *r, const struct item *it)
+{
+	struct id owner = item_owner(it);
+
+	return id_equal(&r->writer, &owner);
+}
+
 /* Who may write what, seen from the receiver. */
 static bool may_write(const struct record *r, const struct item *it)
 {
@@ -136,12 +158,15 @@ static bool may_write(const struct record *r, const struct item *it)
 		return r->tombstone ||
 		       (id_equal(&r->writer, &it->node.id) && r->stamp.hi < STAMP_FINAL);
 	case RECORD_ENDPOINT:
-		return id_equal(&r->writer, &it->endpoint.node);
+	case RECORD_KEY:
+	case RECORD_PAIRS:
+		return owner_wrote(r, it);
 	case RECORD_BLOCK:
 		return r->stamp.hi && !r->stamp.lo && !id_is_zero(&it->block.owner);
 	case RECORD_SERVICE:
 		return r->tombstone || r->stamp.hi < STAMP_FINAL;
 	case RECORD_CLUSTER:
+	case RECORD_EPOCH:
 		return !r->tombstone;
 	default:
 		return true;
@@ -150,12 +175,12 @@ static bool may_write(const struct record *r, const struct item *it)
 
 static bool is_own(const struct store *s, const struct entry *held, const struct item *it)
 {
-	if (it->key.kind == RECORD_NODE)
-		return id_equal(&it->node.id, &s->self);
-	if (it->key.kind != RECORD_ENDPOINT)
+	struct id owner = item_owner(it);
+
+	if (!kind_is_owned(it->key.kind))
 		return false;
-	return id_equal(&it->endpoint.node, &s->self) ||
-	       (held && id_equal(&held->item.endpoint.node, &s->self));
+	return id_equal(&owner, &s->self) || (held && it->key.kind == RECORD_ENDPOINT &&
+					      id_equal(&held->item.endpoint.node, &s->self));
 }
 
 /*

@@ -51,6 +51,8 @@ static bool is_old_tombstone(const struct store *s, enum record_kind kind, const
 static bool is_dead(const struct store *s, const struct item *it, uint64_t now_ms,
 		    uint64_t max_age_ms)
 {
+	struct id owner = item_owner(it);
+
 	if (it->key.kind == RECORD_NODE || it->key.kind == RECORD_CLUSTER)
 		return false;
 	if (it->tombstone)
@@ -59,6 +61,8 @@ static bool is_dead(const struct store *s, const struct item *it, uint64_t now_m
 		return is_old_tombstone(s, RECORD_NODE, &it->endpoint.node, now_ms, max_age_ms) ||
 		       is_old_tombstone(s, RECORD_NETWORK, &it->endpoint.network, now_ms,
 					max_age_ms);
+	if (it->key.kind == RECORD_KEY || it->key.kind == RECORD_PAIRS)
+		return is_old_tombstone(s, RECORD_NODE, &owner, now_ms, max_age_ms);
 	if (it->key.kind == RECORD_BLOCK)
 		return is_old_tombstone(s, RECORD_NETWORK, &it->block.network, now_ms, max_age_ms);
 	if (it->key.kind == RECORD_SERVICE)

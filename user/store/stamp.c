@@ -61,6 +61,8 @@ int stamp_next(struct store *s, const struct record_key *key, const struct stamp
 	switch (key->kind) {
 	case RECORD_NODE:
 	case RECORD_ENDPOINT:
+	case RECORD_KEY:
+	case RECORD_PAIRS:
 		return next_owned(s, known, ret_stamp);
 	case RECORD_BLOCK:
 		if (known && known->hi + 1 >= STAMP_LIMIT)

@@ -91,7 +91,7 @@ int store_next_announce(struct store *s, struct record_key *ret_key);
 
 /*
  * Forgets tombstones older than max_age_ms by seen_ms, and what hangs on one and has
- * nobody left to delete it: endpoints of a removed node, endpoints, services and
+ * nobody left to delete it: endpoints and keys of a removed node, endpoints, services and
  * blocks of a removed network. NODE tombstones stay for ever. The next commit deletes them on
  * disk. Returns how many.
  */
