@@ -11,6 +11,7 @@
 #include "lib/call.h"
 #include "lib/config.h"
 #include "lib/encap.h"
+#include "lib/entry.h"
 #include "lib/icmp.h"
 #include "lib/masq.h"
 #include "lib/mesh.h"
@@ -21,17 +22,6 @@
 #include "lib/reset.h"
 #include "lib/size.h"
 #include "lib/verdict.h"
-
-struct front { /* a packet to this host */
-	struct l4 l4;
-	__be32 src, dst;
-	__u8 tos;
-	__u8 is_loop;   /* from this host itself */
-	__u8 is_first;  /* fragment */
-	__u8 kind;      /* MESH_BACK or MESH_DIRECT */
-	__u8 is_direct; /* its answers do not come back through here */
-	__u8 is_large;  /* too large for the overlay, and may be fragmented */
-};
 
 static __always_inline int is_masq_port(const struct ov_config *cfg, __be16 port)
 {
@@ -234,73 +224,6 @@ static __noinline int entry_check_size(struct __sk_buff *skb, struct front *f, _
 	return icmp_complain(skb, &what, ICMP_QUOTE_BYTES) ? -OV_DROP_TOO_BIG : OV_FWD_TOO_BIG;
 }
 
-/* The flow's backend, or a new one. 0 and *t, a negative verdict, or REFUSE(why). */
-static __always_inline int entry_route(struct call *call, const struct ov_published_key *pk,
-				       const struct ov_published *row, struct target *t)
-{
-	int opens = call->l4.event & L4_OPENS, result = CALL_NEW;
-	struct found at;
-
-	t->to.port = row->service.target_port;
-	call_fill_key(call, call->l4.sport, t->to.port);
-	at = flow_find(&call->wish->key);
-	if (at.flow)
-		result = call_continue(call, &at, t);
-	if (result == CALL_REFUSE)
-		return REFUSE(OV_DROP_NO_FLOW);
-	if (result == -OV_DROP_FLOW_CLASH)
-		return REFUSE(OV_DROP_FLOW_CLASH);
-	if (result <= 0)
-		return result;
-	if ((row->flags & OV_PUBLISHED_ALLOW) && !publish_allows(pk, call->client))
-		return -OV_DROP_NOT_ALLOWED;
-	/*
-	 * The middle of a connection that this node does not know: it lost its table, or the
-	 * client's packets come by another way now. Maglev sends it where it went before.
-	 */
-	if (call->l4.protocol != IPPROTO_UDP && !opens && row->service.algorithm != OV_LB_MAGLEV)
-		return REFUSE(OV_DROP_NO_FLOW);
-	result = call_begin(call, &row->service, t);
-	return result == -OV_DROP_NO_BACKEND ? REFUSE(OV_DROP_NO_BACKEND) : result;
-}
-
-static __always_inline void entry_wish(struct wish *w, const struct ov_published *row,
-				       const struct front *f)
-{
-	w->vni = row->vni;
-	w->rows = row->flags & OV_PUBLISHED_LOCAL ? row->vni | OV_VNI_LOCAL : row->vni;
-	w->origin = OV_FLOW_ENTRY;
-	/* An answer to this host itself finds its way from here alone. */
-	if ((row->flags & OV_PUBLISHED_DSR) && !f->is_loop)
-		w->origin |= OV_FLOW_DIRECT;
-	w->via = f->dst;
-}
-
-static __noinline int entry_choose(struct front *f, const struct ov_published_key *pk,
-				   const struct ov_published *row, struct target *t)
-{
-	struct vip_scratch *scratch;
-	__u32 zero = 0;
-
-	scratch = bpf_map_lookup_elem(&vip_scratch, &zero);
-	if (!scratch || !f || !pk || !row || !t)
-		return -OV_DROP_NOT_READY;
-	entry_wish(&scratch->wish, row, f);
-
-	struct call call = {
-		.client = f->src,
-		.addr = addr_v4(&row->vip),
-		.l4 = f->l4,
-		.wish = &scratch->wish,
-		.flow = &scratch->flow,
-	};
-
-	int result = entry_route(&call, pk, row, t);
-
-	f->is_direct = !!(scratch->wish.origin & OV_FLOW_DIRECT);
-	return result;
-}
-
 static __always_inline int entry_send(struct __sk_buff *skb, const struct ov_config *cfg, struct front *f,
 				      const struct ov_published *row, struct target *t)
 {
@@ -422,15 +345,6 @@ static __always_inline int front_error(struct __sk_buff *skb, const struct ov_co
 static __always_inline int is_to_us(const struct front *f)
 {
 	return ipv4_is_loopback(f->dst) ? f->is_loop : own_address(f->dst) != NULL;
-}
-
-/*
- * From an address of this host, but not from this host. We are before the kernel, which
- * would drop it: believed, it would pass an `allow`, or for an answer to this host.
- */
-static __always_inline int is_spoofed(const struct front *f)
-{
-	return !f->is_loop && (ipv4_is_loopback(f->src) || own_address(f->src));
 }
 
 static __always_inline int front_l4(struct __sk_buff *skb, const struct ov_config *cfg, struct front *f)

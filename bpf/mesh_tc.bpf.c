@@ -8,6 +8,7 @@
  */
 #include "lib/compat.h"
 #include "lib/config.h"
+#include "lib/deliver.h"
 #include "lib/mesh.h"
 #include "lib/mesh_reply.h"
 #include "lib/publish.h"
@@ -174,8 +175,7 @@ static __always_inline int arrive(struct __sk_buff *skb)
 	if (verdict < 0)
 		return verdict;
 	bpf_skb_change_type(skb, PACKET_HOST);
-	bpf_redirect_peer(dst->ifindex, 0);
-	return OV_FWD_DECAP;
+	return deliver_arrived(skb, dst);
 }
 
 SEC("tc")

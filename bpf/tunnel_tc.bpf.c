@@ -49,6 +49,8 @@ static __always_inline int decide(struct __sk_buff *skb)
 
 	if (verdict < 0)
 		return verdict;
+	if (a.is_encrypted) /* what was decrypted is ov_uplink's: it never comes to the socket */
+		return -OV_DROP_CLEARTEXT;
 	if (verdict > 0)
 		return decap_jump(skb, verdict, &a, from.vni, from.node, skb->len);
 	verdict = decap_restore_vip(skb, &a, from.vni);
@@ -56,7 +58,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 		return verdict;
 
 	bpf_skb_change_type(skb, PACKET_HOST); /* as ov_endpoint does, and why */
-	return decap_deliver(skb, a.dst);
+	return deliver_arrived(skb, a.dst);
 }
 
 SEC("tc")

@@ -18,6 +18,18 @@ static __always_inline void cursor_pull_inner(struct __sk_buff *skb, struct curs
 	c->end = (void *)(long)skb->data_end;
 }
 
+/*
+ * Whether XFRM has decrypted it, with an SA of ours that the outer source has: the state
+ * stays with the packet, and nothing that is sent can bring one along.
+ */
+static __noinline int was_encrypted(struct __sk_buff *skb, __be32 outer_src)
+{
+	struct bpf_xfrm_state x = {};
+
+	return bpf_skb_get_xfrm_state(skb, 0, &x, sizeof(x), 0) == 0 &&
+	       x.reqid == OV_IPSEC_REQID && x.family == AF_INET && x.remote_ipv4 == outer_src;
+}
+
 static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 				   const struct outer *outer)
 {
@@ -34,7 +46,9 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 	accepted = decap_accept(c, outer->src, vni, &a);
 	if (accepted < 0)
 		return accepted;
-	if (encap_needs_tunnel(skb, a.ip->protocol))
+	if (a.is_encrypted && !was_encrypted(skb, outer->src))
+		return -OV_DROP_CLEARTEXT;
+	if (!a.is_encrypted && encap_needs_tunnel(skb, a.ip->protocol))
 		return VERDICT_LEAVE;
 	verdict = ecn_decapsulate(a.ip, outer->tos);
 	if (verdict < 0)
@@ -47,7 +61,7 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 	verdict = decap_restore_vip(skb, &a, vni);
 	if (verdict < 0)
 		return verdict;
-	return decap_deliver(skb, a.dst);
+	return deliver_arrived(skb, a.dst);
 }
 
 /*

@@ -5,6 +5,7 @@
 #include "types.h"
 
 #define OV_CONFIG_READY 1u /* all fields are filled; programs drop until it is set */
+#define OV_CONFIG_XDP_ENTRY 2u /* XDP sees packets with complete sums, and may rewrite them */
 
 struct ov_config {
 	struct ov_addr vtep;   /* our outer source address */

@@ -24,6 +24,7 @@
 	X(9, FWD_UNREACHABLE, "call to a service answered with ICMP \"port unreachable\"", "")     \
 	X(10, FWD_OUTSIDE, "sent to the world outside the overlay", "")                            \
 	X(11, FWD_HOST, "delivered to a process of this host", "")                                 \
+	X(12, FWD_ENCRYPT, "encapsulated, given to IPsec and sent to a peer", "")                  \
 	X(32, DROP_NOT_READY, "the daemon has not filled the configuration yet",                   \
 	  "start overlayd, or look at its log for why it stopped")                                 \
 	X(33, DROP_UNKNOWN_DEVICE, "the packet came from a device that is no endpoint",            \
@@ -97,7 +98,11 @@
 	X(67, DROP_MASQ_PROTOCOL, "a protocol that cannot leave the overlay",                      \
 	  "TCP, ping and UDP leave it, in the node's name, but none to the VXLAN port")                                        \
 	X(68, DROP_NOT_FROM_HERE, "an answer to a client outside, to a node it did not enter by",  \
-	  "none needed while nodes change; else look at `overlayctl lb ls`")
+	  "none needed while nodes change; else look at `overlayctl lb ls`")                       \
+	X(69, DROP_NO_SA, "of an encrypted network, to a node with which no keys are agreed yet",  \
+	  "look at `overlayctl key ls` on both nodes")                                             \
+	X(70, DROP_CLEARTEXT, "of an encrypted network, but it came in the clear",                 \
+	  "somebody forges packets, or the sending node knows the network as another one")
 
 enum ov_verdict {
 #define X(number, name, meaning, mend) OV_##name = number,

@@ -47,12 +47,15 @@ expected_attach() {
 
 export PEER=10.99.0.100
 
+wire() { # NUMBER: the device of this end
+	modprobe virtio_net || die "no virtio_net"
+	ip -j link | jq -re --arg mac "52:54:00:00:0$1:01" '.[] | select(.address == $mac).ifname' ||
+		die "no wire to the other guest"
+}
 # On the fabric, beside the hosts.
 peer_attach() {
 	local dev
-	modprobe virtio_net || die "no virtio_net"
-	dev=$(basename /sys/bus/virtio/drivers/virtio_net/virtio*/net/*)
-	ip link set "$dev" netns "$TOPO-fab" || die "no wire to the other guest"
+	dev=$(wire 0) && ip link set "$dev" netns "$TOPO-fab" || exit
 	at fab ip link set "$dev" master br0 up
 	at fab ip addr add 10.99.0.254/24 dev br0
 	await 20 peer true >/dev/null || die "the other guest does not answer"

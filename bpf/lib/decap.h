@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "lib/deliver.h"
 #include "lib/ecn.h"
 #include "lib/encap.h"
 #include "lib/endpoint.h"
@@ -111,6 +112,7 @@ struct arrival {
 	const struct ov_endpoint *dst; /* NULL with DECAP_RETURN */
 	__be32 called;                 /* of DECAP_ARRIVE (lib/mesh.h) */
 	__u32 is_direct;
+	__u32 is_encrypted;            /* the network is: it may not have come in the clear */
 };
 
 /* Results of decap_accept beside 0 and a negative verdict. */
@@ -144,6 +146,7 @@ static __always_inline int decap_inspect_mesh(const struct ethhdr *eth, __be32 o
 		return verdict;
 	if (!(ret->dst->flags & OV_ENDPOINT_PUBLISHED))
 		return -OV_DROP_NOT_PUBLISHED;
+	ret->is_encrypted = ret->dst->flags & OV_ENDPOINT_ENCRYPTED;
 	ret->called = mesh_called(eth->h_source);
 	ret->is_direct = mesh_is_direct(eth->h_source);
 	return DECAP_ARRIVE;
@@ -175,6 +178,7 @@ static __always_inline int decap_inspect(struct cursor *c, __be32 outer_src, __u
 		return -OV_DROP_WRONG_PEER;
 	if (!mac_equal(eth->h_source, ret->src->mac))
 		return -OV_DROP_SPOOFED_MAC;
+	ret->is_encrypted = ret->src->flags & OV_ENDPOINT_ENCRYPTED;
 	if (mac_is_group(eth->h_dest) || ipv4_is_group(ret->ip->daddr))
 		return -OV_DROP_MULTICAST;
 
@@ -248,11 +252,4 @@ static __always_inline int decap_restore_vip(struct __sk_buff *skb, const struct
 		return verdict;
 	addr_copy(&r.vip, &a->src->service);
 	return vip_reply(skb, &r);
-}
-
-/* Into the endpoint's namespace without another queue. */
-static __always_inline int decap_deliver(struct __sk_buff *skb, const struct ov_endpoint *dst)
-{
-	bpf_redirect_peer(dst->ifindex, 0);
-	return OV_FWD_DECAP;
 }

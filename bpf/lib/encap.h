@@ -11,6 +11,7 @@
 
 #include "lib/endpoint.h"
 #include "lib/parse.h"
+#include "maps/ipsec.h"
 
 struct vxlanhdr {
 	__be32 flags;
@@ -48,6 +49,7 @@ struct encap {
 	__u32 vni;
 	__be16 port;
 	__u8 may_fragment; /* the outer packet, by the kernel's tunnel device */
+	__u8 is_encrypted; /* by XFRM, to which the tunnel device's packets come and no redirect's */
 	__u8 tos; /* of the inner packet: DSCP and ECN are copied (RFC 2983, RFC 6040) */
 };
 
@@ -97,6 +99,17 @@ static __always_inline int encap_by_tunnel(struct __sk_buff *skb, const struct o
 
 	bpf_redirect(cfg->tunnel_ifindex, 0);
 	return OV_FWD_TUNNEL;
+}
+
+/* The mark chooses the policy, and the inner flow the lane: a flow stays in order. */
+static __always_inline int encap_by_ipsec(struct __sk_buff *skb, const struct ov_config *cfg,
+					  const struct encap *e)
+{
+	int verdict;
+
+	skb->mark = OV_IPSEC_MARK | (bpf_get_hash_recalc(skb) & OV_SPI_LANE_MASK);
+	verdict = encap_by_tunnel(skb, cfg, e);
+	return verdict < 0 ? verdict : OV_FWD_ENCRYPT;
 }
 
 /*
@@ -155,6 +168,8 @@ static __always_inline int encap_route(const struct ov_config *cfg, const struct
 
 	if (!peer || !addr_is_mapped(&dst->vtep) || !addr_is_mapped(&peer->next_hop))
 		return -OV_DROP_NO_PEER;
+	if ((dst->flags & OV_ENDPOINT_ENCRYPTED) && !(peer->flags & OV_PEER_ENCRYPTED))
+		return -OV_DROP_NO_SA;
 
 	*ret = (struct encap){
 		.local = addr_v4(&cfg->vtep),
@@ -163,6 +178,7 @@ static __always_inline int encap_route(const struct ov_config *cfg, const struct
 		.vni = vni,
 		.port = cfg->vxlan_port,
 		.tos = tos,
+		.is_encrypted = !!(dst->flags & OV_ENDPOINT_ENCRYPTED),
 	};
 	return 0;
 }
@@ -176,6 +192,8 @@ static __always_inline int encap_send(struct __sk_buff *skb, const struct ov_con
 
 	if (verdict < 0)
 		return verdict;
+	if (e.is_encrypted)
+		return encap_by_ipsec(skb, cfg, &e);
 	if (encap_needs_tunnel(skb, protocol))
 		return encap_by_tunnel(skb, cfg, &e);
 	return encap_by_push(skb, cfg, &e);
@@ -191,5 +209,5 @@ static __always_inline int encap_send_in_fragments(struct __sk_buff *skb, const 
 	if (verdict < 0)
 		return verdict;
 	e.may_fragment = 1;
-	return encap_by_tunnel(skb, cfg, &e);
+	return e.is_encrypted ? encap_by_ipsec(skb, cfg, &e) : encap_by_tunnel(skb, cfg, &e);
 }

@@ -44,11 +44,14 @@ static __always_inline struct mesh_scratch *mesh_scratch_get(void)
 static __noinline int mesh_send_back(struct __sk_buff *skb, const struct ov_config *cfg, __u32 vni,
 				     __be32 node, __u32 manner)
 {
+	const struct ov_network *net = network_lookup(vni);
 	struct ov_endpoint at = {};
 
-	if (!cfg)
+	if (!cfg || !net)
 		return -OV_DROP_NOT_READY;
 	addr_set_v4(&at.vtep, node);
+	if (net->flags & OV_NETWORK_ENCRYPTED)
+		at.flags = OV_ENDPOINT_ENCRYPTED;
 	return encap_send(skb, cfg, &at, vni, manner >> 8, manner);
 }
 

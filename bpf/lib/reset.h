@@ -81,10 +81,6 @@ static __noinline int reset_answer(struct __sk_buff *skb, int otherwise)
 	return OV_FWD_RESET;
 }
 
-/* Beside verdicts: the sender is to be told that nobody takes its packet, and why. */
-#define REFUSE(why) (0x1000 + (why))
-#define REFUSE_WHY(result) ((result) - 0x1000)
-
 /*
  * The service does not take this packet: says so to the sender where there is a way to.
  * Not static: the verifier goes through it once by itself.

@@ -4,7 +4,7 @@
  *
  *   negative             -OV_DROP_*: stop, this is why
  *   0 .. OV_VERDICT_COUNT  OV_FWD_* or OV_PASS_FOREIGN: decided, redirect prepared
- *   VERDICT_LOOPBACK, _HOST  see there
+ *   VERDICT_LOOPBACK, _HOST, REFUSE  see there
  *   VERDICT_LEAVE        the kernel goes on with it and another program of ours
  *                        gives the verdict; not counted here
  *
@@ -22,6 +22,9 @@
 #define VERDICT_LOOPBACK (OV_VERDICT_COUNT + 1)
 /* Counted as OV_FWD_HOST; it is rewritten, and the stack goes on with it. */
 #define VERDICT_HOST (OV_VERDICT_COUNT + 2)
+/* The sender is to be told that nobody takes its packet, and why (lib/reset.h). */
+#define REFUSE(why) (0x1000 + (why))
+#define REFUSE_WHY(result) ((result) - 0x1000)
 
 static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 {
@@ -53,9 +56,9 @@ static __always_inline int verdict_exit_tc(int verdict, __u32 bytes)
 
 static __always_inline int verdict_exit_xdp(int verdict, __u32 bytes)
 {
-	if (verdict >= 0)
+	if (verdict == VERDICT_LEAVE)
 		return XDP_PASS;
 
-	verdict_count(-verdict, bytes);
-	return XDP_DROP;
+	verdict_count(verdict < 0 ? -verdict : verdict, bytes);
+	return verdict < 0 ? XDP_DROP : XDP_TX;
 }

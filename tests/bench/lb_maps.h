@@ -24,17 +24,18 @@
 #define BACKEND_IP 0x0a100000u /* backend b of service s: + s * BACKENDS + b */
 #define CLIENT_IP 0x0a300002u
 #define OUR_VTEP 0x0a630001u
-#define PORT 1024
+#define PEER_VTEP 0x0a630002u  /* its MAC is known (run) */
+#define PORT 20000 /* and 16384 more of clients; 4789 would be refused from outside */
 #define NEW_FLOWS (1u << 23)   /* ports of flows that shall never come twice in a row */
 #define BATCH 4096
 #define OUTSIDE_IP 0xc0000209u /* a client that calls published ports */
 #define PORT_OTHERS 2000       /* published by the other services, one each */
-#define PORT_NOBODY 20000      /* not published */
+#define PORT_NOBODY 40000      /* not published */
 
 struct bench {
 	struct bpf_objects *objects;
 	struct bpf_object *wrap;
-	int wrapper, state, target, empty;
+	int wrapper[2], target[2], empty[2], state; /* TC, XDP */
 	uint32_t client, backend, repeat, runs, services;
 	uint8_t client_mac[6]; /* of the device, which is the uplink, too */
 	const char *only; /* how the rows begin that are wanted */
@@ -70,8 +71,8 @@ static void put_device(struct bench *b, uint32_t ifindex, uint32_t ip, uint16_t 
 static void put_endpoint(struct bench *b, uint32_t ip, uint32_t ifindex, uint32_t vip)
 {
 	struct ov_endpoint_key key = { .addr = addr_from_v4(ip), .vni = VNI };
-	struct ov_endpoint value = { .vtep = addr_from_v4(OUR_VTEP), .ifindex = ifindex,
-				     .incarnation = ip };
+	struct ov_endpoint value = { .vtep = addr_from_v4(ifindex ? OUR_VTEP : PEER_VTEP),
+				     .ifindex = ifindex, .incarnation = ip };
 
 	if (vip) {
 		value.service = addr_from_v4(vip);
@@ -79,6 +80,13 @@ static void put_endpoint(struct bench *b, uint32_t ip, uint32_t ifindex, uint32_
 	}
 	fill_mac(ip, value.mac);
 	map_put(b, BPF_MAP_endpoints, &key, &value);
+}
+
+/* The first service's backends: behind that device, or on the peer. */
+static void put_backends(struct bench *b, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < BACKENDS; i++)
+		put_endpoint(b, BACKEND_IP + i, ifindex, VIP_IP);
 }
 
 static void put_vip(struct bench *b, uint32_t vip)
@@ -145,7 +153,7 @@ static void put_services(struct bench *b, uint32_t count)
 
 static void put_node(struct bench *b)
 {
-	struct ov_config config = { .vtep = addr_from_v4(OUR_VTEP), .flags = OV_CONFIG_READY,
+	struct ov_config config = { .vtep = addr_from_v4(OUR_VTEP), .flags = OV_CONFIG_READY | OV_CONFIG_XDP_ENTRY,
 				    .uplink_ifindex = b->client, .tunnel_ifindex = b->client,
 				    .vxlan_port = htons(4789), .masq_first = 61000,
 				    .masq_last = 65535 };
@@ -154,12 +162,15 @@ static void put_node(struct bench *b)
 	struct ov_network_key net_key = { .vni = VNI };
 	struct ov_network net = { .gateway = addr_from_v4(0x0a000001), .mtu = 1450,
 				  .prefix_len = ADDR_V4_BITS + 8 };
+	struct ov_peer_key peer_key = { .vtep = addr_from_v4(PEER_VTEP) };
+	struct ov_peer peer = { .next_hop = peer_key.vtep };
 	uint32_t zero = 0;
 
 	fill_mac(0x0a000001, net.gateway_mac);
 	map_put(b, BPF_MAP_config, &zero, &config);
 	map_put(b, BPF_MAP_networks, &net_key, &net);
 	map_put(b, BPF_MAP_addresses, &own_key, &own);
+	map_put(b, BPF_MAP_peers, &peer_key, &peer);
 	put_device(b, b->client, CLIENT_IP, 0);
 	put_device(b, b->backend, BACKEND_IP, OV_ENDPOINT_BACKEND | OV_ENDPOINT_PUBLISHED);
 	put_endpoint(b, CLIENT_IP, b->client, 0);

@@ -8,13 +8,13 @@
  * Client and backends live on this host, so that a packet is changed in place and a
  * wrapper (lb_wrap.bpf.c) can make each repetition a packet of the next flow. What the
  * wrapper takes before an empty program is subtracted. The way to another host adds the
- * push that prog_run measures.
+ * push that prog_run measures; by XDP, where the wrapper can take off what was pushed, the
+ * backends are on another host and the push is in the figure (taking it off, too).
  *
  * TEXT: only rows that begin so, for a look with perf. After each row the verdict and flow
  * counters must have moved as the row says.
  */
 #include <linux/if_ether.h>
-#include <linux/pkt_cls.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 
@@ -52,13 +52,14 @@ enum kind {
 	CALL, REPLY, NEW, NEW_FULL, NO_VIP, /* of a container, to a VIP or not */
 	PUBLISHED, PUBLISHED_NEW, PUBLISHED_FULL, PUBLISHED_REPLY, /* of a client outside */
 	NOT_PUBLISHED, NOT_PUBLISHED_UPLINK,
+	SENT_ON, SENT_ON_NEW, SENT_ON_FULL, NOT_PUBLISHED_XDP, /* by XDP, to another node */
 };
 
 /* What each kind runs, and what becomes of its packets. */
 static const struct {
 	enum bpf_program_id program;
 	enum ov_verdict verdict;
-	bool has_flows, is_reply, is_new, is_full, is_outside, is_spread;
+	bool has_flows, is_reply, is_new, is_full, is_outside, is_spread, is_xdp;
 } kinds[] = {
 	[CALL] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .has_flows = true, .is_spread = true },
 	[REPLY] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .has_flows = true, .is_reply = true },
@@ -74,6 +75,14 @@ static const struct {
 			      .is_reply = true, .is_outside = true },
 	[NOT_PUBLISHED] = { BPF_PROG_FRONT, OV_PASS_FOREIGN, .is_outside = true },
 	[NOT_PUBLISHED_UPLINK] = { BPF_PROG_UPLINK, OV_PASS_FOREIGN, .is_outside = true },
+	[SENT_ON] = { BPF_PROG_UPLINK_XDP, OV_FWD_ENCAP, .has_flows = true, .is_outside = true,
+		      .is_xdp = true },
+	[SENT_ON_NEW] = { BPF_PROG_UPLINK_XDP, OV_FWD_ENCAP, .is_new = true, .is_outside = true,
+			  .is_xdp = true },
+	[SENT_ON_FULL] = { BPF_PROG_UPLINK_XDP, OV_FWD_ENCAP, .is_new = true, .is_full = true,
+			   .is_outside = true, .is_xdp = true },
+	[NOT_PUBLISHED_XDP] = { BPF_PROG_UPLINK_XDP, OV_PASS_FOREIGN, .is_outside = true,
+				.is_xdp = true },
 };
 
 /*
@@ -117,22 +126,35 @@ static const struct row {
 	{ "published, TCP reply", PUBLISHED_REPLY, IPPROTO_TCP, FLOWS_MANY, 0 },
 	{ "published, TCP SYN, each new", PUBLISHED_NEW, IPPROTO_TCP, FLOWS_MANY, 498 },
 	{ "published, TCP SYN, making room", PUBLISHED_FULL, IPPROTO_TCP, NEW_FLOWS, 741 },
+	{ "port not published, by XDP", NOT_PUBLISHED_XDP, IPPROTO_TCP, 1, 0 },
+	{ "XDP to a node, TCP established", SENT_ON, IPPROTO_TCP, 1, 107 },
+	{ "XDP to a node, TCP established", SENT_ON, IPPROTO_TCP, 1000, 107 },
+	{ "XDP to a node, TCP established", SENT_ON, IPPROTO_TCP, FLOWS_MANY, 225 },
+	{ "XDP to a node, UDP established", SENT_ON, IPPROTO_UDP, 1, 136 },
+	{ "XDP to a node, UDP established", SENT_ON, IPPROTO_UDP, FLOWS_MANY, 274 },
+	{ "XDP to a node, TCP SYN, each new", SENT_ON_NEW, IPPROTO_TCP, FLOWS_MANY, 498 },
+	{ "XDP to a node, SYN, making room", SENT_ON_FULL, IPPROTO_TCP, NEW_FLOWS, 741 },
 };
 
+/* ifindex 0: by XDP. */
 static uint32_t run_wrapper(struct bench *b, struct lb_wrap *w, int target, uint32_t ifindex,
 			    uint32_t repeat)
 {
 	uint8_t frame[LB_FRAME];
 	struct __sk_buff skb = { .ifindex = ifindex };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
-		    .ctx_in = &skb, .ctx_size_in = sizeof(skb), .repeat = (int)repeat);
+		    .repeat = (int)repeat);
 	uint32_t zero = 0;
 
+	if (ifindex) {
+		opts.ctx_in = &skb;
+		opts.ctx_size_in = sizeof(skb);
+	}
 	memcpy(frame, w->frame, sizeof(frame));
-	if (bpf_map_update_elem(b->target, &zero, &target, BPF_ANY) < 0)
+	if (bpf_map_update_elem(b->target[!ifindex], &zero, &target, BPF_ANY) < 0)
 		tool_die("the wrapper cannot call the program: %s", strerror(errno));
 	if (bpf_map_update_elem(b->state, &zero, w, BPF_ANY) < 0 ||
-	    bpf_prog_test_run_opts(b->wrapper, &opts) < 0)
+	    bpf_prog_test_run_opts(b->wrapper[!ifindex], &opts) < 0)
 		tool_die("BPF_PROG_TEST_RUN failed: %s", strerror(errno));
 	if (bpf_map_lookup_elem(b->state, &zero, w) < 0)
 		tool_die("cannot read the wrapper's state: %s", strerror(errno));
@@ -166,6 +188,7 @@ static void prepare(struct bench *b, const struct row *row, uint32_t called, str
 			       .is_reply = kinds[row->kind].is_reply };
 	map_empty(b, BPF_MAP_flows);
 	map_empty(b, BPF_MAP_brief);
+	put_backends(b, kinds[row->kind].is_xdp ? 0 : b->backend);
 	if (kinds[row->kind].has_flows)
 		put_flows(b, w, row->protocol, kinds[row->kind].is_outside ? OV_FLOW_ENTRY : 0);
 	fill_row_frame(b, row, w);
@@ -178,6 +201,8 @@ static void check_counts(struct bench *b, const struct row *row, const uint64_t 
 				 sizeof(struct ov_counter));
 	uint64_t born = count_of(b, BPF_MAP_flow_counters, OV_FLOW_BORN, sizeof(uint64_t));
 
+	if (row->kind == NOT_PUBLISHED_XDP) /* TC counts them */
+		return;
 	if (sent - before[0] != packets)
 		tool_die("\"%s\": of %llu packets %llu got the verdict of the row", row->text,
 			 (unsigned long long)packets, (unsigned long long)(sent - before[0]));
@@ -197,12 +222,13 @@ static void run_once(struct run *run, const struct row *row, bool is_first)
 {
 	struct bench *b = run->b;
 	int prog = bpf_program_fd(b->objects, kinds[row->kind].program);
-	uint32_t ifindex = kinds[row->kind].is_reply ? b->backend : b->client;
+	uint32_t ifindex = kinds[row->kind].is_xdp ? 0 :
+			   kinds[row->kind].is_reply ? b->backend : b->client;
 	bool is_full = kinds[row->kind].is_full, is_once = kinds[row->kind].is_new && !is_full;
 	/* Of new flows each comes once a run, and the table holds all of them. */
 	uint32_t repeat = is_once ? row->flows : b->repeat;
 	struct lb_wrap copy = run->w;
-	uint32_t floor = run_wrapper(b, &copy, b->empty, ifindex, repeat), gross;
+	uint32_t floor = run_wrapper(b, &copy, b->empty[!ifindex], ifindex, repeat), gross;
 	uint64_t before[2];
 
 	if (is_once)
@@ -258,14 +284,20 @@ static void run_rows(struct bench side[2], bool spread)
 
 /* ---- set-up ---- */
 
-static int load_empty(void)
+static int load_empty(enum bpf_prog_type type)
 {
 	static const struct bpf_insn insns[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = TC_ACT_OK },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "bench_floor", "GPL", insns,
-			       ARRAY_SIZE(insns), NULL);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+
+	if (type == BPF_PROG_TYPE_XDP) { /* as the wrapper, or one cannot call the other */
+		opts.prog_flags = BPF_F_XDP_HAS_FRAGS;
+		opts.expected_attach_type = BPF_XDP;
+	}
+
+	int fd = bpf_prog_load(type, "bench_floor", "GPL", insns, ARRAY_SIZE(insns), &opts);
 
 	if (fd < 0)
 		tool_die("cannot load the empty program: %s", strerror(-fd));
@@ -277,10 +309,13 @@ static void load_wrapper(struct bench *b)
 	b->wrap = bpf_object__open_file(LB_WRAP_OBJECT, NULL);
 	if (!b->wrap || bpf_object__load(b->wrap))
 		tool_die("cannot load %s: %s", LB_WRAP_OBJECT, strerror(errno));
-	b->wrapper = bpf_program__fd(bpf_object__find_program_by_name(b->wrap, "lb_wrap"));
+	b->wrapper[0] = bpf_program__fd(bpf_object__find_program_by_name(b->wrap, "lb_wrap"));
+	b->wrapper[1] = bpf_program__fd(bpf_object__find_program_by_name(b->wrap, "lb_wrap_xdp"));
 	b->state = bpf_object__find_map_fd_by_name(b->wrap, "lb_state");
-	b->target = bpf_object__find_map_fd_by_name(b->wrap, "lb_target");
-	b->empty = load_empty();
+	b->target[0] = bpf_object__find_map_fd_by_name(b->wrap, "lb_target");
+	b->target[1] = bpf_object__find_map_fd_by_name(b->wrap, "lb_target_xdp");
+	b->empty[0] = load_empty(BPF_PROG_TYPE_SCHED_CLS);
+	b->empty[1] = load_empty(BPF_PROG_TYPE_XDP);
 }
 
 static uint32_t number(const char *text)

@@ -98,6 +98,35 @@ void env_put_device(struct env *env, const struct actor *a, uint32_t ifindex)
 	put(env, MAP_devices, &(struct ov_device_key){ ifindex }, &value);
 }
 
+void env_encrypt(struct env *env)
+{
+	struct ov_network_key net_key = { BLUE };
+	struct ov_endpoint_key key = { 0 }, *at = NULL;
+	struct ov_network net;
+	struct ov_endpoint row;
+
+	cr_assert_eq(bpf_map_lookup_elem(env->map[MAP_networks], &net_key, &net), 0);
+	net.flags |= OV_NETWORK_ENCRYPTED;
+	put(env, MAP_networks, &net_key, &net);
+	for (; bpf_map_get_next_key(env->map[MAP_endpoints], at, &key) == 0; at = &key) {
+		cr_assert_eq(bpf_map_lookup_elem(env->map[MAP_endpoints], &key, &row), 0);
+		if (key.vni != BLUE)
+			continue;
+		row.flags |= OV_ENDPOINT_ENCRYPTED;
+		put(env, MAP_endpoints, &key, &row);
+	}
+}
+
+void env_put_sas(struct env *env, uint32_t vtep)
+{
+	struct ov_peer_key key = { addr_from_v4(vtep) };
+	struct ov_peer peer;
+
+	cr_assert_eq(bpf_map_lookup_elem(env->map[MAP_peers], &key, &peer), 0);
+	peer.flags |= OV_PEER_ENCRYPTED;
+	put(env, MAP_peers, &key, &peer);
+}
+
 void env_empty(struct env *env, enum env_map map)
 {
 	uint8_t key[64];
@@ -413,6 +442,7 @@ struct outcome env_run_bytes(struct env *env, enum program program, uint32_t ifi
 	struct ov_counter before[OV_VERDICT_COUNT];
 	struct outcome o = { 0 };
 	struct __sk_buff ctx = { .ifindex = ifindex, .gso_size = gso_size };
+	struct __sk_buff ctx_out = { 0 };
 
 	read_counters(env, before);
 
@@ -421,12 +451,15 @@ struct outcome env_run_bytes(struct env *env, enum program program, uint32_t ifi
 	if (!is_xdp(program)) {
 		opts.ctx_in = &ctx;
 		opts.ctx_size_in = sizeof(ctx);
+		opts.ctx_out = &ctx_out;
+		opts.ctx_size_out = sizeof(ctx_out);
 	}
 
 	int r = bpf_prog_test_run_opts(env->program[program], &opts);
 
 	cr_assert_eq(r, 0, "test run of %zu bytes: %s", len, strerror(-r));
 	o.action = (int)opts.retval;
+	o.mark = ctx_out.mark;
 	o.out.len = opts.data_size_out;
 	find_layers(&o.out);
 	o.verdict = find_verdict(env, before, len);

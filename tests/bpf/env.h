@@ -75,6 +75,10 @@ void env_put_device(struct env *env, const struct actor *a, uint32_t ifindex);
 void env_put_network(struct env *env, uint32_t vni);
 void env_put_peer(struct env *env, uint32_t vtep, uint32_t next_hop);
 void env_put_config(struct env *env, uint32_t vtep, uint32_t flags);
+/* Network blue is an encrypted one, as far as it is known by now; the peers have no SAs. */
+void env_encrypt(struct env *env);
+/* SAs with that peer are there. */
+void env_put_sas(struct env *env, uint32_t vtep);
 void env_empty(struct env *env, enum env_map map);
 uint64_t env_packets(const struct env *env, enum ov_verdict verdict);
 
@@ -84,6 +88,7 @@ uint64_t env_packets(const struct env *env, enum ov_verdict verdict);
 struct outcome {
 	int action;  /* what the program returned */
 	int verdict; /* the one counter that moved, or NO_VERDICT */
+	uint32_t mark; /* the skb's */
 	struct pkt out;
 };
 

@@ -66,9 +66,9 @@ refuses "a subnet that is none" 'banana' ctl 1 network create --subnet banana n1
 refuses "a subnet too small" '/30' ctl 1 network create --subnet 10.11.0.0/30 n1
 refuses "a gateway outside the subnet" '10\.12\.0\.1' ctl 1 network create --subnet 10.11.0.0/24 --gateway 10.12.0.1 n1
 refuses "encryption that is neither wanted nor not" '"maybe" is neither true nor false' ctl 1 network create --opt encrypted=maybe n1
-at h1 sysctl -qw net.ipv4.conf.eth0.disable_xfrm=1
+at h1 sysctl -qw net.ipv4.conf.all.disable_xfrm=1
 refuses "encryption that this host has not" 'network n1 cannot be encrypted: .*(CONFIG_|disable_xfrm)' ctl 1 network create --opt encrypted n1
-at h1 sysctl -qw net.ipv4.conf.eth0.disable_xfrm=0
+at h1 sysctl -qw net.ipv4.conf.all.disable_xfrm=0
 refuses "an unknown option" 'colour' ctl 1 network create --opt colour=red n1
 refuses "a VNI out of range" '16777216' ctl 1 network create --opt vni=16777216 n1
 refuses "a network that does not exist" 'nonet' ctl 1 network inspect nonet

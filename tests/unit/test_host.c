@@ -345,3 +345,13 @@ Test(host, sums_counters_over_all_cpus)
 	cr_assert_eq(total[OV_FWD_LOCAL].packets, 0);
 	kernel_close(k);
 }
+
+Test(facts, xdp_rewrites_only_where_sums_are_complete)
+{
+	cr_assert(facts_xdp_sums("mlx5_core", OV_XDP_NATIVE));
+	cr_assert(facts_xdp_sums("virtio_net", OV_XDP_NATIVE));
+	cr_assert_not(facts_xdp_sums("mlx5_core", OV_XDP_GENERIC));
+	cr_assert_not(facts_xdp_sums("mlx5_core", OV_XDP_OFF));
+	cr_assert_not(facts_xdp_sums("veth", OV_XDP_NATIVE));
+	cr_assert_not(facts_xdp_sums("", OV_XDP_NATIVE));
+}

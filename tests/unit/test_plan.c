@@ -190,6 +190,18 @@ Test(plan, removed_things_leave_the_tables)
 	expect_line(&w, &h.f, "network ", false);
 }
 
+Test(plan, xdp_sends_calls_on_where_sums_are_complete)
+{
+	_cleanup_(world_fini) struct world w = { 0 };
+	struct host h;
+
+	two_hosts(&w);
+	host_a(&h);
+	expect_line(&w, &h.f, "flags=ready+xdp_entry", false);
+	h.f.xdp_sums = true;
+	expect_line(&w, &h.f, "flags=ready+xdp_entry", true);
+}
+
 Test(plan, xdp_off_attaches_none)
 {
 	_cleanup_(world_fini) struct world w = { 0 };

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "apply/facts.h"
 #include "base/cleanup.h"
 #include "sys/nl.h"
 #include "sys/xfrm.h"
@@ -97,6 +98,12 @@ Test(xfrm, a_policy_that_blocks_has_no_template)
 
 static const struct plan_policy_key block_key = { .lane = PLAN_LANE_BLOCK };
 
+/* What a plan has before policies. */
+static void make_tunnel(const struct driver *d)
+{
+	upsert(&d[PLAN_TUNNEL], &zero_key, &(struct plan_tunnel){ .port = 4789 }, NULL);
+}
+
 /* A datagram with that mark: 0 or the error of sending it. */
 static int send_marked(const char *to, uint32_t mark)
 {
@@ -114,6 +121,7 @@ Test(xfrm, what_blocks_keeps_marked_packets_from_leaving_whoever_lets_all_pass)
 	struct kernel *k = open_kernel(d);
 	struct plan_policy row = { 0 };
 
+	make_tunnel(d);
 	sh("ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev up0");
 	sh("ip xfrm policy add dir out src 192.0.2.1/32 dst 192.0.2.9/32 priority 2 action allow");
 	cr_assert_eq(send_marked("192.0.2.9", OV_IPSEC_MARK | 2), 0);
@@ -143,6 +151,7 @@ Test(xfrm, the_driver_knows_ours_and_leaves_what_is_not)
 	   "mark 0x6f760001 mask 0xffff00ff tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 7 mode tunnel");
 	sh("ip xfrm policy add dir out src 0.0.0.0/0 dst 0.0.0.0/0 action block mark 0x6f760000 mask 0xfffff000");
 	sh("ip xfrm policy add dir in src 0.0.0.0/0 dst 0.0.0.0/0 action block mark 0x6f760000 mask 0xffff0000");
+	make_tunnel(d);
 	cr_assert_eq(rows(&d[PLAN_POLICIES]), 0);
 	upsert(&d[PLAN_POLICIES], &block_key, &row, NULL);
 	cr_assert(holds(&d[PLAN_POLICIES], &block_key, &row));
@@ -154,6 +163,67 @@ Test(xfrm, the_driver_knows_ours_and_leaves_what_is_not)
 	k = open_kernel(d);
 	cr_assert_eq(rows(&d[PLAN_POLICIES]), 0);
 	cr_assert(sh_ok("test $(ip xfrm policy | grep -c '^src') = 3"), "the others are left alone");
+	kernel_close(k);
+}
+
+static bool leads_to_tunnel(const char *mark)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "ip route get 192.0.2.9 mark %s | grep -q 'dev ovtunnel '", mark);
+	return sh_ok(command);
+}
+
+Test(xfrm, the_guard_leads_marked_packets_back_into_the_tunnel)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_policy row = { 0 };
+
+	make_tunnel(d);
+	cr_assert_not(leads_to_tunnel("0x6f760000"));
+	upsert(&d[PLAN_POLICIES], &block_key, &row, NULL);
+	cr_assert(leads_to_tunnel("0x6f760000") && leads_to_tunnel("0x6f7600ff"));
+	cr_assert_not(leads_to_tunnel("0x6f750000") || leads_to_tunnel("0"));
+	remove_it(&d[PLAN_POLICIES], &block_key, &row);
+	cr_assert_not(leads_to_tunnel("0x6f760000"));
+	cr_assert(sh_ok("test -z \"$(ip route show table all proto 111; ip rule | grep 0x6f76)\""));
+	kernel_close(k);
+}
+
+Test(xfrm, what_is_left_of_the_guard_and_the_policy_is_mended_or_removed)
+{
+	static const char *const breaks[] = { "ip rule del pref 111", "ip xfrm policy flush",
+					      "ip route flush table 1870004224", "ip link del ovtunnel" };
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_policy row = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(breaks); i++) {
+		make_tunnel(d);
+		upsert(&d[PLAN_POLICIES], &block_key, &row, NULL);
+		cr_assert(holds(&d[PLAN_POLICIES], &block_key, &row));
+		sh("%s", breaks[i]);
+		cr_assert_eq(rows(&d[PLAN_POLICIES]), 1, "still to be removed after: %s", breaks[i]);
+		cr_assert_not(holds(&d[PLAN_POLICIES], &block_key, &row), "%s", breaks[i]);
+	}
+	remove_it(&d[PLAN_POLICIES], &block_key, &row);
+	cr_assert_eq(rows(&d[PLAN_POLICIES]), 0);
+	cr_assert(sh_ok("test -z \"$(ip rule | grep 0x6f76; ip xfrm policy)\""));
+	kernel_close(k);
+}
+
+Test(xfrm, a_rule_of_somebody_else_before_the_guard_is_told)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_policy row = { 0 };
+	struct err e = { 0 };
+
+	make_tunnel(d);
+	sh("ip route add 240.0.0.0/4 dev up0 && ip rule add pref 5 lookup main");
+	cr_assert_eq(upsert(&d[PLAN_POLICIES], &block_key, &row, &e), -EEXIST);
+	cr_assert(strstr(e.text, "priority above 111"), "%s", e.text);
 	kernel_close(k);
 }
 
@@ -178,6 +248,37 @@ Test(xfrm, a_policy_waits_for_its_sa_and_an_sa_without_a_key_waits_too)
 	cr_assert_eq(rows(&d[PLAN_POLICIES]), 0);
 	cr_assert_eq(d[PLAN_SAS].remove(d[PLAN_SAS].ctx, (void *)&sa_key, (void *)&sa_row, &e), 0);
 	kernel_close(k);
+}
+
+Test(xfrm, what_others_remove_is_heard_of_and_nothing_else)
+{
+	_cleanup_(nl_closep) struct nl *n = open_xfrm();
+	struct xfrm_policy p = policy(1, 0x7001);
+	struct facts_source *f = NULL;
+	struct err e = { 0 };
+
+	cr_assert_eq(facts_open("up0", &f, &e), 0, "%s", e.text);
+	sh("ip xfrm policy add dir out src 192.0.2.1/32 dst 192.0.2.9/32");
+	cr_assert_not(facts_drain(f));
+	cr_assert_not(facts_lost_ipsec(f));
+	sh("ip xfrm policy flush");
+	cr_assert(facts_drain(f));
+	cr_assert(facts_lost_ipsec(f));
+	cr_assert_not(facts_drain(f) || facts_lost_ipsec(f), "once");
+	must(xfrm_policy_set(n, &p), nl_why(n));
+	must(xfrm_policy_delete(n, &p), nl_why(n));
+	cr_assert_not(facts_drain(f) || facts_lost_ipsec(f), "what we did ourselves");
+	facts_close(f);
+}
+
+Test(xfrm, a_setting_that_passes_ipsec_by_is_told)
+{
+	struct err e = { 0 };
+
+	cr_assert_eq(facts_can_encrypt(&e), 0, "%s", e.text);
+	sh("sysctl -qw net.ipv4.conf.all.disable_xfrm=1");
+	cr_assert_eq(facts_can_encrypt(&e), -EOPNOTSUPP);
+	cr_assert(strstr(e.text, "all/disable_xfrm is 1"), "%s", e.text);
 }
 
 Test(xfrm, a_kernel_that_is_not_able_is_told_by_what_it_lacks)

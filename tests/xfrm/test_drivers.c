@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/facts.h"
 #include "base/cleanup.h"
 #include "tests/lib/world.h"
 
@@ -218,6 +219,25 @@ Test(drivers, leave_nothing_after_detach)
 	stop(r);
 	cr_assert_eq(kernel_detach(&place, &e), 0, "%s", e.text);
 	cr_assert(sh_ok("test -z \"$(ip xfrm state)$(ip xfrm policy)\""));
+}
+
+Test(drivers, are_not_heard_of_and_a_flush_is)
+{
+	struct facts_source *f = NULL;
+	struct rig *r = new_rig();
+	struct err e = { 0 };
+
+	cr_assert_eq(facts_open("up0", &f, &e), 0, "%s", e.text);
+	want(r, OLD, 0);
+	run(r);
+	want(r, 0, NEW);
+	run(r);
+	cr_assert_eq(kernel_can_encrypt(r->kernel, &e), 0, "%s", e.text);
+	cr_assert_not(facts_drain(f) || facts_lost_ipsec(f));
+	sh("ip xfrm state flush");
+	cr_assert(facts_drain(f) && facts_lost_ipsec(f));
+	facts_close(f);
+	stop(r);
 }
 
 Test(drivers, say_that_this_kernel_can_encrypt)

@@ -84,7 +84,7 @@ int agent_can_encrypt(void *arg, struct err *e)
 	struct agent *a = arg;
 	int r = kernel_can_encrypt(a->kernel, e);
 
-	return r ? r : facts_can_encrypt(a->options->attach, e);
+	return r ? r : facts_can_encrypt(e);
 }
 
 void agent_host(struct agent *a, struct control_host *ret_host)

@@ -164,7 +164,8 @@ static int refresh_facts(struct agent *a, const struct view *v, struct err *e)
 	if (!had)
 		return err_set(e, -ENOMEM, "out of memory");
 	r = read_facts(a, v, e);
-	if (r >= 0 && (lost_device(a, had, count) || tunnel != a->facts.tunnel_ifindex))
+	if (r >= 0 && (lost_device(a, had, count) || tunnel != a->facts.tunnel_ifindex ||
+		       facts_lost_ipsec(a->facts_source)))
 		apply_forget(a->apply);
 	return r;
 }
@@ -207,6 +208,7 @@ static bool give_up_auto_xdp(struct agent *a)
 		if (a->error[i].table != PLAN_ATTACH || !strstr(a->error[i].err.text, "XDP"))
 			continue;
 		a->facts.xdp_mode = OV_XDP_OFF;
+		a->facts.xdp_sums = a->status.xdp_entry = false;
 		a->status.xdp_mode = "off";
 		snprintf(a->xdp_why, sizeof(a->xdp_why), "%.*s", (int)sizeof(a->xdp_why) - 1,
 			 a->error[i].err.text);

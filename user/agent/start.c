@@ -101,8 +101,10 @@ static void choose_xdp(struct agent *a)
 		a->facts.xdp_mode = OV_XDP_OFF;
 		break;
 	}
+	a->facts.xdp_sums = facts_xdp_sums(a->driver_name, a->facts.xdp_mode);
 	a->status.xdp_mode = names[a->facts.xdp_mode];
 	a->status.xdp_why = a->xdp_why;
+	a->status.xdp_entry = a->facts.xdp_sums;
 	log_info("XDP on %s (driver %s): %s, because %s", a->options->attach, a->driver_name,
 		 a->status.xdp_mode, a->xdp_why);
 }

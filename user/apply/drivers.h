@@ -70,6 +70,7 @@ void attach_driver(struct attach_ctx *ctx, struct driver *ret_driver);
 
 /* PLAN_SAS and PLAN_POLICIES. */
 struct ipsec_ctx {
+	struct nl *nl;        /* of NETLINK_ROUTE */
 	struct nl *xfrm;      /* NULL until it was asked for: see ipsec_open */
 	take_key_fn take_key; /* NULL: there are no keys */
 	void *take_arg;
@@ -80,6 +81,10 @@ void policy_driver(struct ipsec_ctx *ctx, struct driver *ret_driver);
 /* Opens c->xfrm. A kernel without XFRM: an error of which ipsec_is_absent says so. */
 int ipsec_open(struct ipsec_ctx *c, struct err *e);
 bool ipsec_is_absent(int r);
+/* What keeps marked packets from leaving in the clear without a policy: ipsec_guard.c. */
+bool guard_works(struct nl *nl);
+int guard_put(struct nl *nl, struct err *e);
+int guard_remove(struct nl *nl, struct err *e);
 /* As kernel_read_sas and kernel_read_policies. */
 int ipsec_read_sas(struct ipsec_ctx *c, struct fact_sa **ret_list, size_t *ret_count, struct err *e);
 int ipsec_read_policies(struct ipsec_ctx *c, const struct ov_addr *vtep,

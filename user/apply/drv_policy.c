@@ -20,6 +20,9 @@
 #define PRIORITY_LANE 0
 #define PRIORITY_BLOCK 1
 
+/* Instead of an SPI, in a row read back of the one that blocks: it, or the guard, is missing. */
+#define DAMAGED 1
+
 static struct xfrm_policy policy_of_row(const struct plan_policy_key *k, uint32_t spi)
 {
 	if (k->lane == PLAN_LANE_BLOCK)
@@ -62,6 +65,35 @@ static int list_policies(struct ipsec_ctx *c, struct xfrm_policy **ret_list, siz
 	return r ? err_set(e, r, "the policies of XFRM could not be listed: %s", nl_why(c->xfrm)) : 0;
 }
 
+/* Both parts of it, or what is left of it. */
+static int push_block(struct plan_table *t, size_t *cap, bool has_policy, bool has_guard)
+{
+	struct plan_policy_key key = { .lane = PLAN_LANE_BLOCK };
+	struct plan_policy row = { .spi = has_policy && has_guard ? 0 : DAMAGED };
+
+	return has_policy || has_guard ? rows_push(t, cap, &key, &row) : 0;
+}
+
+static int push_policies(struct plan_table *t, size_t *cap, const struct xfrm_policy *list, size_t count,
+			 bool *ret_has_block)
+{
+	int r = 0;
+
+	*ret_has_block = false;
+	for (size_t i = 0; i < count && !r; i++) {
+		struct plan_policy row = { .spi = list[i].spi };
+		struct plan_policy_key key;
+
+		if (!row_of_policy(&list[i], &key))
+			continue;
+		if (key.lane == PLAN_LANE_BLOCK)
+			*ret_has_block = true;
+		else
+			r = rows_push(t, cap, &key, &row);
+	}
+	return r;
+}
+
 static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 {
 	struct plan_table t = { .key_size = sizeof(struct plan_policy_key),
@@ -69,16 +101,14 @@ static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 	_cleanup_(freep) struct xfrm_policy *list = NULL;
 	struct ipsec_ctx *c = ctx;
 	size_t count = 0, cap = 0;
+	bool has_block;
 	int r = list_policies(c, &list, &count, e);
 
 	c->is_policy_late = r != 0; /* unknown: then no SA is removed */
-	for (size_t i = 0; i < count && !r; i++) {
-		struct plan_policy row = { .spi = list[i].spi };
-		struct plan_policy_key key;
-
-		if (row_of_policy(&list[i], &key))
-			r = rows_push(&t, &cap, &key, &row);
-	}
+	if (!r)
+		r = push_policies(&t, &cap, list, count, &has_block);
+	if (!r)
+		r = push_block(&t, &cap, has_block, guard_works(c->nl));
 	if (r) {
 		free(t.rows);
 		return r;
@@ -92,17 +122,23 @@ static int set(struct ipsec_ctx *c, const struct plan_policy_key *k, uint32_t sp
 {
 	struct xfrm_policy p = policy_of_row(k, spi);
 	char dst[ADDR_TEXT_MAX];
-	int r = p.is_block ? 0 : xfrm_sa_check(c->xfrm, &k->dst, spi);
+	int r = xfrm_sa_check(c->xfrm, &k->dst, spi);
 
 	if (r == -ESRCH)
 		return APPLY_LATER;
 	if (!r)
 		r = xfrm_policy_set(c->xfrm, &p);
-	if (r && p.is_block)
-		return err_set(e, r, "the policy of XFRM that blocks what is not to leave in the clear could "
-			       "not be made: %s", nl_why(c->xfrm));
 	return r ? err_set(e, r, "the policy of XFRM to %s could not be made: %s",
 			   addr_format(&k->dst, dst), nl_why(c->xfrm)) : 0;
+}
+
+static int set_block(struct ipsec_ctx *c, struct err *e)
+{
+	struct xfrm_policy p = policy_of_row(&(struct plan_policy_key){ .lane = PLAN_LANE_BLOCK }, 0);
+	int r = xfrm_policy_set(c->xfrm, &p);
+
+	return r ? err_set(e, r, "the policy of XFRM that blocks what is not to leave in the clear could not "
+			   "be made: %s", nl_why(c->xfrm)) : guard_put(c->nl, e);
 }
 
 static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e)
@@ -115,8 +151,11 @@ static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exis
 	(void)exists;
 	memcpy(&k, key, sizeof(k));
 	memcpy(&v, value, sizeof(v));
-	if (!r)
-		r = set(c, &k, v.spi, e);
+	if (r)
+		return r;
+	if (k.lane == PLAN_LANE_BLOCK)
+		return set_block(c, e);
+	r = set(c, &k, v.spi, e);
 	c->is_policy_late |= r != 0;
 	return r;
 }
@@ -131,6 +170,9 @@ static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struc
 	(void)value;
 	memcpy(&k, key, sizeof(k));
 	p = policy_of_row(&k, 0);
+	r = k.lane == PLAN_LANE_BLOCK ? guard_remove(c->nl, e) : 0;
+	if (r)
+		return r;
 	r = xfrm_policy_delete(c->xfrm, &p);
 	return r ? err_set(e, r, "a policy of XFRM could not be removed: %s", nl_why(c->xfrm)) : 0;
 }

@@ -14,32 +14,19 @@
 #include "base/cleanup.h"
 #include "drivers.h"
 #include "facts_links.h"
+#include "facts_watch.h"
 #include "sys/address.h"
 #include "sys/nl.h"
 
 struct facts_source {
 	char uplink[IFNAMSIZ];
 	struct nl *nl;
-	int watch; /* netlink socket of the multicast groups */
+	struct host_watch watch;
+	bool lost_ipsec; /* SAs or policies were removed, and facts_lost_ipsec did not say so yet */
 	struct fact_device *device;
 	struct fact_route *route;
 	struct host_links links;
 };
-
-static int open_watch(int *ret_fd)
-{
-	_cleanup_(closep) int fd =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	struct sockaddr_nl addr = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE,
-	};
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return -errno;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
 
 int facts_open(const char *uplink, struct facts_source **ret_source, struct err *e)
 {
@@ -53,10 +40,9 @@ int facts_open(const char *uplink, struct facts_source **ret_source, struct err 
 	if (!s)
 		return err_set(e, -ENOMEM, "out of memory");
 	strcpy(s->uplink, uplink);
-	s->watch = -1;
-	r = nl_open(&s->nl);
+	r = host_watch_open(&s->watch);
 	if (!r)
-		r = open_watch(&s->watch);
+		r = nl_open(&s->nl);
 	if (r) {
 		facts_close(s);
 		return err_set(e, r, "no netlink socket: %s", strerror(-r));
@@ -70,7 +56,7 @@ void facts_close(struct facts_source *s)
 	if (!s)
 		return;
 	nl_close(s->nl);
-	closep(&s->watch);
+	host_watch_close(&s->watch);
 	free(s->device);
 	free(s->route);
 	host_links_fini(&s->links);
@@ -170,14 +156,20 @@ static const char *const native_drivers[] = {
 	"bnxt_en", "gve", "i40e", "ice", "ixgbe", "ixgbevf", "mlx4_en", "mlx5_core", "nfp", "qede", "sfc",
 };
 
+static bool is_native_driver(const char *driver)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(native_drivers); i++)
+		if (!strcmp(driver, native_drivers[i]))
+			return true;
+	return false;
+}
+
 enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160])
 {
-	for (size_t i = 0; i < ARRAY_SIZE(native_drivers); i++) {
-		if (!strcmp(driver, native_drivers[i])) {
-			snprintf(why, 160, "the driver %s refuses packets in its own XDP hook before memory "
-				 "is spent on them", driver);
-			return OV_XDP_NATIVE;
-		}
+	if (is_native_driver(driver)) {
+		snprintf(why, 160, "the driver %s refuses packets in its own XDP hook before memory "
+			 "is spent on them", driver);
+		return OV_XDP_NATIVE;
 	}
 	if (!strcmp(driver, "veth"))
 		snprintf(why, 160, "XDP on veth turns TSO off at the other end and copies every packet: "
@@ -190,6 +182,17 @@ enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160])
 		snprintf(why, 160, "no gain is known for the driver \"%.40s\"; tc does the same work",
 			 *driver ? driver : "unknown");
 	return OV_XDP_OFF;
+}
+
+/*
+ * Of a packet that came over a wire the sum is complete. One that never left the machine
+ * may have it still to be made, and no program can tell: veth hands those over as they are,
+ * and so does generic mode. virtio_net and ena have the host make them while a program is attached.
+ */
+bool facts_xdp_sums(const char *driver, enum ov_xdp_mode mode)
+{
+	return mode == OV_XDP_NATIVE &&
+	       (is_native_driver(driver) || !strcmp(driver, "virtio_net") || !strcmp(driver, "ena"));
 }
 
 /* ---- what a plan needs ---- */
@@ -305,22 +308,18 @@ int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_
 
 int facts_fd(const struct facts_source *s)
 {
-	return s->watch;
+	return s->watch.epoll;
 }
 
 bool facts_drain(struct facts_source *s)
 {
-	char buffer[16384];
-	bool changed = false;
+	return host_watch_drain(&s->watch, &s->lost_ipsec);
+}
 
-	for (;;) {
-		ssize_t n = recv(s->watch, buffer, sizeof(buffer), MSG_DONTWAIT);
+bool facts_lost_ipsec(struct facts_source *s)
+{
+	bool lost = s->lost_ipsec;
 
-		if (n > 0)
-			changed = true;
-		else if (n < 0 && errno == ENOBUFS)
-			changed = true; /* notices were lost: something happened */
-		else if (n == 0 || errno != EINTR)
-			return changed;
-	}
+	s->lost_ipsec = false;
+	return lost;
 }

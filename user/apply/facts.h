@@ -15,6 +15,8 @@ int facts_uplink(struct facts_source *s, struct ov_addr *ret_addr, uint16_t *ret
 		 uint32_t *ret_ifindex, char driver[32], struct err *e);
 /* Decides --xdp auto by driver. Writes the reason as a clause for the log. */
 enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160]);
+/* Whether packets have complete sums in that mode, so that XDP may rewrite them. */
+bool facts_xdp_sums(const char *driver, enum ov_xdp_mode mode);
 
 /*
  * Fills the kernel-read part of *f (devices, tunnel, routes to the peers given, this host's
@@ -24,10 +26,12 @@ enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160]);
 int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,
 	       struct facts *f, struct err *e);
 
-/* A descriptor that becomes readable when links, addresses or routes change; drain with facts_drain. */
+/* Becomes readable when links, addresses, routes or IPsec change; drain with facts_drain. */
 int facts_fd(const struct facts_source *s);
 /* True when something changed that a plan may depend on. */
 bool facts_drain(struct facts_source *s);
+/* True, once, when SAs or policies were removed: what apply/ saw of them may be no more. */
+bool facts_lost_ipsec(struct facts_source *s);
 
 /* NAME (below /run/netns), PATH or PID to a stable path, device and inode. */
 int facts_netns(const char *text, char ret_path[NETNS_MAX_LEN + 1], uint64_t *ret_dev,
@@ -39,7 +43,7 @@ bool facts_netns_alive(const char *path, uint64_t dev, uint64_t ino);
 bool facts_local_ports(uint16_t *ret_first, uint16_t *ret_last);
 
 /*
- * 0, or -EOPNOTSUPP with a clause when the host's settings let packets leave in the clear by
- * that uplink whatever policies say. What the kernel lacks is kernel_can_encrypt's to say.
+ * 0, or -EOPNOTSUPP with a clause when a setting of the host makes the kernel pass IPsec by.
+ * What the kernel lacks is kernel_can_encrypt's to say.
  */
-int facts_can_encrypt(const char *uplink, struct err *e);
+int facts_can_encrypt(struct err *e);

@@ -19,16 +19,17 @@ static bool is_set(const char *path)
 	return value != 0;
 }
 
-int facts_can_encrypt(const char *uplink, struct err *e)
+/* Of the tunnel device, where packets are before a policy takes them; the guard drops them then. */
+int facts_can_encrypt(struct err *e)
 {
-	const char *const names[] = { "all", uplink };
-	char path[128];
+	static const char *const paths[] = {
+		"/proc/sys/net/ipv4/conf/all/disable_xfrm",
+		"/proc/sys/net/ipv4/conf/" OV_TUNNEL_NAME "/disable_xfrm",
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%.16s/disable_xfrm", names[i]);
-		if (is_set(path))
-			return err_set(e, -EOPNOTSUPP, "what leaves by %s passes IPsec by, because %s is 1 (set "
-				       "it to 0)", uplink, path);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (is_set(paths[i]))
+			return err_set(e, -EOPNOTSUPP, "%s is 1, so that packets pass IPsec by (set it to 0)",
+				       paths[i]);
 	return 0;
 }

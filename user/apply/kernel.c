@@ -76,6 +76,7 @@ int kernel_open(const struct bpf_place *place, struct kernel **ret_kernel, struc
 		return err_set(e, r, "no netlink socket: %s", strerror(-r));
 	}
 	k->attach = (struct attach_ctx){ k->bpf, k->nl };
+	k->ipsec.nl = k->nl;
 	for (int i = 0; i < MAP_TABLES; i++)
 		k->map[i] = (struct map_ctx){ k->bpf, maps[i].map, maps[i].key_size,
 					      maps[i].value_size, maps[i].is_array,
@@ -247,6 +248,7 @@ int kernel_detach(const struct bpf_place *place, struct err *e)
 
 	if (r)
 		return err_set(e, r, "no netlink socket: %s", strerror(-r));
+	ipsec.nl = nl;
 	r = remove_devices(nl, e);
 	r2 = bpf_detach_all(place, e);
 	r = r ? r : r2;

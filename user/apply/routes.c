@@ -81,7 +81,7 @@ static struct route_info subnet_of(uint32_t ifindex, const struct ov_addr *addr,
 static bool same_rule(const struct rule_info *a, const struct rule_info *b)
 {
 	return a->priority == b->priority && a->table == b->table && !addr_cmp(&a->from, &b->from) &&
-	       a->protocol == b->protocol;
+	       a->mark == b->mark && a->mask == b->mask && a->protocol == b->protocol;
 }
 
 static bool same_route(const struct route_info *a, const struct route_info *b)

@@ -46,7 +46,8 @@ static void print_programs(struct ctl *c, const json_t *s)
 	      JSON_INTEGER_FORMAT, ctl_number(masquerade, "First"), ctl_number(masquerade, "Last"));
 	field(c, "Programs", "attached by %s, pinned in %s", ctl_text(s, "AttachMode"),
 	      ctl_text(s, "PinDir"));
-	field(c, "XDP", "%s: %s", ctl_text(xdp, "Mode"), ctl_text(xdp, "Why"));
+	field(c, "XDP", "%s: %s%s", ctl_text(xdp, "Mode"), ctl_text(xdp, "Why"),
+	      json_is_true(json_object_get(xdp, "Entry")) ? "; it sends calls to published ports on" : "");
 }
 
 static void print_counts(struct ctl *c, const json_t *s)

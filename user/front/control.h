@@ -74,6 +74,7 @@ struct control_port {
 struct control_facts {
 	const char *version, *uplink, *pin_dir, *attach_mode; /* "tcx" or "clsact" */
 	const char *xdp_mode, *xdp_why;
+	bool xdp_entry;           /* calls to published ports are sent on there */
 	uint16_t uplink_mtu, vxlan_port, gossip_port;
 	uint16_t masquerade_first, masquerade_last; /* ports of containers that call the outside */
 	uint64_t started_ms;      /* wall */

@@ -158,7 +158,7 @@ static json_t *whole_status(const struct scene *s, const struct control_facts *f
 {
 	const struct cluster *cluster = s->view->cluster;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:i}, s:i, s:i, s:o, s:o, s:{s:o, s:o}, s:o, s:o, "
+	return json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:i}, s:i, s:i, s:o, s:o, s:{s:o, s:o, s:b}, s:o, s:o, "
 			 "s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}",
 			 "Version", text_or_empty(f->version), "Started", json_time(f->started_ms),
 			 "Cluster", cluster ? json_id(&cluster->id) : json_string(""),
@@ -168,6 +168,7 @@ static json_t *whole_status(const struct scene *s, const struct control_facts *f
 			 "PinDir", text_or_empty(f->pin_dir),
 			 "AttachMode", text_or_empty(f->attach_mode),
 			 "XDP", "Mode", text_or_empty(f->xdp_mode), "Why", text_or_empty(f->xdp_why),
+			 "Entry", f->xdp_entry,
 			 "Peers", peer_counts(s), "Networks", json_count(s->view->network_count),
 			 "Services", json_count(s->view->service_count),
 			 "Endpoints", endpoint_counts(s), "Gossip", gossip_state(s),

@@ -63,6 +63,7 @@ struct facts {
 	uint16_t vxlan_port;
 	uint32_t tunnel_ifindex;  /* 0 until it exists */
 	uint8_t xdp_mode;         /* enum ov_xdp_mode */
+	bool xdp_sums;            /* in that mode packets come with complete sums */
 	struct id_set away;       /* nodes that gossip thinks dead or gone */
 	size_t device_count;
 	const struct fact_device *device; /* sorted by endpoint */

@@ -175,6 +175,12 @@ static int on_route(const struct nlmsghdr *msg, void *arg)
 int route_get(struct nl *n, const struct ov_addr *to, uint32_t *ret_ifindex,
 	      struct ov_addr *ret_next_hop)
 {
+	return route_get_marked(n, to, 0, ret_ifindex, ret_next_hop);
+}
+
+int route_get_marked(struct nl *n, const struct ov_addr *to, uint32_t mark, uint32_t *ret_ifindex,
+		     struct ov_addr *ret_next_hop)
+{
 	struct nlmsghdr *msg = nl_begin(n, RTM_GETROUTE, 0);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(msg, sizeof(*rtm));
 	struct way w = { 0 };
@@ -185,6 +191,8 @@ int route_get(struct nl *n, const struct ov_addr *to, uint32_t *ret_ifindex,
 	rtm->rtm_family = AF_INET;
 	rtm->rtm_dst_len = 32;
 	mnl_attr_put(msg, RTA_DST, 4, to->b + 12);
+	if (mark)
+		mnl_attr_put_u32(msg, RTA_MARK, mark);
 	r = nl_talk(n, on_route, &w);
 	if (r)
 		return r;

@@ -35,3 +35,6 @@ int address_delete(struct nl *n, uint32_t ifindex, const struct ov_addr *a, uint
  */
 int route_get(struct nl *n, const struct ov_addr *to, uint32_t *ret_ifindex,
 	      struct ov_addr *ret_next_hop);
+/* The same of a packet that carries a mark. */
+int route_get_marked(struct nl *n, const struct ov_addr *to, uint32_t mark, uint32_t *ret_ifindex,
+		     struct ov_addr *ret_next_hop);

@@ -157,6 +157,8 @@ static int add_rule(const struct nlmsghdr *msg, void *arg)
 	mnl_attr_for_each(attr, msg, sizeof(*h)) {
 		switch (mnl_attr_get_type(attr)) {
 		case FRA_TABLE: r.table = read_u32(attr); break;
+		case FRA_FWMARK: r.mark = read_u32(attr); break;
+		case FRA_FWMASK: r.mask = read_u32(attr); break;
 		case FRA_PRIORITY: r.priority = read_u32(attr); break;
 		case FRA_SRC: r.from = h->src_len == 32 ? read_addr(attr) : r.from; break;
 		case FRA_PROTOCOL:
@@ -190,6 +192,10 @@ static int change_rule(struct nl *n, uint16_t type, uint16_t flags, const struct
 	h->src_len = addr_is_zero(&r->from) ? 0 : 32;
 	if (h->src_len)
 		mnl_attr_put(msg, FRA_SRC, 4, r->from.b + 12);
+	if (r->mask) {
+		mnl_attr_put_u32(msg, FRA_FWMARK, r->mark);
+		mnl_attr_put_u32(msg, FRA_FWMASK, r->mask);
+	}
 	mnl_attr_put_u32(msg, FRA_TABLE, r->table);
 	mnl_attr_put_u32(msg, FRA_PRIORITY, r->priority);
 	mnl_attr_put_u8(msg, FRA_PROTOCOL, r->protocol);

@@ -33,14 +33,15 @@ int route_add(struct nl *n, const struct route_info *r);
 /* 0 also when it is gone already. */
 int route_delete(struct nl *n, const struct route_info *r);
 
-/* Packets from one address look into one table. */
+/* Packets from one address, or with one mark, look into one table. */
 struct rule_info {
 	uint32_t priority, table;
 	struct ov_addr from;     /* zero when it is not for one address alone */
+	uint32_t mark, mask;     /* mask 0: whatever the mark */
 	uint8_t protocol;
 };
 
-/* What says more than "from an address: into a table" is left out. */
+/* What says more than that is left out. */
 int rule_list(struct nl *n, struct rule_info **ret_list, size_t *ret_count);
 int rule_add(struct nl *n, const struct rule_info *r);
 int rule_delete(struct nl *n, const struct rule_info *r);

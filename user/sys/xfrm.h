@@ -5,7 +5,8 @@
  * take a socket of NETLINK_XFRM (nl_open_bus), which speaks for the network namespace it
  * was opened in. Keys are never logged, and wiped from the socket's buffers after each call.
  *
- * Numbers are in host order.
+ * Numbers are in host order. Requests bear this process's id as nlmsg_pid, and so do the
+ * notices that others, and we, get of them.
  */
 #pragma once
 

@@ -5,12 +5,22 @@
 #include <linux/xfrm.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/addr.h"
 #include "nl.h"
 #include "xfrm.h"
 
 #define XFRM_DUMP_TRIES 8
+
+/* Signed, for XFRM puts that into the notices of what was done: facts_watch.c passes ours over. */
+static inline struct nlmsghdr *xfrm_begin(struct nl *n, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *msg = nl_begin(n, type, flags);
+
+	msg->nlmsg_pid = (uint32_t)getpid();
+	return msg;
+}
 
 static inline uint16_t xfrm_family(const struct ov_addr *a)
 {

@@ -52,7 +52,7 @@ static void put_template(struct nlmsghdr *msg, const struct xfrm_policy *p)
 
 int xfrm_policy_set(struct nl *n, const struct xfrm_policy *p)
 {
-	struct nlmsghdr *msg = nl_begin(n, XFRM_MSG_UPDPOLICY, 0);
+	struct nlmsghdr *msg = xfrm_begin(n, XFRM_MSG_UPDPOLICY, 0);
 	struct xfrm_userpolicy_info *info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
 
 	put_selector(&info->sel, p);
@@ -68,7 +68,7 @@ int xfrm_policy_set(struct nl *n, const struct xfrm_policy *p)
 
 int xfrm_policy_delete(struct nl *n, const struct xfrm_policy *p)
 {
-	struct nlmsghdr *msg = nl_begin(n, XFRM_MSG_DELPOLICY, 0);
+	struct nlmsghdr *msg = xfrm_begin(n, XFRM_MSG_DELPOLICY, 0);
 	struct xfrm_userpolicy_id *id = mnl_nlmsg_put_extra_header(msg, sizeof(*id));
 	int r;
 
@@ -150,7 +150,7 @@ int xfrm_policy_list(struct nl *n, struct xfrm_policy **ret_list, size_t *ret_co
 	int r = -EAGAIN;
 
 	for (int i = 0; i < XFRM_DUMP_TRIES && r == -EAGAIN; i++) {
-		nl_begin(n, XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+		xfrm_begin(n, XFRM_MSG_GETPOLICY, NLM_F_DUMP);
 		l.count = 0;
 		r = nl_talk(n, add_policy, &l);
 	}

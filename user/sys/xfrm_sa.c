@@ -52,7 +52,7 @@ static void put_window(struct nlmsghdr *msg)
 
 int xfrm_sa_add(struct nl *n, const struct xfrm_sa *sa, const uint8_t key[XFRM_KEY_LEN])
 {
-	struct nlmsghdr *msg = nl_begin(n, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *msg = xfrm_begin(n, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL);
 	struct xfrm_usersa_info *x = mnl_nlmsg_put_extra_header(msg, sizeof(*x));
 
 	x->family = xfrm_family(&sa->dst);
@@ -74,7 +74,7 @@ int xfrm_sa_add(struct nl *n, const struct xfrm_sa *sa, const uint8_t key[XFRM_K
 
 static void begin_one(struct nl *n, uint16_t type, const struct ov_addr *dst, uint32_t spi)
 {
-	struct nlmsghdr *msg = nl_begin(n, type, 0);
+	struct nlmsghdr *msg = xfrm_begin(n, type, 0);
 	struct xfrm_usersa_id *id = mnl_nlmsg_put_extra_header(msg, sizeof(*id));
 
 	id->family = xfrm_family(dst);
@@ -147,7 +147,7 @@ int xfrm_sa_list(struct nl *n, uint32_t reqid, struct xfrm_sa_info **ret_list, s
 	int r = -EAGAIN;
 
 	for (int i = 0; i < XFRM_DUMP_TRIES && r == -EAGAIN; i++) {
-		struct nlmsghdr *msg = nl_begin(n, XFRM_MSG_GETSA, NLM_F_DUMP);
+		struct nlmsghdr *msg = xfrm_begin(n, XFRM_MSG_GETSA, NLM_F_DUMP);
 
 		mnl_attr_put_u8(msg, XFRMA_PROTO, IPPROTO_ESP);
 		l.count = 0;
