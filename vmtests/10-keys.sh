@@ -3,7 +3,7 @@
 # Keys of an encrypted network between two hosts: packets with its marks never meet an SA that is
 # not there, whatever is rotated, killed or flushed meanwhile.
 . "$(dirname "$0")/lib.sh"
-modprobe -a xfrm_user esp4 || die "no ESP"
+modprobe -a esp4 xfrm_user gcm seqiv ghash-generic || die "no ESP"
 cp build/tests/marked "$BUILD"
 MARK=0x6f760000 # OV_IPSEC_MARK
 SENDER=()

@@ -299,7 +299,7 @@ void keyed_rotate(struct keyed *k, size_t i)
 	cluster_settle(k->c, i);
 }
 
-static void write_cluster(struct keyed *k)
+void keyed_new_token(struct keyed *k, size_t i)
 {
 	_cleanup_(buf_fini) struct buf body = { 0 };
 	struct record_key key = key_of_id(RECORD_CLUSTER, &(struct id){ 0 });
@@ -307,7 +307,8 @@ static void write_cluster(struct keyed *k)
 
 	rng_bytes(&k->rng, c.token_secret, sizeof(c.token_secret));
 	cluster_encode(&body, &c);
-	write_record(&k->node[0], &key, &body);
+	write_record(&k->node[i], &key, &body);
+	cluster_settle(k->c, i);
 }
 
 void keyed_set_encrypted(struct keyed *k, size_t i, bool encrypted)
@@ -335,7 +336,7 @@ struct keyed *keyed_new(size_t n, uint64_t seed)
 		k->node[i].xfrm.vtep = cluster_node(k->c, i)->addr.addr;
 		start_engine(&k->node[i]);
 	}
-	write_cluster(k);
+	keyed_new_token(k, 0);
 	keyed_set_encrypted(k, 0, true);
 	return k;
 }

@@ -50,6 +50,7 @@ void keyed_start(struct keyed *k, size_t i);
 void keyed_reboot(struct keyed *k, size_t i);          /* the kernel too; then it starts */
 void keyed_flush(struct keyed *k, size_t i);           /* all its SAs and policies, by hand */
 void keyed_set_encrypted(struct keyed *k, size_t i, bool encrypted);
+void keyed_new_token(struct keyed *k, size_t i);       /* as `cluster token --rotate` */
 bool keyed_is_up(const struct keyed *k, size_t i);
 
 /* Of all that are up, and their peers that are up: newest sessions both ways, and nothing else. */

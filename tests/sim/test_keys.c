@@ -175,6 +175,37 @@ Test(keys, without_encrypted_networks_nothing_is_there)
 	keyed_free(k);
 }
 
+Test(keys, a_new_join_token_makes_new_sessions_everywhere)
+{
+	struct keyed *k = keyed_new(4, 14);
+	size_t keys;
+
+	cr_assert(keyed_wait(k, keyed_is_settled, SETTLE_MS));
+	keys = k->key_count;
+	keyed_new_token(k, 2);
+	keyed_run(k, 2000);
+	expect_settled(k, 14);
+	cr_assert_eq(k->key_count, keys + 4 * 3 * OV_SA_LANES);
+	keyed_free(k);
+}
+
+Test(keys, a_removed_node_loses_its_sas_on_all_others)
+{
+	struct keyed *k = keyed_new(4, 15);
+	struct id gone = cluster_node(k->c, 3)->id;
+
+	cr_assert(keyed_wait(k, keyed_is_settled, SETTLE_MS));
+	keyed_kill(k, 3);
+	cluster_remove(k->c, 0, &gone);
+	keyed_run(k, 10000);
+	for (size_t i = 0; i < 3; i++) {
+		cr_assert_eq(k->node[i].xfrm.sa_count, 2 * 2 * OV_SA_LANES, "node %zu", i);
+		cr_assert_eq(k->node[i].xfrm.policy_count, 2 * OV_SA_LANES, "node %zu", i);
+		cr_assert_null(view_key_of(store_view(cluster_node(k->c, i)->store), &gone));
+	}
+	keyed_free(k);
+}
+
 Test(keys, sas_that_were_flushed_come_back_with_other_keys)
 {
 	struct keyed *k = keyed_new(3, 10);

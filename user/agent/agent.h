@@ -75,7 +75,6 @@ struct keys_state {
 	struct ipsec_facts facts;
 	struct ipsec_want want;    /* facts.sa and .policy of the plan are in it */
 	bool has_want;
-	size_t sas_left, policies_left; /* after the last run: fewer now, and somebody removed them */
 	uint64_t next_at;          /* when the engine is to be asked again */
 };
 

@@ -109,16 +109,6 @@ static int read_facts(struct agent *a, const struct view *v, struct err *e)
 	return 0;
 }
 
-/* apply/ believes what it saw: what somebody else removed it has to look for. */
-static void forget_if_fewer(struct agent *a)
-{
-	struct keys_state *k = &a->keys;
-
-	if (k->facts.sa_count < k->sas_left || k->facts.policy_count < k->policies_left)
-		apply_forget(a->apply);
-	k->sas_left = k->policies_left = 0;
-}
-
 static int ask_engine(struct agent *a, const struct view *v, struct err *e)
 {
 	struct keys_state *k = &a->keys;
@@ -144,10 +134,8 @@ int agent_keys_step(struct agent *a, const struct view *v, struct err *e)
 	struct err unread = { 0 };
 	int r = read_facts(a, v, &unread);
 
-	if (r >= 0) {
-		forget_if_fewer(a);
+	if (r >= 0)
 		r = ask_engine(a, v, &unread);
-	}
 	if (r < 0 && !k->has_want)
 		return err_set(e, r, "%s", unread.text);
 	if (r < 0)
@@ -162,12 +150,9 @@ int agent_keys_step(struct agent *a, const struct view *v, struct err *e)
 
 void agent_keys_tell(struct agent *a)
 {
-	struct keys_state *k = &a->keys;
-	const struct ipsec_want *w = &k->want;
+	const struct ipsec_want *w = &a->keys.want;
 	struct err e = { 0 };
 
-	k->sas_left = k->facts.sa_count;
-	k->policies_left = k->facts.policy_count;
 	if (a->leave_at || (!w->write_key && !w->pairs_count))
 		return;
 	if (w->write_key)
