@@ -63,7 +63,8 @@ static void init(void)
 	upsert(&d[PLAN_POLICIES], &block_key, &(struct plan_policy){ 0 }, NULL);
 	for (uint8_t lane = 0; lane < OV_SA_LANES; lane++)
 		put_lane(lane);
-	sh("ip neigh add 192.0.2.2 lladdr $(cat /sys/class/net/up1/address) dev up0");
+	sh("ip neigh add 10.9.9.9 lladdr 02:00:00:00:00:99 dev ovtunnel");
+	sh("ip neigh add 192.0.2.2 lladdr $(ip -br link show up1 | awk '{print $3}') dev up0");
 	sh("ip addr add 10.9.9.1/32 dev lo");
 	sh("for t in main %u; do ip route add 10.9.9.9/32 encap ip id 7 src 192.0.2.1 dst 192.0.2.2 "
 	   "dev ovtunnel src 10.9.9.1 table $t; done", 0x6f760000u);
