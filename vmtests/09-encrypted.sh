@@ -50,7 +50,7 @@ wire_end
 check "that one is in the clear, so the wire is heard" some plain holds
 check "and none of it is ESP" none plain esp
 
-mtu_of() { at "$1" cat /sys/class/net/eth0/mtu; }
+mtu_of() { at "$1" ip -j link show eth0 | jq ".[0].mtu"; }
 check "the encrypted network's MTU is 1396" same "$(mtu_of s1)" 1396
 check "and the other's is 1450" same "$(mtu_of o1)" 1450
 check "a full-size packet passes" at s1 ping -q -c 1 -W 5 -M do -s 1368 "${IP[s2]}"
