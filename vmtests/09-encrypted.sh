@@ -79,7 +79,7 @@ rotate() {
 	for n in 1 2 3; do await 60 new_spis "$n" "$WORK/spis.$n" || return; done
 }
 wire_begin load "${SECRET:0:16}"
-begin flows s1 udp "${IP[s2]}:7001" flows=8 every=20 t=600
+begin flows s1 udp "${IP[s2]}:7001" flows=8 every=100 t=600
 for i in 1 2 3; do check "keys are rotated: round $i" rotate; done
 topo_kill KILL 2
 topo_daemon 2
