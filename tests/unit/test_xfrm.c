@@ -6,6 +6,9 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -105,14 +108,19 @@ static void make_tunnel(const struct driver *d)
 }
 
 /* A datagram with that mark: 0 or the error of sending it. */
-static int send_marked(const char *to, uint32_t mark)
+static int send_to(const char *to, uint32_t mark, const char *text)
 {
 	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(4789) };
 
 	cr_assert_eq(inet_pton(AF_INET, to, &sin.sin_addr), 1);
 	must(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), "SO_MARK");
-	return sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 ? -errno : 0;
+	return sendto(fd, text, strlen(text), 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 ? -errno : 0;
+}
+
+static int send_marked(const char *to, uint32_t mark)
+{
+	return send_to(to, mark, "x");
 }
 
 Test(xfrm, what_blocks_keeps_marked_packets_from_leaving_whoever_lets_all_pass)
@@ -188,6 +196,58 @@ Test(xfrm, the_guard_leads_marked_packets_back_into_the_tunnel)
 	remove_it(&d[PLAN_POLICIES], &block_key, &row);
 	cr_assert_not(leads_to_tunnel("0x6f760000"));
 	cr_assert(sh_ok("test -z \"$(ip route show table all proto 111; ip rule | grep 0x6f76)\""));
+	kernel_close(k);
+}
+
+/* By a route with an encapsulation into the tunnel device, as programs would redirect it there. */
+static void reach_by_tunnel(const char *table)
+{
+	sh("ip route add 10.9.9.9/32 encap ip id 7 src 192.0.2.1 dst 192.0.2.9 dev ovtunnel "
+	   "src 10.9.9.1 table %s", table);
+}
+
+static unsigned int heard_on_up1(const char *text)
+{
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(0x0800),
+				  .sll_ifindex = (int)if_nametoindex("up1") };
+	_cleanup_(closep) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(0x0800));
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	unsigned int heard = 0;
+	uint8_t frame[2048];
+
+	must(bind(fd, (struct sockaddr *)&ll, sizeof(ll)), "bind");
+	send_to("10.9.9.9", OV_IPSEC_MARK, text);
+	send_to("10.9.9.9", 0, "in the clear");
+	while (!heard && poll(&p, 1, 5000) > 0) {
+		ssize_t n = recv(fd, frame, sizeof(frame), 0);
+
+		if (memmem(frame, (size_t)n, text, strlen(text)))
+			heard++;
+		else if (memmem(frame, (size_t)n, "in the clear", 12))
+			break; /* it was sent later */
+	}
+	return heard;
+}
+
+Test(xfrm, the_guard_keeps_packets_from_leaving_in_the_clear_when_policies_are_gone)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_policy row = { 0 };
+
+	make_tunnel(d);
+	sh("ip addr add 10.9.9.1/32 dev lo; ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev up0; "
+	   "ip neigh add 10.9.9.9 lladdr 02:00:00:00:00:99 dev ovtunnel");
+	reach_by_tunnel("main");
+	cr_assert_eq(heard_on_up1("without a guard"), 1);
+	reach_by_tunnel("1870004224");
+	upsert(&d[PLAN_POLICIES], &block_key, &row, NULL);
+	cr_assert_eq(heard_on_up1("by the policy"), 0);
+	sh("ip xfrm policy flush");
+	cr_assert_eq(heard_on_up1("by the guard"), 0);
+	sh("sysctl -qw net.ipv4.conf.all.disable_xfrm=1 && ip route flush cache");
+	upsert(&d[PLAN_POLICIES], &block_key, &row, NULL);
+	cr_assert_eq(heard_on_up1("whatever is set"), 0);
 	kernel_close(k);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What leaves by the tunnel device for another host, as ESP or not at all; needs root and a
- * kernel with ESP. Packets get into the device by a route with an encapsulation, as programs
- * would redirect them there; the wire is up1, the other end of the uplink.
+ * kernel with ESP. Packets get into the device by a route with an encapsulation and their mark
+ * from a filter there, as from the programs; the wire is up1, the other end of the uplink.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -14,14 +14,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "apply/drivers.h"
 #include "base/cleanup.h"
+#include "sys/nl.h"
 #include "tests/lib/world.h"
 
 #define SPI 0x51ab0000u
 #define TEXT "attack at dawn, attack at dawn"
 
 static struct driver d[PLAN_TABLE_COUNT];
-static struct kernel *kernel;
+static struct ipsec_ctx ctx;
 static int wire;
 static const struct plan_policy_key block_key = { .lane = PLAN_LANE_BLOCK };
 
@@ -57,16 +59,20 @@ static void init(void)
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(0x0800) };
 
 	make_world();
-	kernel = open_kernel(d);
-	kernel_take_keys(kernel, take_key, NULL);
+	ctx.take_key = take_key;
+	must(nl_open(&ctx.nl), "netlink");
+	tunnel_driver(ctx.nl, &d[PLAN_TUNNEL]);
+	sa_driver(&ctx, &d[PLAN_SAS]);
+	policy_driver(&ctx, &d[PLAN_POLICIES]);
 	upsert(&d[PLAN_TUNNEL], &zero_key, &(struct plan_tunnel){ .port = 4789 }, NULL);
 	upsert(&d[PLAN_POLICIES], &block_key, &(struct plan_policy){ 0 }, NULL);
 	for (uint8_t lane = 0; lane < OV_SA_LANES; lane++)
 		put_lane(lane);
-	sh("ip neigh add 192.0.2.2 lladdr $(cat /sys/class/net/up1/address) dev up0");
+	sh("ip neigh add 10.9.9.9 lladdr 02:00:00:00:00:99 dev ovtunnel");
+	sh("ip neigh add 192.0.2.2 lladdr $(ip -br link show up1 | awk '{print $3}') dev up0");
 	sh("ip addr add 10.9.9.1/32 dev lo");
-	sh("for t in main %u; do ip route add 10.9.9.9/32 encap ip id 7 src 192.0.2.1 dst 192.0.2.2 "
-	   "dev ovtunnel src 10.9.9.1 table $t; done", 0x6f760000u);
+	sh("ip route add 10.9.9.9/32 encap ip id 7 src 192.0.2.1 dst 192.0.2.2 dev ovtunnel src 10.9.9.1");
+	sh("tc qdisc add dev ovtunnel clsact");
 	wire = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(0x0800));
 	must(wire, "packet socket");
 	ll.sll_ifindex = (int)if_nametoindex("up1");
@@ -88,7 +94,7 @@ static struct heard send_and_hear(uint32_t mark)
 	uint8_t frame[4096];
 
 	inet_pton(AF_INET, "10.9.9.9", &sin.sin_addr);
-	must(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), "SO_MARK");
+	sh("tc filter replace dev ovtunnel egress pref 1 handle 1 matchall action skbedit mark %u", mark);
 	sendto(fd, TEXT, strlen(TEXT), 0, (struct sockaddr *)&sin, sizeof(sin));
 	while (poll(&p, 1, 300) > 0) {
 		ssize_t n = recv(wire, frame, sizeof(frame), 0);
