@@ -94,7 +94,8 @@ static struct heard send_and_hear(uint32_t mark)
 	uint8_t frame[4096];
 
 	inet_pton(AF_INET, "10.9.9.9", &sin.sin_addr);
-	sh("tc filter replace dev ovtunnel egress pref 1 handle 1 matchall action skbedit mark %u", mark);
+	sh("tc filter del dev ovtunnel egress; "
+	   "tc filter add dev ovtunnel egress pref 1 matchall action skbedit mark %u", mark);
 	sendto(fd, TEXT, strlen(TEXT), 0, (struct sockaddr *)&sin, sizeof(sin));
 	while (poll(&p, 1, 300) > 0) {
 		ssize_t n = recv(wire, frame, sizeof(frame), 0);
