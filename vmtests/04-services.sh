@@ -102,6 +102,15 @@ check "DNS gives the VIP" same "$(q web)" "$WEB"
 check "and the backends" same "$(q tasks.web.app)" "$(printf '%s\n' "$B1" "$B2" | sort | paste -sd ' ')"
 check "and the VIP's name" same "$(q -x "$WEB")" web.app.
 check "and answers by TCP" same "$(q +tcp web)" "$WEB"
+spawn c1 dnsmasq --keep-in-foreground -C /dev/null --no-resolv --no-hosts --pid-file= --user=root \
+	--local=/own.test/ --host-record=mine.own.test,192.0.2.90 >/dev/null 2>&1
+own() { at b1 dig "@$C1" +tries=1 +time=10 +short "$@" mine.own.test; }
+has_own() { same "$(own)" 192.0.2.90; }
+check "a client that binds port 53 of all its addresses serves others by UDP" await 10 has_own
+check "and by TCP" same "$(own +tcp)" 192.0.2.90
+check "and still finds names by UDP" same "$(q web)" "$WEB"
+check "and by TCP" same "$(q +tcp web)" "$WEB"
+check "for the kernel steers what it asks" same "$(grep -c 'cannot steer' "$WORK/h1/log")" 0
 
 # ---- a held call, while its backend drains and goes ----
 
@@ -180,5 +189,5 @@ topo_kill TERM 2
 check "overlayd --detach succeeds while services are there" topo_detach 2
 check "and leaves no pin" test ! -e "$WORK/bpf/h2"
 check "no device" same "$(at h2 ip -o link show | grep -c ': ov')" 0
-closed() { ! at b2 ss -Hlun | grep -q '127.0.0.11:53'; }
+closed() { ! at b2 ss -Hlntu | grep -q '127\.0\.0\.11:'; }
 check "and no DNS server in a container" closed
