@@ -44,7 +44,7 @@ int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want)
 /* Of that interface; the default route goes on to another one of ours. */
 int routes_remove(struct nl *nl, uint32_t ifindex);
 void routes_fini(struct routes *s);
-/* Sets row->gateway when all that the interface should have is right for that gateway. */
+/* Sets row->gateway and ->internal when all that the interface should have is right for them. */
 void routes_read(const struct routes *s, uint32_t ifindex, struct plan_device *row);
 
 /* PLAN_CONFIG to PLAN_PUBLISHED; maps of the data path are read in the same way. */

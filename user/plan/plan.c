@@ -172,6 +172,7 @@ static void add_device(struct build *b, const struct view_endpoint *ve)
 	value.netns_ino = ep->netns_ino;
 	value.addr = ep->addr;
 	value.gateway = gateway_of(b, ve);
+	value.internal = ve->net->net->internal && !addr_is_zero(&value.gateway);
 	value.prefix_len = ve->net->net->subnet.len;
 	memcpy(value.mac, ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);
