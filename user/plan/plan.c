@@ -16,7 +16,7 @@ static const uint32_t only_key; /* of tables with one row */
 static void build_fini(struct build *b)
 {
 	free(b->is_peer);
-	free(b->balances);
+	free(b->vip);
 	free(b->balance);
 	free(b->backend);
 	plan_fini(&b->plan);
