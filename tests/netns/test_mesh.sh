@@ -145,11 +145,19 @@ check_not "nowhere else" gives ok h9 10.99.0.3:8013
 check "the host itself is a client" run h1 127.0.0.1:8013 n=4 behind=10.99.0.1
 check "and so is a container, of any network" run o1 10.99.0.1:8013 n=4 behind=10.99.0.1
 held plain h9 10.99.0.1:8013 k=12 every=50
+# Who only waits is told as well: a client outside, the host itself, containers here and elsewhere.
+held idle-h8 h8 10.99.0.1:8013 k=12 idle=1
+held idle-h1 h1 127.0.0.1:8013 k=12 idle=1 behind=10.99.0.1
+held idle-o1 o1 10.99.0.1:8013 k=12 idle=1 behind=10.99.0.1
+held idle-k3 k3 10.99.0.1:8013 k=12 idle=1 behind=10.99.0.3
 ctl 1 endpoint detach d2 >/dev/null || die "detach d2"
-told() { same "$(grep -c '^break reset' "$WORK/plain")" "$(counted 'by d2' "$WORK/plain")"; }
-check "whose backend is gone hears of it, and nobody else" await 5 told
-end plain
-check "the others live" same "$(counted alive "$WORK/plain")" "$(counted 'by d1' "$WORK/plain")"
+told() { same "$(grep -c '^break reset d2 ' "$WORK/$1") $(grep -c '^break' "$WORK/$1")" "$(counted 'by d2' "$WORK/$1") $(counted 'by d2' "$WORK/$1")"; }
+for c in plain idle-h8 idle-h1 idle-o1 idle-k3; do
+	check "$c: whose backend is gone hears of it, and nobody else" await 5 told "$c"
+	check "there was something to tell" test "$(counted 'by d2' "$WORK/$c")" -gt 0
+	end "$c"
+	check "the others of $c live" same "$(counted alive "$WORK/$c")" "$(counted 'by d1' "$WORK/$c")"
+done
 check "lb ls does not list what has no VIP" same "$(ctl 1 --json lb ls | jq -r '[.[] | select(.VIP | startswith("224."))] | length')" 0
 
 # ---- whose a port is ----

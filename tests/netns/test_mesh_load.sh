@@ -58,6 +58,8 @@ leave b3
 now_takes b1 b2
 check "3 -> 2: each connection of the removed replica is reset within seconds" await 5 reset_with b3 "${BUSY[@]}"
 check "there were some" test "$(in_all 'by b3' "${BUSY[@]}")" -gt 0
+check "also those that wait in silence" await 5 reset_with b3 idle
+check "there were some of those, too" test "$(in_all 'by b3' idle)" -gt 0
 join b3 b4 b5
 now_takes b1 b2 b3 b4 b5
 held busy5 h8 10.99.0.3:8000 k=40 every=50
