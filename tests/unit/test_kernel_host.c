@@ -112,6 +112,33 @@ Test(kernel_host, routing_serves_the_programs_and_is_put_right_again)
 	kernel_close(k);
 }
 
+#define LO "/proc/sys/net/ipv4/conf/lo/"
+
+static void put_tunnel(void)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_tunnel row = { .port = 4789 };
+
+	upsert(&d[PLAN_TUNNEL], &zero_key, &row, NULL);
+	cr_assert(sh_ok("test $(cat " LO "accept_local)$(cat " LO "route_localnet) = 11"));
+	kernel_close(k);
+}
+
+Test(kernel_host, settings_are_as_before_when_all_is_taken_down)
+{
+	sh("echo 1 >" LO "accept_local && echo 0 >" LO "route_localnet");
+	put_tunnel();
+	sh("echo 0 >" LO "route_localnet"); /* somebody else's doing, mended by a later daemon */
+	put_tunnel();
+	must(kernel_detach(&place, &(struct err){ 0 }), "detach");
+	cr_assert(sh_ok("test $(cat " LO "accept_local)$(cat " LO "route_localnet) = 10"));
+	cr_assert(sh_ok("test ! -e " PIN_ROOT), "something of ours is left");
+	put_tunnel();
+	must(kernel_detach(&place, &(struct err){ 0 }), "detach");
+	cr_assert(sh_ok("test $(cat " LO "accept_local)$(cat " LO "route_localnet) = 10"));
+}
+
 /* ---- facts ---- */
 
 static void expect_address(const struct facts *f, size_t i, const char *addr, const char *device)

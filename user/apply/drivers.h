@@ -25,7 +25,11 @@ bool endpoint_of_link(const struct link_info *l, struct id *ret_endpoint);
 bool is_half_made(const struct link_info *l);
 
 /* PLAN_TUNNEL; ctx is the struct nl. */
-void tunnel_driver(struct nl *nl, struct driver *ret_driver);
+struct tunnel_ctx {
+	struct bpf_objects *bpf;
+	struct nl *nl;
+};
+void tunnel_driver(struct tunnel_ctx *ctx, struct driver *ret_driver);
 /* PLAN_DEVICES; ctx is the struct nl. */
 void device_driver(struct nl *nl, struct driver *ret_driver);
 
