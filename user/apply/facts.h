@@ -35,5 +35,8 @@ int facts_netns(const char *text, char ret_path[NETNS_MAX_LEN + 1], uint64_t *re
 /* True when that path still leads to that namespace. */
 bool facts_netns_alive(const char *path, uint64_t dev, uint64_t ino);
 
-/* From which ports this host calls by itself. False when that cannot be read. */
-bool facts_local_ports(uint16_t *ret_first, uint16_t *ret_last);
+/*
+ * Of the ports from..to, the first and the last from which this host may call by itself: those of
+ * ip_local_port_range that are not reserved. False when there is none, or nothing can be read.
+ */
+bool facts_local_ports(uint16_t from, uint16_t to, uint16_t *ret_first, uint16_t *ret_last);
