@@ -159,6 +159,17 @@ static void expect_link(const struct facts *f, size_t i, const char *device, con
 	cr_assert_eq(f->link[i].is_loopback, is_loopback);
 }
 
+static void expect_reach(const struct facts_source *s, const char *to, const char *device)
+{
+	struct reach_list l = facts_reach(s);
+	struct prefix p;
+
+	cr_assert_eq(prefix_parse(to, &p), 0);
+	cr_assert(reach_overlap(&l, &p), "%s", to);
+	cr_assert_eq(memcmp(&reach_overlap(&l, &p)->to, &p, sizeof(p)), 0, "%s", to);
+	cr_assert_str_eq(reach_overlap(&l, &p)->device, device);
+}
+
 static void reread(struct facts_source *s, struct facts *f)
 {
 	struct err e = { 0 };
@@ -203,6 +214,10 @@ Test(kernel_host, reads_addresses_and_links_that_are_the_hosts_own)
 	expect_address(&f, 3, "192.0.2.1", "up0");
 	expect_address(&f, 4, "192.0.2.7", "up0");
 	cr_assert_eq(f.link_count, 3, "tun0 has no frames, off0 is down");
+	cr_assert_eq(facts_reach(s).count, 5);
+	expect_reach(s, "10.1.1.1/32", "lo");
+	expect_reach(s, "192.0.2.0/24", "up0");
+	expect_reach(s, "10.4.4.4/32", "tun0");
 	expect_link(&f, 0, "lo", "127.0.0.1", true);
 	expect_link(&f, 1, "up0", "192.0.2.1", false);
 	expect_link(&f, 2, "br0", "10.2.2.2", false);

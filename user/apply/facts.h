@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "model/reach.h"
 #include "plan/plan.h"
 
 struct facts_source; /* netlink sockets and the uplink's name */
@@ -23,6 +24,12 @@ enum ov_xdp_mode facts_xdp_auto(const char *driver, char why[160]);
  */
 int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,
 	       struct facts *f, struct err *e);
+
+/*
+ * The subnets that this host has addresses in, as of the last facts_read; good until the next. Routes
+ * by gateways are left out: there may be a million of them, and most are wider than what is there.
+ */
+struct reach_list facts_reach(const struct facts_source *s);
 
 /* A descriptor that becomes readable when links, addresses or routes change; drain with facts_drain. */
 int facts_fd(const struct facts_source *s);
