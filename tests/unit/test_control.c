@@ -440,7 +440,8 @@ Test(control, status_warns_of_a_network_in_a_subnet_of_this_host)
 	f.facts.reach.count = 2;
 	assert_ask("GET", "/v1/status", NULL, 200);
 	cr_assert_eq(json_array_size(fake_host_value(&f, "Warnings")), 1);
-	cr_assert(strstr(fake_host_text(&f, "Warnings.0"), "overlaps 10.0.0.0/8 of this host's interface eth1"));
+	cr_assert(strstr(fake_host_text(&f, "Warnings.0"),
+			 "overlaps 10.0.0.0/8 of this host's interface eth1"));
 }
 
 Test(control, every_drop_has_a_meaning_and_a_mend)

@@ -209,7 +209,7 @@ Test(intent_publish, a_dnsrr_service_publishes_ports_of_host_mode_alone)
 	assert_says(host_refused_update(&h, UPDATE("db", LIST(publish_add, "80:80")), -EINVAL),
 		    "service db is dnsrr");
 	host_updated_service(&h, UPDATE("db", LIST(publish_add, "mode=host,published=80,target=81")));
-	assert_says(host_refused_update(&h, UPDATE("db", LIST(publish_add, "mode=host,published=82,target=82",
+	assert_says(host_refused_update(&h, UPDATE("db", LIST(publish_add, "mode=host,target=82",
 							      "83:83")), -EINVAL),
 		    "use --endpoint-mode vip");
 }

@@ -137,12 +137,13 @@ Test(plan_publish, on_an_internal_network_gives_its_backends_a_way_back_alone)
 			w.items[i]->network.internal = true;
 	expect_lines(&w, host_a(&h), "device",
 		     "device eeee001e000000000000000000000000 name=oveeee001e0000 ifname=eth0 "
-		     "netns=/run/netns/c1966080,4,1966080 addr=10.10.0.2/24 via=:: mac=02:42:0a:0a:00:02 mtu=1450\n");
+		     "netns=/run/netns/c1966080,4,1966080 addr=10.10.0.2/24 via=:: "
+		     "mac=02:42:0a:0a:00:02 mtu=1450\n");
 	publish_port(it, PUBLISH_INGRESS, NULL, 80, 8080);
 	expect_lines(&w, host_a(&h), "device",
 		     "device eeee001e000000000000000000000000 name=oveeee001e0000 ifname=eth0 "
-		     "netns=/run/netns/c1966080,4,1966080 addr=10.10.0.2/24 via=10.10.0.1 mac=02:42:0a:0a:00:02 "
-		     "mtu=1450 internal\n");
+		     "netns=/run/netns/c1966080,4,1966080 addr=10.10.0.2/24 via=10.10.0.1 "
+		     "mac=02:42:0a:0a:00:02 mtu=1450 internal\n");
 }
 
 Test(plan_publish, with_equal_target_names_it_all_the_same)

@@ -640,7 +640,8 @@ Test(reap, a_client_outside_is_poked_by_the_address_that_it_called)
 	at.ifindex = if_nametoindex("up0");
 	upsert(&w.d[PLAN_ADDRESSES], &address, &at, NULL);
 	sh("ip neigh add 198.51.100.7 lladdr 02:00:00:00:00:07 dev up0");
-	sh("ip link add away type veth peer name away1 && ip link set away up && ip route add 198.51.100.0/24 dev away");
+	sh("ip link add away type veth peer name away1 && ip link set away up && "
+	   "ip route add 198.51.100.0/24 dev away");
 	listener = listen_on(if_nametoindex("up1"));
 	must(poke_client(w.k, &out, &key, &flow), "poke_client");
 	cr_assert_eq(heard(listener, 8000, 40000), 0x10);

@@ -96,7 +96,7 @@ struct agent {
 	uint64_t retry_delay;
 	uint64_t seen_serial;      /* of the store, when gossip was last told */
 	uint64_t health_serial;    /* of the store, when the targets of health checks were last made */
-	struct port_range local_ports; /* of those masqueraded by, from which the host calls, too; zero: none */
+	struct port_range local_ports; /* masqueraded by, and called from by the host; zero: none */
 	uint64_t ports_serial;     /* of the store, when published ports were last kept */
 	struct loop_io *facts_io;
 	struct loop_timer *tick;   /* retries, audits, housekeeping */
