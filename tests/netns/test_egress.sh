@@ -89,6 +89,14 @@ done
 check "which it keeps" same "$(at own ip route show default | xargs)" "default via 10.97.0.9 dev own0"
 check "and uses" run own "$OUT:9000" n=2
 check "who is on two networks goes out by one of them" run both "$OUT:9000" n=4 behind=10.99.0.1
+service 2 fourth --network sealed --publish 8004:84
+attach 1 sealed most --service fourth && serve most 84 || die "attach most"
+check "an internal backend answers who calls its published port" await 10 run h9 10.99.0.2:8004 n=4
+check "and nobody else hears of it" silent most "$OUT:9000"
+ctl 1 endpoint attach --network app --netns "/run/netns/$TOPO-most" --name most2 --ifname eth1 >/dev/null ||
+	die "attach most2"
+check "with a second network, which has a way out, it goes out by that" run most "$OUT:9000" n=4 behind=10.99.0.1
+for d in 10.99.0.1 10.99.0.2; do check "and still answers by the first, called by $d" run h9 "$d:8004" n=4; done
 
 # ---- much, and large ----
 

@@ -16,6 +16,15 @@ daemon() { # HOST ARG...: runs overlayd in the foreground, expecting it to refus
 	at "h$n" timeout 20 "$BUILD/overlayd" --state-dir "$WORK/x/state" --run-dir "$WORK/x/run" \
 		--bpffs "${BPFFS:-$WORK/bpf}" --pin-dir x "$@"
 }
+refuses "a subnet that this host is in" '10.99.0.0/16 overlaps 10.99.0.0/24.*eth0' \
+	ctl 1 network create --subnet 10.99.0.0/16 inside
+check_not "and nothing is left of it" ctl 1 network inspect inside
+warned() { ctl 1 --json status | jq -r '.Warnings[]' | grep -q "network app has the subnet 10.10.0.0/24, which overlaps 10.10.0.128/25 of this host's interface eth0"; }
+at h1 ip addr add 10.10.0.129/25 dev eth0
+check "status warns of a subnet that this host comes into later" await 5 warned
+at h1 ip addr del 10.10.0.129/25 dev eth0
+unwarned() { ! warned; }
+check "as long as it is there" await 5 unwarned
 # The daemon's sentence is the last line of its log.
 stops() { # NAME PATTERN COMMAND...
 	local name=$1 pattern=$2 out status

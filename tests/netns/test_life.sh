@@ -13,6 +13,7 @@ before() { # everything of a host that overlayd could have changed
 	at "h$1" ip route show table all
 	at "h$1" tc qdisc show
 	at "h$1" tc filter show dev eth0 ingress
+	at "h$1" sysctl -a 2>/dev/null | grep -E '^net\.ipv4\.(ip_forward|conf)'
 	find "$WORK/bpf" | sort
 }
 before 2 >"$WORK/before"
@@ -119,3 +120,4 @@ left() { ! kill -0 "${TOPO_PID[3]}"; }
 check "cluster leave ends the daemon" await 15 left
 check "the others let its endpoints go" await 15 vanished 1 c3
 check "and its data plane is gone" test ! -e "$WORK/bpf/h3"
+check "and the settings it changed" same "$(at h3 cat /proc/sys/net/ipv4/conf/lo/{accept_local,route_localnet} | xargs)" "0 0"

@@ -130,6 +130,36 @@ check "and counted" test "$(drops 3 DROP_NOT_ALLOWED)" -gt "$denied"
 check "mode=host: open where the backend is" run h9 10.99.0.1:8012 n=2
 check_not "and nowhere else" gives ok h9 10.99.0.3:8012
 
+service 3 plain --network app --endpoint-mode dnsrr --publish mode=host,published=8013,target=80 \
+	--publish mode=host,published=8014,target=81,protocol=udp
+for c in d1 d2; do attach 1 app "$c" --service plain && serve "$c" 80 && serve "$c" 81 || die "attach $c"; done
+attach 2 app d3 --service plain && serve d3 80 || die "attach d3"
+for d in 10.99.0.1 10.98.0.1; do
+	check "mode=host without a VIP: open at $d" await 5 run h9 "$d:8013" n=20 c=4
+	check "by those here, all of them" answered_by d1 d2
+	check "UDP, too" udp h9 "$d:8014"
+done
+check "another node has its own" await 5 run h9 10.99.0.2:8013 n=8
+check "and no other" answered_by d3
+check_not "nowhere else" gives ok h9 10.99.0.3:8013
+check "the host itself is a client" run h1 127.0.0.1:8013 n=4 behind=10.99.0.1
+check "and so is a container, of any network" run o1 10.99.0.1:8013 n=4 behind=10.99.0.1
+held plain h9 10.99.0.1:8013 k=12 every=50
+# Who only waits is told as well: a client outside, the host itself, containers here and elsewhere.
+held idle-h8 h8 10.99.0.1:8013 k=12 idle=1
+held idle-h1 h1 127.0.0.1:8013 k=12 idle=1 behind=10.99.0.1
+held idle-o1 o1 10.99.0.1:8013 k=12 idle=1 behind=10.99.0.1
+held idle-k3 k3 10.99.0.1:8013 k=12 idle=1 behind=10.99.0.3
+ctl 1 endpoint detach d2 >/dev/null || die "detach d2"
+told() { same "$(grep -c '^break reset d2 ' "$WORK/$1") $(grep -c '^break' "$WORK/$1")" "$(counted 'by d2' "$WORK/$1") $(counted 'by d2' "$WORK/$1")"; }
+for c in plain idle-h8 idle-h1 idle-o1 idle-k3; do
+	check "$c: whose backend is gone hears of it, and nobody else" await 5 told "$c"
+	check "there was something to tell" test "$(counted 'by d2' "$WORK/$c")" -gt 0
+	end "$c"
+	check "the others of $c live" same "$(counted alive "$WORK/$c")" "$(counted 'by d1' "$WORK/$c")"
+done
+check "lb ls does not list what has no VIP" same "$(ctl 1 --json lb ls | jq -r '[.[] | select(.VIP | startswith("224."))] | length')" 0
+
 # ---- whose a port is ----
 
 refuses "a port of another service is refused" '8000.*published by service web' \

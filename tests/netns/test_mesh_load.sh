@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 topo_init meshload
 # A client's ports are its own at every node, so each load has a client of its own.
-for n in 4 5 6 7 8 9; do topo_host "$n"; done
+for n in {4..11}; do topo_host "$n"; done
 cluster 3
 network 3 app --subnet 10.10.0.0/24
 service 3 web --network app --publish published=8000,target=80
@@ -49,7 +49,7 @@ for n in 1 2 3; do begin "run$n" "h$((n + 3))" run "10.99.0.$n:8000" t=60 c=8 ra
 for n in 1 2 3; do
 	held "busy$n" "h$((n + 6))" "10.99.0.$n:8000" k=16 every=50
 done
-held idle h7 10.99.0.2:8000 k=16 idle=1
+held idle h10 10.99.0.2:8000 k=16 idle=1
 BUSY=(busy1 busy2 busy3)
 drain b3
 now_takes b1 b2
@@ -58,9 +58,11 @@ leave b3
 now_takes b1 b2
 check "3 -> 2: each connection of the removed replica is reset within seconds" await 5 reset_with b3 "${BUSY[@]}"
 check "there were some" test "$(in_all 'by b3' "${BUSY[@]}")" -gt 0
+check "also those that wait in silence" await 5 reset_with b3 idle
+check "there were some of those, too" test "$(in_all 'by b3' idle)" -gt 0
 join b3 b4 b5
 now_takes b1 b2 b3 b4 b5
-held busy5 h8 10.99.0.3:8000 k=40 every=50
+held busy5 h11 10.99.0.3:8000 k=40 every=50
 check "2 -> 5: new replicas take connections" same "$(awk '$1 == "by"' "$WORK/busy5" | wc -l)" 5
 for n in 3 1; do
 	topo_kill KILL "$n"
@@ -82,6 +84,7 @@ await 20 enough 30000
 end run1 run2 run3 "${BUSY[@]}" idle busy5
 check "30,000 short connections by three nodes meanwhile" test "$(in_all ok run1 run2 run3)" -ge 30000
 check "none of them failed, daemons killed or not" none_broke run1 run2 run3
+breaks "${BUSY[@]}" idle busy5 | grep -vE "^break reset b[345] " >&2 # which, if any
 check "no connection of a replica that stayed broke" none_but_of "b3 b4 b5" "${BUSY[@]}" idle busy5
 
 # ---- a flood ----

@@ -126,6 +126,26 @@ Test(plan_publish, of_a_port_is_a_row_like_the_vips_own_and_marks_the_backends)
 		"backends=2 affinity=60\n");
 }
 
+Test(plan_publish, on_an_internal_network_gives_its_backends_a_way_back_alone)
+{
+	_cleanup_(world_fini) struct world w = { 0 };
+	struct item *it = shop(&w);
+	struct host h;
+
+	for (size_t i = 0; i < w.count; i++)
+		if (w.items[i]->key.kind == RECORD_NETWORK)
+			w.items[i]->network.internal = true;
+	expect_lines(&w, host_a(&h), "device",
+		     "device eeee001e000000000000000000000000 name=oveeee001e0000 ifname=eth0 "
+		     "netns=/run/netns/c1966080,4,1966080 addr=10.10.0.2/24 via=:: "
+		     "mac=02:42:0a:0a:00:02 mtu=1450\n");
+	publish_port(it, PUBLISH_INGRESS, NULL, 80, 8080);
+	expect_lines(&w, host_a(&h), "device",
+		     "device eeee001e000000000000000000000000 name=oveeee001e0000 ifname=eth0 "
+		     "netns=/run/netns/c1966080,4,1966080 addr=10.10.0.2/24 via=10.10.0.1 "
+		     "mac=02:42:0a:0a:00:02 mtu=1450 internal\n");
+}
+
 Test(plan_publish, with_equal_target_names_it_all_the_same)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
@@ -242,6 +262,38 @@ Test(plan_publish, of_host_mode_with_least_conn_lists_backends_and_no_sequence)
 		"published any port=80/tcp by-address nowhere\n"
 		"published 192.0.2.1 port=80/tcp vip=10.10.0.100 vni=4096 target=8080 "
 		"algorithm=least-conn choices=0 backends=1 affinity=0 local\n");
+}
+
+/* Two ids of a made world have their first bits in common. */
+Test(plan_publish, of_a_service_without_vip_is_of_host_mode_and_by_an_address_that_is_nobodys)
+{
+	_cleanup_(world_fini) struct world w = { 0 };
+	struct item *it = shop(&w), *other;
+	struct host h;
+
+	it->service.mode = SERVICE_DNSRR;
+	it->service.vip = (struct ov_addr){ 0 };
+	expect_lines(&w, host_a(&h), "service backend choices published", "");
+	publish_port(it, PUBLISH_HOST, NULL, 80, 8080);
+	expect_lines(&w, &h.f, "map_device endpoint backend choices service published",
+		"map_device 7 addr=10.10.0.2 vni=4096 mac=02:42:0a:0a:00:02 mtu=1450 "
+		"incarnation=eeee001e service=224.0.238.238 published\n"
+		"endpoint 10.10.0.2 vni=4096 vtep=192.0.2.1 ifindex=7 mac=02:42:0a:0a:00:02 flags=34 "
+		"incarnation=eeee001e service=224.0.238.238\n"
+		"endpoint 10.10.0.3 vni=4096 vtep=192.0.2.2 ifindex=0 mac=02:42:0a:0a:00:03 flags=0 "
+		"incarnation=eeee001f\n"
+		"backend 224.0.238.238 vni=4096/local index=0 addr=10.10.0.2 incarnation=eeee001e "
+		"weight=1\n"
+		"choices 224.0.238.238 vni=4096/local chunk=0 backends=0...\n"
+		"published any port=80/tcp vip=224.0.238.238 vni=4096 target=8080 algorithm=rr choices=1 "
+		"backends=1 affinity=0 local\n");
+	other = world_service(&w, SHOP + 1, 20, "other", NULL);
+	publish_port(other, PUBLISH_HOST, NULL, 81, 8080);
+	w.items[3]->endpoint.service = world_id(SHOP + 1);
+	expect_lines(&w, &h.f, "backend choices published", "");
+	w.items[3]->endpoint.draining = true;
+	w.items[3]->endpoint.service = world_id(SHOP);
+	expect_lines(&w, &h.f, "published", "");
 }
 
 Test(plan_publish, of_a_port_that_a_process_has_stays_closed_here)

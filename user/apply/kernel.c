@@ -18,6 +18,7 @@ struct kernel {
 	struct bpf_objects *bpf;
 	struct nl *nl;
 	struct map_ctx map[MAP_TABLES];
+	struct tunnel_ctx tunnel;
 	struct attach_ctx attach;
 };
 
@@ -73,6 +74,7 @@ int kernel_open(const struct bpf_place *place, struct kernel **ret_kernel, struc
 		kernel_close(k);
 		return err_set(e, r, "no netlink socket: %s", strerror(-r));
 	}
+	k->tunnel = (struct tunnel_ctx){ k->bpf, k->nl };
 	k->attach = (struct attach_ctx){ k->bpf, k->nl };
 	for (int i = 0; i < MAP_TABLES; i++)
 		k->map[i] = (struct map_ctx){ k->bpf, maps[i].map, maps[i].key_size,
@@ -93,7 +95,7 @@ void kernel_close(struct kernel *k)
 
 void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT])
 {
-	tunnel_driver(k->nl, &ret_driver[PLAN_TUNNEL]);
+	tunnel_driver(&k->tunnel, &ret_driver[PLAN_TUNNEL]);
 	device_driver(k->nl, &ret_driver[PLAN_DEVICES]);
 	attach_driver(&k->attach, &ret_driver[PLAN_ATTACH]);
 	for (int i = 0; i < MAP_TABLES; i++)

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "gossip/gossip.h"
 #include "ipam/ipam.h"
+#include "model/reach.h"
 #include "store/store.h"
 
 struct intent;
@@ -86,6 +87,11 @@ int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
 typedef bool (*intent_port_taken_fn)(void *arg, uint8_t protocol, const struct ov_addr *addr,
 				     uint16_t port);
 void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *arg);
+/*
+ * A fact of this host, too: the subnets that it is in, with which a new network's must not
+ * overlap. Borrowed, and looked at with each wish. NULL, as at first: nothing is known.
+ */
+void intent_know_reach(struct intent *in, const struct reach_list *reach);
 /* Attaches that wait are told -ECANCELED. May be freed before gossip or after it. */
 void intent_free(struct intent *in);
 

@@ -16,6 +16,7 @@ int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
 	in->rng = rng;
 	in->jobs_end = &in->jobs;
 	in->healed_serial = UINT64_MAX;
+	intent_know_reach(in, NULL);
 	*ret_intent = in;
 	return 0;
 }
@@ -33,6 +34,13 @@ void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *
 {
 	in->port_taken = port_taken;
 	in->port_taken_arg = arg;
+}
+
+void intent_know_reach(struct intent *in, const struct reach_list *reach)
+{
+	static const struct reach_list nothing;
+
+	in->reach = reach ? reach : &nothing;
 }
 
 const struct id *self_id(const struct intent *in)

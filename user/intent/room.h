@@ -20,6 +20,7 @@ struct intent {
 	uint64_t healed_serial;
 	intent_port_taken_fn port_taken; /* NULL: nobody is asked */
 	void *port_taken_arg;
+	const struct reach_list *reach; /* never NULL */
 };
 
 /* ---- room.c ---- */
