@@ -29,6 +29,8 @@ struct func {
 	size_t section, first, end; /* instructions of that section */
 	bool is_program;            /* what libbpf loads; else it only is called */
 	unsigned int frame;         /* rounded */
+	unsigned int chain;         /* the longest that begins here, */
+	size_t next;                /* which goes on there; itself at the end */
 	size_t callee[CALLS_MAX], callees;
 };
 
@@ -40,11 +42,6 @@ static struct {
 	struct func func[FUNCS_MAX];
 	size_t func_count;
 } object;
-
-struct chain {
-	size_t func[CHAIN_MAX], len;
-	unsigned int bytes;
-};
 
 static void refuse(const char *what, const char *why)
 {
@@ -196,33 +193,37 @@ static void func_read(struct func *f)
 
 /* ---- chains ---- */
 
-static void walk(size_t at, struct chain *now, struct chain *longest)
+static unsigned int measure(size_t at, unsigned int level)
 {
-	const struct func *f = &object.func[at];
+	struct func *f = &object.func[at];
 
-	if (now->len == CHAIN_MAX)
+	if (level == CHAIN_MAX)
 		refuse(f->name, "is called too deeply for any kernel");
-	now->func[now->len++] = at;
-	now->bytes += f->frame;
-	if (now->bytes > longest->bytes)
-		*longest = *now;
-	for (size_t i = 0; i < f->callees; i++)
-		walk(f->callee[i], now, longest);
-	now->bytes -= f->frame;
-	now->len--;
+	f->chain = f->frame;
+	f->next = at;
+	for (size_t i = 0; i < f->callees; i++) {
+		unsigned int bytes = f->frame + measure(f->callee[i], level + 1);
+
+		if (bytes <= f->chain)
+			continue;
+		f->chain = bytes;
+		f->next = f->callee[i];
+	}
+	return f->chain;
 }
 
 static bool program_fits(size_t at)
 {
-	struct chain now = { 0 }, longest = { 0 };
+	unsigned int bytes = measure(at, 0);
+	const struct func *f = &object.func[at];
 
-	walk(at, &now, &longest);
-	printf("%s: %s %u:", object.path, object.func[at].name, longest.bytes);
-	for (size_t i = 0; i < longest.len; i++)
-		printf("%s %s %u", i ? " ->" : "", object.func[longest.func[i]].name,
-		       object.func[longest.func[i]].frame);
-	printf("%s\n", longest.bytes > STACK_MAX ? ": over the 512 of Linux 6.1, shrink a frame of it" : "");
-	return longest.bytes <= STACK_MAX;
+	printf("%s: %s %u: %s %u", object.path, f->name, bytes, f->name, f->frame);
+	while (&object.func[f->next] != f) {
+		f = &object.func[f->next];
+		printf(" -> %s %u", f->name, f->frame);
+	}
+	puts(bytes > STACK_MAX ? ": over the 512 of Linux 6.1, shrink a frame of it" : "");
+	return bytes <= STACK_MAX;
 }
 
 static void object_open(int fd, const char *path)
