@@ -19,7 +19,7 @@ attach 1 app c1 || die "attach c1"
 attach 1 app b1 --service web || die "attach b1"
 attach 2 app b2 --service web || die "attach b2"
 attach 2 app a1 --service api || die "attach a1"
-for n in 1 2; do await 15 knows "$n" c1 b1 b2 a1 || die "h$n does not know all"; done
+all_know 2 c1 b1 b2 a1
 WEB=$(vip_of web) API=$(vip_of api) NONE=$(vip_of none) C1=$(ip_of 1 c1) B1=$(ip_of 1 b1) B2=$(ip_of 1 b2)
 
 # ---- servers: what they say is their name and who calls ----

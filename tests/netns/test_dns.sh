@@ -40,7 +40,7 @@ network 2 other --subnet 10.20.0.0/24
 attach 1 app a1 --alias web || die "attach a1"
 attach 2 app a2 --alias web || die "attach a2"
 attach 1 other o1 || die "attach o1"
-await 15 knows 1 a1 a2 o1 && await 15 knows 2 a1 a2 o1 || die "not all is known"
+all_know 2 a1 a2 o1
 
 # ---- asking ----
 

@@ -61,7 +61,7 @@ warnings() { ctl "$1" --json status | jq -r '.. | objects | .Warnings? // empty 
 warns() { warnings "$1" | grep -q "port $2 of service $3 is not open on this node"; }
 quiet() { ! warnings "$1" | grep -q "is not open"; }
 refused() { # HOST PORT: a program that wants it is told so at once
-	at "$1" timeout 2 busybox nc -l -p "$2" </dev/null >/dev/null 2>&1
+	at "$1" timeout 5 busybox nc -l -p "$2" </dev/null >/dev/null 2>&1
 	[ $? = 1 ]
 }
 
