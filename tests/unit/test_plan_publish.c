@@ -93,7 +93,7 @@ Test(plan_publish, on_an_internal_network_gives_its_backends_a_way_back_alone)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
 	for (size_t i = 0; i < w.count; i++)
 		if (w.items[i]->key.kind == RECORD_NETWORK)
@@ -232,7 +232,7 @@ Test(plan_publish, of_a_service_without_vip_is_of_host_mode_and_by_an_address_th
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w), *other;
-	struct host h;
+	struct shop_host h;
 
 	it->service.mode = SERVICE_DNSRR;
 	it->service.vip = (struct ov_addr){ 0 };
