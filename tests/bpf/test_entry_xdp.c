@@ -15,10 +15,11 @@ static const struct mesh far = { .balance = { .count = 1, .backend = { &blue_far
 static const struct mesh third = { .balance = { .count = 1, .backend = { &blue_third } } };
 static const struct mesh nobody = { .balance = { .count = 0 } };
 
-/* The next hop to each node: its own MAC ends in its number. */
+/* The next hop to each node: its own MAC ends in its number. Others' tests may stand here, too. */
 static void put_neighbours(void)
 {
-	cr_assert_eq(system("for n in 1 2 3; do ip neigh replace 192.0.2.$n lladdr"
+	cr_assert_eq(system("ip route del 192.0.2.2 dev nobody 2>/dev/null;"
+			    "for n in 1 2 3; do ip neigh replace 192.0.2.$n lladdr"
 			    " 02:00:00:00:02:0$n dev uplink nud permanent || exit; done"), 0);
 }
 
