@@ -5,7 +5,7 @@
 #   make demo       installs what is missing, builds, shows three hosts      (root)
 #   make test       installs what is missing, runs every test                (root)
 #   make bench      paired measurements on this machine                      (root)
-#   make check      layer rule, purity of the core, manual pages, no root
+#   make check      layer rule, purity of the core, manual pages, stack of the BPF programs, no root
 #   make V=1        shows the commands;  make SAN=1: with ASan and UBSan
 
 CLANG     ?= $(or $(shell command -v clang-19 2>/dev/null),clang)
@@ -74,6 +74,12 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@.tmp && mv $@.tmp $@
 
+# How much stack the programs use; and a program whose use is known.
+$(B)/bpf-stack: tools/bpf-stack.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -o $@ $< $(shell $(PKGCONF) --libs libelf)
+$(B)/tests/%.bpf.o: tests/bpf/stack/%.bpf.c
+	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
 include tests/rules.mk
 
 # Kernels for the virtual machines stay: they take long to fetch.
@@ -96,9 +102,10 @@ demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	tools/demo
 
-check: all
+check: all $(B)/bpf-stack $(B)/tests/chain.bpf.o
 	tools/check-layers
 	tools/check-man
+	tools/check-stack
 
 -include $(shell find $(B)/user $(B)/tests $(B)/bpf $(B)/fuzz -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:

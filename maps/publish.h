@@ -41,6 +41,13 @@ struct ov_published {
  */
 #define OV_VNI_LOCAL 0x80000000u
 
+/*
+ * A service without a VIP may publish ports of host mode. In place of the VIP its rows and
+ * flows have this and 28 bits of its id: a multicast address, which is nobody's and which no
+ * packet to a service has.
+ */
+#define OV_STAND_IN 0xe0000000u /* host order */
+
 struct ov_allowed_key {
 	__u32 prefix_len;    /* in bits, of what follows: 160 and the client's */
 	struct ov_addr addr; /* of the row of `published` */

@@ -13,9 +13,7 @@ for n in 1 2 3; do
 done
 attach 1 app a4 || die "attach a4"
 attach 2 other lone --ip 10.10.0.77 || die "attach lone"
-for n in 1 2 3; do
-	await 15 knows "$n" a1 a2 a3 a4 o1 o2 o3 lone || die "h$n does not know all"
-done
+all_know 3 a1 a2 a3 a4 o1 o2 o3 lone
 declare -A IP
 for c in a1 a2 a3 a4 o1 o2 o3; do IP[$c]=$(ip_of 1 "$c"); done
 

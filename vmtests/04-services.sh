@@ -19,7 +19,7 @@ attach 1 app c1 || die "attach c1"
 attach 1 app b1 --service web || die "attach b1"
 attach 2 app b2 --service web || die "attach b2"
 attach 2 app a1 --service api || die "attach a1"
-for n in 1 2; do await 15 knows "$n" c1 b1 b2 a1 || die "h$n does not know all"; done
+all_know 2 c1 b1 b2 a1
 WEB=$(vip_of web) API=$(vip_of api) NONE=$(vip_of none) C1=$(ip_of 1 c1) B1=$(ip_of 1 b1) B2=$(ip_of 1 b2)
 
 # ---- servers: what they say is their name and who calls ----
@@ -102,6 +102,15 @@ check "DNS gives the VIP" same "$(q web)" "$WEB"
 check "and the backends" same "$(q tasks.web.app)" "$(printf '%s\n' "$B1" "$B2" | sort | paste -sd ' ')"
 check "and the VIP's name" same "$(q -x "$WEB")" web.app.
 check "and answers by TCP" same "$(q +tcp web)" "$WEB"
+spawn c1 dnsmasq --keep-in-foreground -C /dev/null --no-resolv --no-hosts --pid-file= --user=root \
+	--local=/own.test/ --host-record=mine.own.test,192.0.2.90 >/dev/null 2>&1
+own() { at b1 dig "@$C1" +tries=1 +time=10 +short "$@" mine.own.test; }
+has_own() { same "$(own)" 192.0.2.90; }
+check "a client that binds port 53 of all its addresses serves others by UDP" await 10 has_own
+check "and by TCP" same "$(own +tcp)" 192.0.2.90
+check "and still finds names by UDP" same "$(q web)" "$WEB"
+check "and by TCP" same "$(q +tcp web)" "$WEB"
+check "for the kernel steers what it asks" same "$(grep -c 'cannot steer' "$WORK/h1/log")" 0
 
 # ---- a held call, while its backend drains and goes ----
 
@@ -180,5 +189,5 @@ topo_kill TERM 2
 check "overlayd --detach succeeds while services are there" topo_detach 2
 check "and leaves no pin" test ! -e "$WORK/bpf/h2"
 check "no device" same "$(at h2 ip -o link show | grep -c ': ov')" 0
-closed() { ! at b2 ss -Hlun | grep -q '127.0.0.11:53'; }
+closed() { ! at b2 ss -Hlntu | grep -q '127\.0\.0\.11:'; }
 check "and no DNS server in a container" closed

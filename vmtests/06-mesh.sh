@@ -31,8 +31,10 @@ answered() { # NAMES COMMAND LINE: without one failure, and by these backends
 	shift
 	said=$(peer "$@") && same "$(by "$said")" "$names" || { echo "$said" >&2; return 1; }
 }
+UDP_PORT=20000 # each time others: by another node they would be another flow's for a while
 udp() { # COMMAND...: `load udp` of two flows, two datagrams each: all are answered rightly
-	"$@" flows=2 every=100 n=2 >"$WORK/udp"
+	UDP_PORT=$((UDP_PORT + 2))
+	"$@" port="$UDP_PORT" flows=2 every=100 n=2 >"$WORK/udp"
 	same "$(counted ok "$WORK/udp") $(counted lost "$WORK/udp") $(counted wrong "$WORK/udp")" "4 0 0"
 }
 for n in 1 2 3; do await 15 peer ./load run "10.99.0.$n:8000" n=1 c=1 >"$WORK/first" || die "nothing at host $n"; done

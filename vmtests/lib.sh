@@ -8,18 +8,11 @@ export BUILD=/run/overlayd
 mkdir -p "$BUILD"
 cp build/overlayd build/overlayctl "$BUILD"
 
+# Emulation is slow by a factor that depends on what else the machine does.
+export AWAIT_FACTOR=6
 # shellcheck source=tests/netns/lib.sh
 . tests/netns/lib.sh
 VMTEST_DIR=$(dirname "${BASH_SOURCE[0]}")
-
-# Emulation is slow by a factor that depends on what else the machine does: every
-# deadline of the namespace tests is stretched. Nothing waits longer than it must.
-eval "plain_$(declare -f await)"
-await() {
-	local seconds=$1
-	shift
-	plain_await $((seconds * 6)) "$@"
-}
 
 # A Criterion binary: each of its tests is a check.
 criterion() { # BINARY ARG...

@@ -44,7 +44,7 @@ static struct item *add(struct world *w)
 	return w->items[w->count++];
 }
 
-static struct ov_addr addr(const char *text)
+struct ov_addr world_addr(const char *text)
 {
 	struct ov_addr a;
 
@@ -61,7 +61,7 @@ struct item *world_node(struct world *w, unsigned int number, const char *name, 
 	it->key = key_of_id(RECORD_NODE, &n->id);
 	it->writer = n->id;
 	snprintf(n->name, sizeof(n->name), "%s", name);
-	n->addr = addr(at);
+	n->addr = world_addr(at);
 	n->gossip_port = 7946;
 	n->vxlan_port = 4789;
 	n->uplink_mtu = 1500;
@@ -98,7 +98,7 @@ struct item *world_endpoint(struct world *w, unsigned int number, unsigned int n
 	it->key = key_of_id(RECORD_ENDPOINT, &ep->id);
 	ep->node = it->writer = world_id(node);
 	ep->network = world_id(network);
-	ep->addr = addr(at);
+	ep->addr = world_addr(at);
 	mac_from_addr(&ep->addr, ep->mac);
 	ep->netns_dev = 4;
 	ep->netns_ino = number;
@@ -125,7 +125,7 @@ struct item *world_service(struct world *w, unsigned int number, unsigned int ne
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->mode = vip ? SERVICE_VIP : SERVICE_DNSRR;
 	if (vip)
-		s->vip = addr(vip);
+		s->vip = world_addr(vip);
 	s->created_ms = number;
 	world_service_detail(it, &detail);
 	return it;
@@ -148,7 +148,7 @@ struct item *world_block(struct world *w, unsigned int network, const char *star
 	struct item *it = add(w);
 
 	it->block.network = world_id(network);
-	it->block.start = addr(start);
+	it->block.start = world_addr(start);
 	it->block.owner = it->writer = world_id(owner);
 	it->key = key_of_block(&it->block.network, &it->block.start);
 	return it;

@@ -15,6 +15,7 @@ struct world {
 
 void world_fini(struct world *w);
 struct id world_id(unsigned int number); /* deterministic; grows with number */
+struct ov_addr world_addr(const char *text);
 /* Addresses and prefixes as text; joined and created at `number` ms. */
 struct item *world_node(struct world *w, unsigned int number, const char *name, const char *addr);
 struct item *world_network(struct world *w, unsigned int number, const char *name,

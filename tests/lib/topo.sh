@@ -129,9 +129,10 @@ topo_detach() { # N: takes host N's data plane down
 	at "h$1" "$BUILD/overlayd" --detach --bpffs "$WORK/bpf" --pin-dir "h$1"
 }
 
-# await SECONDS COMMAND...: repeats COMMAND until it succeeds; fails after SECONDS.
+# await SECONDS COMMAND...: repeats COMMAND until it succeeds; fails after SECONDS, and
+# AWAIT_FACTOR times as many on machines that may be slow.
 await() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${AWAIT_FACTOR:-1}))
 	shift
 	until "$@" 2>/dev/null; do
 		[ "$SECONDS" -lt "$end" ] || return 1

@@ -11,6 +11,8 @@ ASK=$BUILD/tests/ask
 [ -x "$ASK" ] || ASK=$TOPO_TOP/build/tests/ask
 LOAD=$BUILD/tests/load
 [ -x "$LOAD" ] || LOAD=$TOPO_TOP/build/tests/load
+# Deadlines only end what has failed, so they leave room for a busy machine and for sanitizers.
+AWAIT_FACTOR=${AWAIT_FACTOR:-4}
 trap topo_fini EXIT
 declare -A VIP=() SERVER=() PID=()
 
@@ -38,7 +40,7 @@ refuses() {
 	fi
 }
 
-pings() { at "$1" ping -q -c 2 -i 0.2 -W 1 "$2" >/dev/null; }
+pings() { at "$1" ping -q -c 2 -i 0.2 -W 3 "$2" >/dev/null; }
 same() { [ "$1" = "$2" ]; }
 ip_of() { ctl "$1" --json endpoint inspect "$2" | jq -r '.[0].IP'; }
 mac_of() { ctl "$1" --json endpoint inspect "$2" | jq -r '.[0].MAC'; }
@@ -48,11 +50,26 @@ knows() { # HOST NAME...: that host has heard of those endpoints
 	shift
 	ctl "$host" endpoint inspect "$@" >/dev/null
 }
+# all_know HOSTS NAME...: waits until every host has heard of those endpoints. A host
+# drops what one sends that it has not heard of, as of a WRONG_PEER.
+all_know() {
+	local hosts=$1 n
+	shift
+	for ((n = 1; n <= hosts; n++)); do
+		await 15 knows "$n" "$@" || die "h$n has not heard of all of: $*"
+	done
+}
 alive() { # HOST COUNT: that host sees so many living nodes
 	same "$(ctl "$1" --json node ls | jq '[.[] | select(.Status == "alive")] | length')" "$2"
 }
 drops() { # HOST REASON: packets
 	ctl "$1" --json drops | jq -r --arg r "$2" '[.. | objects | select(.Name? == $r) | .Packets] | first // 0'
+}
+unexpected() { # HOST REASON...: why else it dropped packets, but for what containers send by themselves
+	local host=$1
+	shift
+	ctl "$host" --json drops | jq -r '[.. | objects | select(.Name? and .Packets? and .Packets > 0).Name] | unique[]' |
+		grep '^DROP_' | grep -vxF "$(printf 'DROP_%s\n' IPV6 MULTICAST ARP_OTHER ARP_UNKNOWN "$@")"
 }
 attach() { # HOST NETWORK CONTAINER [ARG...]
 	local host=$1 net=$2 c=$3

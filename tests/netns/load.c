@@ -6,10 +6,11 @@
  *   load serve NAME PORT [protocol=tcp|sctp]     UDP too; SIGTERM: finishes what is open
  *   load run ADDR:PORT [n=N] [t=S] [c=C] [rate=PER_S] [show=1] [via=ADDR] [protocol=]
  *                      connections: a question, the whole answer, the end; "sofar" each
- *                      second, "break KIND NAME TIME" at once
- *   load hold ADDR:PORT [k=K] [every=MS] [t=S] [idle=1] [via=ADDR]
- *                      K connections that stay: a question every so often, or one
- *                      unanswered (idle); "ready" when all are there, "break KIND NAME TIME"
+ *                      second, "break KIND NAME TIME OPENED" at once
+ *   load hold ADDR:PORT [k=K] [every=MS] [t=S] [idle=1] [turns=1] [via=ADDR]
+ *                      K connections that stay, each opened when the one before is answered
+ *                      (turns) or all at once: a question every so often, or one unanswered
+ *                      (idle); "ready" when all are there, "break KIND NAME TIME OPENED"
  *   load bulk ADDR:PORT [bytes=N]                there and back, compared
  *   load udp ADDR:PORT [flows=K] [port=FIRST] [every=MS] [n=N] [t=S] [size=BYTES] [via=ADDR]
  *                      "flow PORT NAME GOT/SENT", "moved PORT FROM TO TIME"
@@ -143,6 +144,7 @@ static const char *const kind_name[] = { "ok", "refused", "reset", "timeout", "s
 struct slot {
 	int fd;             /* -1: free */
 	bool is_connected, is_waiting, is_broken;
+	uint64_t opened;    /* by the wall's clock */
 	uint64_t due;       /* a failure when nothing came by then; held ones: the next question */
 	uint64_t seq;
 	struct sockaddr_in own;
@@ -192,8 +194,8 @@ static void slot_end(struct slot *s, enum kind kind)
 	if (kind == KIND_OK)
 		return;
 	s->is_broken = true;
-	printf("break %s %s %llu\n", kind_name[kind], s->name[0] ? s->name : "-",
-	       (unsigned long long)clock_ms());
+	printf("break %s %s %llu %llu\n", kind_name[kind], s->name[0] ? s->name : "-",
+	       (unsigned long long)clock_ms(), (unsigned long long)s->opened);
 	fflush(stdout);
 }
 
@@ -213,7 +215,12 @@ static void slot_open(struct slot *s)
 {
 	struct epoll_event e = { .events = EPOLLOUT | EPOLLIN, .data.ptr = s };
 
-	*s = (struct slot){ .seq = load.seq++, .due = now_ms() + ANSWER_MS, .is_waiting = true };
+	*s = (struct slot){
+		.seq = load.seq++,
+		.opened = clock_ms(),
+		.due = now_ms() + ANSWER_MS,
+		.is_waiting = true,
+	};
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, load.protocol);
 	if (s->fd < 0)
 		fail("socket");
@@ -419,25 +426,34 @@ static size_t last_words(void)
 	return alive;
 }
 
+/* How many of those that were opened are answered, or broken. */
+static size_t settled(size_t opened)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < opened; i++)
+		n += load.slot[i].name[0] || load.slot[i].is_broken;
+	return n;
+}
+
 static int hold(char **argv)
 {
 	uint64_t end = now_ms() + number(argv, "t", LIFE_MAX_S) * 1000;
-	bool is_ready = false;
+	bool in_turns = number(argv, "turns", 0), is_ready = false;
+	size_t opened = 0;
 
 	if (load_init(argv, "k"))
 		return 2;
 	load.stays = true;
 	load.every = number(argv, "every", 200);
 	load.is_idle = number(argv, "idle", 0);
-	for (size_t i = 0; i < load.count; i++)
-		slot_open(&load.slot[i]);
 	while (!load_stop && now_ms() < end) {
-		uint64_t answered = 0;
+		size_t may = in_turns ? settled(opened) + 1 : load.count;
 
+		while (opened < load.count && opened < may)
+			slot_open(&load.slot[opened++]);
 		turn(20);
-		for (size_t i = 0; i < load.count; i++)
-			answered += load.slot[i].name[0] || load.slot[i].is_broken;
-		if (!is_ready && answered == load.count) {
+		if (!is_ready && settled(load.count) == load.count) {
 			is_ready = true;
 			tally_print(&load.by);
 			puts("ready");

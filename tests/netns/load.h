@@ -17,7 +17,7 @@
  */
 #define LINE_MAX_BYTES 128
 #define DATAGRAM_MAX 65507
-#define LIFE_MAX_S 180 /* whatever was asked for */
+#define LIFE_MAX_S 600 /* whatever was asked for */
 
 extern volatile sig_atomic_t load_stop;
 

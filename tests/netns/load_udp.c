@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define FLOWS_MAX 256
-#define LATE_MS 1000 /* what has not come by then is lost */
+#define LATE_MS 3000 /* what has not come by then is lost */
 
 struct flow {
 	int fd;

@@ -14,12 +14,13 @@ topo_host 2
 # ---- the resolvers of host 1 ----
 
 BIG=$(for n in $(seq 1 12); do echo "--txt-record=big.upstream.test,$(printf "$n%.0s" {1..100})"; done)
+MID=$(for n in $(seq 1 9); do echo "--txt-record=mid.upstream.test,$(printf "$n%.0s" {1..100})"; done)
 resolver() { # ADDR TAG: leaves its pid in $SPAWN
 	# shellcheck disable=SC2086
 	spawn h1 dnsmasq --keep-in-foreground -C /dev/null --no-resolv --no-hosts --pid-file= --user=root \
 		--bind-interfaces --listen-address="$1" --except-interface=eth0 --local-ttl=60 --local=/test/ \
 		--host-record=www.upstream.test,192.0.2.80 --host-record=other.upstream.test,192.0.2.81 \
-		--txt-record=who.upstream.test,"$2" --host-record="only$2.upstream.test,192.0.2.82" $BIG \
+		--txt-record=who.upstream.test,"$2" --host-record="only$2.upstream.test,192.0.2.82" $BIG $MID \
 		--log-queries --log-facility="$WORK/$2.log" >/dev/null 2>&1
 }
 asked() { # TAG PATTERN: how many questions that resolver had
@@ -39,7 +40,7 @@ network 2 other --subnet 10.20.0.0/24
 attach 1 app a1 --alias web || die "attach a1"
 attach 2 app a2 --alias web || die "attach a2"
 attach 1 other o1 || die "attach o1"
-await 15 knows 1 a1 a2 o1 && await 15 knows 2 a1 a2 o1 || die "not all is known"
+all_know 2 a1 a2 o1
 
 # ---- asking ----
 
@@ -183,30 +184,77 @@ wait "$FLOOD" 2>/dev/null
 check "afterwards its own questions are answered" await 10 gives "$A2" a1 a2
 check "it is the same daemon" kill -0 "$pid"
 
+# ---- a container's own server at port 53 ----
+
+own_server() { # CONTAINER: at port 53 of all its addresses, one name; its pid in ${SERVER[CONTAINER]}
+	spawn "$1" dnsmasq --keep-in-foreground -C /dev/null --no-resolv --no-hosts --pid-file= --user=root \
+		--local=/own.test/ --host-record=mine.own.test,192.0.2.90 >/dev/null 2>&1
+	SERVER[$1]=$SPAWN
+	await 5 has_server "$1" || die "no dnsmasq at port 53 of $1"
+}
+has_server() { # CONTAINER: by UDP and TCP, IPv4 and IPv6
+	same 4 "$(at "$1" ss -Hlntu | grep -cE ' (0\.0\.0\.0|\*|\[::\]):53 ')"
+}
+steered() { # CONTAINER: a program of ours steers its DNS
+	bpftool link show | grep -A 1 'netns' | grep -q "netns_ino $(stat -L -c %i "/run/netns/$TOPO-$1") "
+}
+reaches() { # CONTAINER SERVER DIG-ARG...: the server of that container, by its address in the network
+	local c=$1 addr
+	addr=$(ip_of 1 "$2")
+	shift 2
+	same 192.0.2.90 "$(at "$c" dig "@$addr" +tries=1 +time=3 +short "$@" mine.own.test)"
+}
+serves_both() { # SERVER: it is reached, and its container resolves names
+	reaches a2 "$1" && reaches a2 "$1" +tcp && gives "$A2" "$1" a2 && gives "$A2" "$1" +tcp a2
+}
+
+topo_container early
+own_server early
+attach 1 app early || die "attach early"
+attach 1 app late || die "attach late"
+own_server late
+await 15 knows 2 early late || die "h2 does not know early and late"
+for c in early late; do
+	what="a server that came $c"
+	check "$what is reached at its address by UDP" await 10 reaches a2 "$c"
+	check "and by TCP" reaches a2 "$c" +tcp
+	check "names are found in its container by UDP" await 10 gives "$A2" "$c" a2
+	check "and by TCP" gives "$A2" "$c" +tcp a2
+	check "and by a program, which asks twice by one socket" sh -c "$(declare -f program); TOPO=$TOPO \
+		WORK=$WORK; program $c getent ahosts a2 | grep -q '^$A2 '"
+	check "as large an answer as there is by UDP, 1 KB, is whole" same 9 \
+		"$(q "$c" TXT mid.upstream.test +bufsize=1232 +ignore +short | wc -l)"
+	check "a larger one comes by TCP" same 12 "$(q "$c" TXT big.upstream.test +bufsize=4096 +short | wc -l)"
+	check "the server's own names are not 127.0.0.11's" status_is NXDOMAIN "$c" mine.own.test
+	check "nothing is bound to 127.0.0.11:53" same "" "$(at "$c" ss -Hlntu | grep '127\.0\.0\.11:53 ')"
+	check "a program of ours steers" steered "$c"
+done
+check "no namespace is without DNS" same 0 "$(grep -c 'no DNS in' "$WORK/h1/log")"
+topo_kill KILL 1
+check_not "a killed daemon steers nothing" steered late
+check "the servers go on" sh -c "$(declare -f at same); TOPO=$TOPO; \
+	same 192.0.2.90 \"\$(at late dig @127.0.0.1 +tries=1 +short mine.own.test)\""
+topo_daemon 1 --resolv-conf "$WORK/resolv.conf"
+for c in early late; do
+	check "after a restart both are served where a server came $c" await 10 serves_both "$c"
+	kill "${SERVER[$c]}"
+	wait "${SERVER[$c]}" 2>/dev/null
+	check "its end changes nothing for names" gives "$A2" "$c" a2
+	ctl 1 endpoint detach "$c" >/dev/null
+	gone() { ! steered "$c"; }
+	check "after detaching nothing is steered" await 10 gone
+done
+
 # ---- coming and going ----
 
-topo_container busy
-spawn busy dnsmasq --keep-in-foreground -C /dev/null --no-resolv --no-hosts --pid-file= --user=root \
-	--bind-interfaces --listen-address=127.0.0.11 >/dev/null 2>&1
-BUSY=$SPAWN
-has_socket() { at busy ss -Hlun | grep -q '127.0.0.11:53'; }
-await 5 has_socket || die "no dnsmasq in busy"
-attach 1 app busy || die "attach busy"
-warns() { ctl 1 status | grep -q "no DNS in /run/netns/$TOPO-busy: 127.0.0.11 port 53 is taken"; }
-check "a taken port is a warning that names the namespace" await 5 warns
-check "and one line of the log" same 1 "$(grep -c 'port 53 is taken' "$WORK/h1/log")"
-kill "$BUSY"
-wait "$BUSY" 2>/dev/null
-check "once it is free it is served" await 10 gives "$A1" busy a1
-check_not "and the warning is gone" warns
 topo_kill TERM 1
 check_not "while the daemon is down there is no DNS" gives "$A2" a1 a2
 topo_daemon 1 --resolv-conf "$WORK/resolv.conf"
 check "a restarted daemon answers" await 10 gives "$A2" a1 a2
 ctl 1 endpoint detach a1 >/dev/null
-closed() { ! at a1 ss -Hlun | grep -q '127.0.0.11:53'; }
+closed() { ! at a1 ss -Hlntu | grep -q '127\.0\.0\.11:' && ! steered a1; }
 check "a container that left has no server any more" await 10 closed
 check "and its name is gone" await 10 gives "" a2 a1
 unknown() { ! knows "$@"; }
-ip netns del "$TOPO-busy"
-check "a container that is deleted is let go of" await 10 unknown 1 busy
+ip netns del "$TOPO-o1"
+check "a container that is deleted is let go of" await 10 unknown 1 o1

@@ -11,11 +11,12 @@ network 2 app --subnet 10.10.0.0/24
 service 2 web --network app --publish published=8000,target=80 --publish published=8001,target=80,allow=10.99.0.8/32
 attach 1 app b1 --service web && serve b1 80 || die "attach b1"
 for n in 1 2; do attach "$n" app "k$n" || die "attach k$n"; done
+all_know 2 k1 k2 b1
 await 15 takes_everywhere 2 web b1 || die "not all know b1"
 serve h9 9000
 
 run() { # CLIENT ADDR:PORT [behind=ADDR]: the server sees the client, or ADDR
-	at "$1" timeout -s KILL 20 "$LOAD" run "$2" n=4 ${3:+"$3"} >"$WORK/run"
+	at "$1" timeout -s KILL 60 "$LOAD" run "$2" n=4 ${3:+"$3"} >"$WORK/run"
 }
 silent() { # CLIENT ADDR:PORT: no word of it comes back
 	(at "$1" timeout -s KILL 1 "$LOAD" run "$2" n=1 >"$WORK/silent") 2>/dev/null

@@ -10,7 +10,7 @@ network 2 app --subnet 10.10.0.0/24
 network 2 other --subnet 10.10.0.0/24
 attach 1 app a1 --ip 10.10.0.11 && attach 2 app a2 --ip 10.10.0.12 && attach 1 app a3 --ip 10.10.0.13 &&
 	attach 1 other o1 --ip 10.10.0.21 && attach 2 other o2 --ip 10.10.0.22 || die "attach"
-for n in 1 2; do await 15 knows "$n" a1 a2 a3 o1 o2 || die "h$n does not know all"; done
+all_know 2 a1 a2 a3 o1 o2
 for t in a2 a3; do pings a1 "$(ip_of 1 $t)" || die "a1 cannot reach $t to begin with"; done
 app=$(vni_of app) other=$(vni_of other)
 A1=$(mac_of 1 a1) A2=$(mac_of 1 a2) A3=$(mac_of 1 a3) O1=$(mac_of 1 o1) O2=$(mac_of 1 o2)

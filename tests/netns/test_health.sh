@@ -38,7 +38,7 @@ end() { # PID: a server of ours, and its end
 service web --health tcp:7000 --health-interval 1
 attach 1 app c1 --service web || die "attach c1"
 attach 2 app c2 --service web || die "attach c2"
-for c in c1 c2; do await 15 knows 1 "$c" && await 15 knows 2 "$c" || die "not all know $c"; done
+all_know 2 c1 c2
 check "a backend that does not listen is found out at once" await 10 health_is web c1 unhealthy unhealthy
 check "on the other host too" await 10 health_is web c2 unhealthy unhealthy
 check "and none is counted as serving" replicas_are web 0/2

@@ -8,14 +8,23 @@ cluster 2
 topo_host 3
 network 2 app --subnet 10.10.0.0/24
 attach 1 app a1 || die "attach"
-await 10 knows 2 a1
+all_know 2 a1
 daemon() { # HOST ARG...: runs overlayd in the foreground, expecting it to refuse
 	local n=$1
 	shift
 	mkdir -p "$WORK/x"
-	at "h$n" timeout 20 "$BUILD/overlayd" --state-dir "$WORK/x/state" --run-dir "$WORK/x/run" \
+	at "h$n" timeout 60 "$BUILD/overlayd" --state-dir "$WORK/x/state" --run-dir "$WORK/x/run" \
 		--bpffs "${BPFFS:-$WORK/bpf}" --pin-dir x "$@"
 }
+refuses "a subnet that this host is in" '10.99.0.0/16 overlaps 10.99.0.0/24.*eth0' \
+	ctl 1 network create --subnet 10.99.0.0/16 inside
+check_not "and nothing is left of it" ctl 1 network inspect inside
+warned() { ctl 1 --json status | jq -r '.Warnings[]' | grep -q "network app has the subnet 10.10.0.0/24, which overlaps 10.10.0.128/25 of this host's interface eth0"; }
+at h1 ip addr add 10.10.0.129/25 dev eth0
+check "status warns of a subnet that this host comes into later" await 5 warned
+at h1 ip addr del 10.10.0.129/25 dev eth0
+unwarned() { ! warned; }
+check "as long as it is there" await 5 unwarned
 # The daemon's sentence is the last line of its log.
 stops() { # NAME PATTERN COMMAND...
 	local name=$1 pattern=$2 out status
@@ -45,7 +54,7 @@ stops "a gossip port in use" '7946' daemon 3 --attach eth0
 kill "$nc"
 at h3 ip link add vx0 type vxlan id 5 dstport 4789 dev eth0
 at h3 ip link set vx0 up
-at h3 timeout 6 "$BUILD/overlayd" --attach eth0 --state-dir "$WORK/y/state" --run-dir "$WORK/y/run" --bpffs "$WORK/bpf" --pin-dir y >"$WORK/y.log" 2>&1
+at h3 timeout 60 "$BUILD/overlayd" --attach eth0 --state-dir "$WORK/y/state" --run-dir "$WORK/y/run" --bpffs "$WORK/bpf" --pin-dir y >"$WORK/y.log" 2>&1
 status=$?
 check "a VXLAN port in use ends the daemon with status 1" same "$status" 1
 check "and is named in its last line" grep -q 4789 <<<"$(tail -n 1 "$WORK/y.log")"
@@ -57,7 +66,7 @@ attach 1 other o1 || die "attach"
 ctl 1 service create --name web --network app --port 80:8080 >/dev/null || die "service create"
 ctl 1 service create --name rr --network app --endpoint-mode dnsrr >/dev/null || die "service create"
 ctl 1 service create --name far --network other >/dev/null || die "service create"
-await 10 ctl 2 service inspect far >/dev/null || die "h2 never heard of far"
+await 10 ctl 2 service inspect web rr far >/dev/null || die "h2 has not heard of all services"
 everything() { ctl 1 --json network ls; ctl 1 --json endpoint ls; ctl 1 --json service ls; ctl 1 service inspect web rr far; }
 before=$(everything)
 refuses "a network name that is taken" 'app' ctl 1 network create --subnet 10.11.0.0/24 app

@@ -13,8 +13,11 @@ before() { # everything of a host that overlayd could have changed
 	at "h$1" ip route show table all
 	at "h$1" tc qdisc show
 	at "h$1" tc filter show dev eth0 ingress
+	at "h$1" sysctl -a 2>/dev/null | grep -E '^net\.ipv4\.(ip_forward|conf)'
 	find "$WORK/bpf" | sort
 }
+is_up() { same "$(at h2 ip -j link show eth0 | jq -r '.[0].operstate')" UP; }
+await 5 is_up || die "eth0 of h2 is not up"
 before 2 >"$WORK/before"
 
 topo_daemon 1
@@ -23,7 +26,7 @@ topo_join 3
 for n in 1 2 3; do await 20 alive "$n" 3 || die "h$n does not see 3 nodes"; done
 network 3 app --subnet 10.10.0.0/24
 for n in 1 2 3; do attach "$n" app "c$n" || die "attach c$n"; done
-for n in 1 2 3; do await 15 knows "$n" c1 c2 c3 || die "h$n does not know all"; done
+all_know 3 c1 c2 c3
 pings c1 "$(ip_of 1 c2)" || die "no ping to begin with"
 
 # Foreign objects on the same devices.
@@ -62,7 +65,7 @@ check "the state came from disk" knows 1 c1 c2 c3
 
 # A namespace that disappears is noticed, with and without a daemon.
 attach 1 app gone1
-await 10 knows 2 gone1
+all_know 2 gone1
 ip netns del "$TOPO-gone1"
 vanished() { ! ctl "$1" endpoint inspect "$2" >/dev/null; }
 check "a vanished namespace releases its endpoint" await 10 vanished 1 gone1
@@ -119,3 +122,4 @@ left() { ! kill -0 "${TOPO_PID[3]}"; }
 check "cluster leave ends the daemon" await 15 left
 check "the others let its endpoints go" await 15 vanished 1 c3
 check "and its data plane is gone" test ! -e "$WORK/bpf/h3"
+check "and the settings it changed" same "$(at h3 cat /proc/sys/net/ipv4/conf/lo/{accept_local,route_localnet} | xargs)" "0 0"

@@ -7,7 +7,7 @@ topo_init part
 cluster 3
 network 3 app --subnet 10.10.0.0/24
 attach 1 app a1 && attach 3 app a3 || die "attach"
-await 10 knows 1 a3
+all_know 3 a1 a3
 pings a1 "$(ip_of 1 a3)" || die "no ping to begin with"
 
 at fab ip link set h3 down

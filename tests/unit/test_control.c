@@ -425,6 +425,25 @@ Test(control, status_counts_and_warns)
 	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "Endpoints.Local")), 1);
 }
 
+/* The address came after the network, or to another node than made that. */
+Test(control, status_warns_of_a_network_in_a_subnet_of_this_host)
+{
+	static const struct reach beside[] = {
+		{ { .addr.b = { [10] = 0xff, 0xff, 192, 0, 2, 0 }, .len = ADDR_V4_BITS + 24 }, "eth0" },
+		{ { .addr.b = { [10] = 0xff, 0xff, 10, 0, 0, 0 }, .len = ADDR_V4_BITS + 8 }, "eth1" },
+	};
+
+	make_network();
+	f.facts.reach = (struct reach_list){ 1, beside };
+	assert_ask("GET", "/v1/status", NULL, 200);
+	cr_assert_eq(json_array_size(fake_host_value(&f, "Warnings")), 0);
+	f.facts.reach.count = 2;
+	assert_ask("GET", "/v1/status", NULL, 200);
+	cr_assert_eq(json_array_size(fake_host_value(&f, "Warnings")), 1);
+	cr_assert(strstr(fake_host_text(&f, "Warnings.0"),
+			 "overlaps 10.0.0.0/8 of this host's interface eth1"));
+}
+
 Test(control, every_drop_has_a_meaning_and_a_mend)
 {
 	bool seen = false;

@@ -3,6 +3,7 @@
  * serve/dnsd with real sockets: two containers and the host are network namespaces
  * of the test's own, and the host's resolver is a socket of the test's.
  */
+#include <bpf/bpf.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <net/if.h>
@@ -19,6 +20,7 @@
 #include "serve/dnsd.h"
 #include "serve/sock.h"
 #include "sys/netns.h"
+#include "sys/sk_lookup.h"
 
 #define GUARD_MS 20000 /* a test that hangs ends here; none waits for it */
 #define RESOLVER 0x7f000035u /* 127.0.0.53 */
@@ -546,32 +548,197 @@ Test(dnsd, a_place_that_goes_is_not_served_any_more_and_others_are)
 	tear_down(w);
 }
 
-static int take_port(void *arg)
-{
-	const struct sockname name = { addr_from_v4(DNSD_ADDR), DNSD_PORT };
+/* ---- port 53 is the container's own ---- */
 
-	*(int *)arg = sock_bind(&name, SOCK_DGRAM, NULL);
+/* What a DNS server of the container binds. */
+struct server {
+	struct ov_addr addr;
+	int udp, tcp;
+};
+
+static int bind_server(void *arg)
+{
+	struct server *s = arg;
+	const struct sockname name = { s->addr, DNSD_PORT };
+
+	s->udp = sock_bind(&name, SOCK_DGRAM, NULL);
+	s->tcp = sock_bind(&name, SOCK_STREAM, NULL);
+	return s->udp < 0 ? s->udp : s->tcp < 0 ? s->tcp : 0;
+}
+
+static void unbind_server(struct server *s)
+{
+	closep(&s->udp);
+	closep(&s->tcp);
+}
+
+/* By UDP from its own address and by TCP, and nothing of it reaches the server. */
+static void cr_assert_answers(struct world *w, int n, const struct server *s)
+{
+	_cleanup_(closep) int udp = client_in(w, n, make_udp);
+	_cleanup_(closep) int tcp = client_in(w, n, make_tcp);
+	uint8_t m[128];
+	size_t len = put_question(m + 2, 9, "a");
+
+	ask_udp(udp, 8, "a");
+	run_until(w, udp, on_answer, 1);
+	cr_assert_eq(ntohl(w->from.sin_addr.s_addr), DNSD_ADDR);
+	cr_assert_eq(ntohs(w->from.sin_port), DNSD_PORT);
+	dns_set_u16(m, (uint16_t)len);
+	w->stream_len = 0;
+	cr_assert_eq(send(tcp, m, len + 2, 0), len + 2);
+	run_until(w, tcp, on_stream, 1);
+	cr_assert_lt(recv(s->udp, m, sizeof(m), MSG_DONTWAIT), 0);
+	cr_assert_lt(accept(s->tcp, NULL, NULL), 0);
+}
+
+static unsigned int lookup_programs(const struct world *w, int n)
+{
+	uint32_t id[80], count = ARRAY_SIZE(id), flags;
+
+	cr_assert_eq(bpf_prog_query(w->container[n].netns, BPF_SK_LOOKUP, 0, &flags, id, &count), 0);
+	return count;
+}
+
+/* IPv4 and IPv6 by one socket, as Go programs have it. */
+static int bind_dual(void *arg)
+{
+	const struct sockaddr_in6 name = { .sin6_family = AF_INET6, .sin6_port = htons(DNSD_PORT) };
+	struct server *s = arg;
+
+	s->udp = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	s->tcp = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (bind(s->udp, (const struct sockaddr *)&name, sizeof(name)) < 0 ||
+	    bind(s->tcp, (const struct sockaddr *)&name, sizeof(name)) < 0 || listen(s->tcp, 1) < 0)
+		return -errno;
 	return 0;
 }
 
-Test(dnsd, a_taken_port_is_a_sentence_and_is_tried_again)
+static const uint32_t server_addrs[] = { INADDR_ANY, DNSD_ADDR };
+
+Test(dnsd, a_container_that_is_served_may_have_port_53_for_itself)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(server_addrs); i++) {
+		struct world *w = set_up();
+		struct server s = { .addr = addr_from_v4(server_addrs[i]) };
+
+		cr_assert_eq(netns_run(w->container[0].netns, bind_server, &s), 0);
+		cr_assert_answers(w, 0, &s);
+		unbind_server(&s);
+		tear_down(w);
+	}
+}
+
+Test(dnsd, a_container_that_has_port_53_for_itself_is_served)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(server_addrs); i++) {
+		struct world *w = set_up();
+		struct server s = { .addr = addr_from_v4(server_addrs[i]) };
+		struct dnsd_place place = place_of(w, 0);
+		struct err e = { 0 };
+
+		cr_assert_eq(dnsd_set_places(w->d, NULL, 0, &e), 0);
+		cr_assert_eq(netns_run(w->container[0].netns, bind_server, &s), 0);
+		cr_assert_eq(dnsd_set_places(w->d, &place, 1, &e), 0, "%s", e.text);
+		cr_assert_answers(w, 0, &s);
+		unbind_server(&s);
+		tear_down(w);
+	}
+}
+
+Test(dnsd, a_server_may_have_port_53_of_both_families_by_one_socket)
+{
+	struct world *w = set_up();
+	struct server s;
+
+	cr_assert_eq(netns_run(w->container[0].netns, bind_dual, &s), 0);
+	cr_assert_answers(w, 0, &s);
+	unbind_server(&s);
+	tear_down(w);
+}
+
+/* The kernel counts an accepted connection among those who have port 53. */
+Test(dnsd, a_server_may_come_while_questions_are_asked_by_tcp)
+{
+	struct world *w = set_up();
+	struct server s = { .addr = addr_from_v4(INADDR_ANY) };
+	_cleanup_(closep) int tcp = client_in(w, 0, make_tcp);
+	uint8_t m[128];
+	size_t len = put_question(m + 2, 1, "a");
+
+	dns_set_u16(m, (uint16_t)len);
+	cr_assert_eq(send(tcp, m, len + 2, 0), len + 2);
+	run_until(w, tcp, on_stream, 1);
+	cr_assert_eq(netns_run(w->container[0].netns, bind_server, &s), 0);
+	cr_assert_answers(w, 0, &s);
+	cr_assert_eq(send(tcp, m, len + 2, 0), len + 2);
+	w->stream_len = 0;
+	run_until(w, tcp, on_stream, 1);
+	unbind_server(&s);
+	tear_down(w);
+}
+
+Test(dnsd, the_port_that_is_used_instead_may_be_taken_too)
+{
+	struct world *w = set_up();
+	struct dnsd_place place = place_of(w, 0);
+	struct dnsd *first = w->d;
+	struct server none = { .udp = -1, .tcp = -1 };
+	struct err e = { 0 };
+	struct rng rng;
+
+	rng_init_u64(&rng, 4);
+	cr_assert_eq(dnsd_new(w->loop, w->resolv, &rng, &w->d, &e), 0);
+	cr_assert_eq(dnsd_set_places(w->d, &place, 1, &e), 0, "%s", e.text);
+	cr_assert_answers(w, 0, &none);
+	cr_assert_eq(counters(w).queries_udp, 1, "the program that was there first had its way");
+	dnsd_free(first);
+	tear_down(w);
+}
+
+Test(dnsd, nothing_of_it_stays_in_a_namespace_that_is_let_go)
+{
+	struct world *w = set_up();
+	struct err e = { 0 };
+
+	cr_assert_eq(lookup_programs(w, 0), 1);
+	cr_assert_eq(dnsd_set_places(w->d, NULL, 0, &e), 0);
+	cr_assert_eq(lookup_programs(w, 0), 0);
+	tear_down(w);
+}
+
+/* As a kernel that cannot: more programs than 64 there are not in one namespace. */
+static void leave_no_room(const struct world *w, int n, const struct server *s)
+{
+	int link, r;
+
+	while (!(r = sk_lookup_attach(w->container[n].netns, s->udp, s->tcp, &link)))
+		; /* held until the test's process ends */
+	cr_assert_eq(r, -E2BIG, "%s", strerror(-r));
+}
+
+Test(dnsd, where_nothing_can_be_steered_port_53_is_bound_and_a_taken_one_is_tried_again)
 {
 	struct world *w = set_up();
 	struct dnsd_place both[] = { place_of(w, 0), place_of(w, 1) };
+	struct server s = { .addr = addr_from_v4(INADDR_ANY) }, aside = { .addr = addr_from_v4(DNSD_ADDR) };
 	struct err e = { 0 };
-	int taken = -1;
 
 	cr_assert_eq(dnsd_set_places(w->d, both, 1, &e), 0);
-	cr_assert_eq(netns_run(w->container[1].netns, take_port, &taken), 0);
-	cr_assert_geq(taken, 0);
+	cr_assert_eq(netns_run(w->container[1].netns, bind_server, &aside), 0);
+	leave_no_room(w, 1, &aside);
+	unbind_server(&aside); /* which leaves the programs nothing to choose */
+	cr_assert_eq(netns_run(w->container[1].netns, bind_server, &s), 0);
 	cr_assert_eq(dnsd_set_places(w->d, both, 2, &e), -EADDRINUSE);
 	cr_assert_not_null(strstr(e.text, both[1].netns), "%s", e.text);
 	cr_assert_not_null(strstr(e.text, "port 53 is taken"), "%s", e.text);
 	cr_assert_eq(counters(w).places, 1);
-	close(taken);
+	unbind_server(&s);
 	e = (struct err){ 0 };
 	cr_assert_eq(dnsd_set_places(w->d, both, 2, &e), 0, "%s", e.text);
 	cr_assert_eq(counters(w).places, 2);
+	s = (struct server){ .udp = -1, .tcp = -1 };
+	cr_assert_answers(w, 1, &s);
 	tear_down(w);
 }
 

@@ -257,9 +257,17 @@ Test(host, reads_from_which_ports_it_calls)
 	uint16_t first = 0, last = 0;
 
 	sh("echo 40000 62000 >/proc/sys/net/ipv4/ip_local_port_range");
-	cr_assert(facts_local_ports(&first, &last));
-	cr_assert_eq(first, 40000);
-	cr_assert_eq(last, 62000);
+	cr_assert(facts_local_ports(61000, 65535, &first, &last));
+	cr_assert(first == 61000 && last == 62000);
+	cr_assert_not(facts_local_ports(62001, 65535, &first, &last));
+	cr_assert_not(facts_local_ports(30000, 39999, &first, &last));
+	sh("echo 8080,61000-61500,62000 >/proc/sys/net/ipv4/ip_local_reserved_ports");
+	cr_assert(facts_local_ports(61000, 65535, &first, &last));
+	cr_assert(first == 61501 && last == 61999);
+	sh("echo 61000-65535 >/proc/sys/net/ipv4/ip_local_reserved_ports");
+	cr_assert_not(facts_local_ports(61000, 65535, &first, &last), "nothing is left of them");
+	cr_assert(facts_local_ports(60999, 65535, &first, &last));
+	cr_assert(first == 60999 && last == 60999);
 }
 
 /* A process that waits in that namespace to be killed. */

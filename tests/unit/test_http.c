@@ -275,6 +275,26 @@ Test(http, who_waits_when_the_server_stops_is_told)
 	client_close(&c);
 }
 
+Test(http, who_asks_while_the_server_stops_is_refused)
+{
+	struct client first, c;
+	char request[512];
+
+	client_open(&first);
+	post(request, sizeof(request), "/v1/networks", "{\"Name\":\"app\",\"Subnet\":\"10.10.0.0/24\"}");
+	client_ask(&first, request, "201 Created");
+	client_close(&first);
+	f.hold = true;
+	client_open(&c);
+	post(request, sizeof(request), "/v1/endpoints", "{\"Network\":\"app\",\"Netns\":\"c1\"}");
+	client_send(&c, request, strlen(request)); /* which the server has not seen yet */
+	http_free(http);
+	http = NULL;
+	client_wait(&c, "overlayd is stopping");
+	cr_assert_eq(f.waiting_count, 0, "it was carried out");
+	client_close(&c);
+}
+
 Test(http, who_waits_is_told_when_the_control_goes_before_the_server)
 {
 	struct client c;

@@ -193,6 +193,29 @@ Test(intent, automatic_subnet_keeps_clear_of_the_nodes_own_addresses)
 	cr_assert_str_eq(prefix_format(&host_network(&h, "a")->subnet, text), "10.0.1.0/24");
 }
 
+/* As `ip addr` would have it: 10.0.0.5/16 on eth0, 10.9.9.9/32 on lo. */
+static const struct reach neighbours[] = {
+	{ { .addr.b = { [10] = 0xff, 0xff, 10, 0, 0, 0 }, .len = ADDR_V4_BITS + 16 }, "eth0" },
+	{ { .addr.b = { [10] = 0xff, 0xff, 10, 9, 9, 9 }, .len = ADDR_V4_BITS + 32 }, "lo" },
+};
+
+Test(intent, subnets_keep_clear_of_those_that_this_host_is_in)
+{
+	const struct reach_list reach = { ARRAY_SIZE(neighbours), neighbours };
+	HOST(h, "h1", 1);
+	char text[PREFIX_TEXT_MAX];
+
+	intent_know_reach(h.intent, &reach);
+	assert_says(host_refused_create(&h, &(struct network_ask){ .name = "x", .subnet = "10.0.7.0/24" },
+					-EADDRINUSE),
+		    "subnet 10.0.7.0/24 overlaps 10.0.0.0/16, in which this host is by its interface eth0");
+	assert_says(host_refused_create(&h, &(struct network_ask){ .name = "x", .subnet = "10.9.0.0/16" },
+					-EADDRINUSE), "overlaps 10.9.9.9/32");
+	host_create(&h, "beside", "10.9.8.0/24");
+	host_create(&h, "a", NULL);
+	cr_assert_str_eq(prefix_format(&host_network(&h, "a")->subnet, text), "10.1.0.0/24");
+}
+
 Test(intent, pool_of_automatic_subnets_ends_with_a_sentence)
 {
 	HOST(h, "h1", 1);

@@ -196,17 +196,22 @@ Test(intent_publish, sctp_is_not_rewritten)
 	host_served(&h, CREATE("web", "published=90,target=90,protocol=sctp"));
 }
 
-Test(intent_publish, a_dnsrr_service_publishes_nothing)
+Test(intent_publish, a_dnsrr_service_publishes_ports_of_host_mode_alone)
 {
 	struct service_ask ask = { .name = "db", .network = "net", .mode = "dnsrr",
 				   LIST(publish, "80:80") };
 
 	NET_HOST;
-	assert_says(host_refused_service(&h, &ask, -EINVAL), "use --endpoint-mode vip");
+	assert_says(host_refused_service(&h, &ask, -EINVAL),
+		    "the port *:80->80/tcp of mode ingress could lead to; publish it with mode=host");
 	ask.publish_count = 0;
 	host_served(&h, &ask);
 	assert_says(host_refused_update(&h, UPDATE("db", LIST(publish_add, "80:80")), -EINVAL),
 		    "service db is dnsrr");
+	host_updated_service(&h, UPDATE("db", LIST(publish_add, "mode=host,published=80,target=81")));
+	assert_says(host_refused_update(&h, UPDATE("db", LIST(publish_add, "mode=host,target=82",
+							      "83:83")), -EINVAL),
+		    "use --endpoint-mode vip");
 }
 
 /* ---- whose a port is ---- */

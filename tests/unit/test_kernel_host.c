@@ -112,6 +112,33 @@ Test(kernel_host, routing_serves_the_programs_and_is_put_right_again)
 	kernel_close(k);
 }
 
+#define LO "/proc/sys/net/ipv4/conf/lo/"
+
+static void put_tunnel(void)
+{
+	struct driver d[PLAN_TABLE_COUNT];
+	struct kernel *k = open_kernel(d);
+	struct plan_tunnel row = { .port = 4789 };
+
+	upsert(&d[PLAN_TUNNEL], &zero_key, &row, NULL);
+	cr_assert(sh_ok("test $(cat " LO "accept_local)$(cat " LO "route_localnet) = 11"));
+	kernel_close(k);
+}
+
+Test(kernel_host, settings_are_as_before_when_all_is_taken_down)
+{
+	sh("echo 1 >" LO "accept_local && echo 0 >" LO "route_localnet");
+	put_tunnel();
+	sh("echo 0 >" LO "route_localnet"); /* somebody else's doing, mended by a later daemon */
+	put_tunnel();
+	must(kernel_detach(&place, &(struct err){ 0 }), "detach");
+	cr_assert(sh_ok("test $(cat " LO "accept_local)$(cat " LO "route_localnet) = 10"));
+	cr_assert(sh_ok("test ! -e " PIN_ROOT), "something of ours is left");
+	put_tunnel();
+	must(kernel_detach(&place, &(struct err){ 0 }), "detach");
+	cr_assert(sh_ok("test $(cat " LO "accept_local)$(cat " LO "route_localnet) = 10"));
+}
+
 /* ---- facts ---- */
 
 static void expect_address(const struct facts *f, size_t i, const char *addr, const char *device)
@@ -130,6 +157,17 @@ static void expect_link(const struct facts *f, size_t i, const char *device, con
 	cr_assert_eq(f->link[i].ifindex, if_nametoindex(device));
 	cr_assert_str_eq(addr_format(&f->link[i].addr, text), addr);
 	cr_assert_eq(f->link[i].is_loopback, is_loopback);
+}
+
+static void expect_reach(const struct facts_source *s, const char *to, const char *device)
+{
+	struct reach_list l = facts_reach(s);
+	struct prefix p;
+
+	cr_assert_eq(prefix_parse(to, &p), 0);
+	cr_assert(reach_overlap(&l, &p), "%s", to);
+	cr_assert_eq(memcmp(&reach_overlap(&l, &p)->to, &p, sizeof(p)), 0, "%s", to);
+	cr_assert_str_eq(reach_overlap(&l, &p)->device, device);
 }
 
 static void reread(struct facts_source *s, struct facts *f)
@@ -176,6 +214,10 @@ Test(kernel_host, reads_addresses_and_links_that_are_the_hosts_own)
 	expect_address(&f, 3, "192.0.2.1", "up0");
 	expect_address(&f, 4, "192.0.2.7", "up0");
 	cr_assert_eq(f.link_count, 3, "tun0 has no frames, off0 is down");
+	cr_assert_eq(facts_reach(s).count, 5);
+	expect_reach(s, "10.1.1.1/32", "lo");
+	expect_reach(s, "192.0.2.0/24", "up0");
+	expect_reach(s, "10.4.4.4/32", "tun0");
 	expect_link(&f, 0, "lo", "127.0.0.1", true);
 	expect_link(&f, 1, "up0", "192.0.2.1", false);
 	expect_link(&f, 2, "br0", "10.2.2.2", false);

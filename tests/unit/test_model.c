@@ -460,7 +460,7 @@ static const struct bad_body bad_bodies[] = {
 	BAD("port of four bytes", RECORD_SERVICE, "\11\0\4\0\120\0\120"),
 	BAD("seventeen ports", RECORD_SERVICE,
 	    FOUR_PORTS FOUR_PORTS FOUR_PORTS FOUR_PORTS A_PORT),
-	BAD("published port of a dnsrr service", RECORD_SERVICE,
+	BAD("published port of mode ingress of a dnsrr service", RECORD_SERVICE,
 	    "\4\0\1\1\17\0\10\0\6\0\120\0\120\0\0"),
 	BAD("unknown mode of a published port", RECORD_SERVICE, "\17\0\10\2\6\0\120\0\120\0\0"),
 	BAD("published port of an unknown protocol", RECORD_SERVICE,

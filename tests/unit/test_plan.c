@@ -19,14 +19,6 @@ static void expect_line(const struct world *w, const struct facts *f, const char
 		     (const char *)out.data);
 }
 
-static struct ov_addr addr(const char *text)
-{
-	struct ov_addr a;
-
-	cr_assert_eq(addr_parse(text, &a), 0);
-	return a;
-}
-
 /* Two hosts, one network, a pod on each; the other host is behind a router. */
 static void two_hosts(struct world *w)
 {
@@ -47,8 +39,8 @@ static const struct facts *host_a(struct host *h)
 {
 	*h = (struct host){
 		.device = { { .endpoint = world_id(30), .ifindex = 7 } },
-		.route = { { .to = addr("198.51.100.2"), .next_hop = addr("192.0.2.254") } },
-		.f = { .uplink_ifindex = 2, .uplink_mtu = 1500, .vtep = addr("192.0.2.1"),
+		.route = { { .to = world_addr("198.51.100.2"), .next_hop = world_addr("192.0.2.254") } },
+		.f = { .uplink_ifindex = 2, .uplink_mtu = 1500, .vtep = world_addr("192.0.2.1"),
 		       .vxlan_port = 4789, .tunnel_ifindex = 3, .xdp_mode = OV_XDP_NATIVE,
 		       .device_count = 1, .route_count = 1 },
 	};
@@ -148,7 +140,7 @@ Test(plan, a_node_without_a_route_or_with_our_address_is_no_peer)
 	expect_line(&w, &h.f, "peer", false);
 	expect_line(&w, &h.f, "endpoint 10.10.0.3", false);
 	host_a(&h);
-	h.f.vtep = addr("198.51.100.2");
+	h.f.vtep = world_addr("198.51.100.2");
 	expect_line(&w, &h.f, "peer", false);
 	expect_line(&w, &h.f, "endpoint 10.10.0.3", false);
 }
@@ -167,7 +159,7 @@ Test(plan, losers_of_a_claim_carry_no_traffic)
 	world_endpoint(&w, 35, 3, 20, "10.10.0.5");
 	host_a(&h);
 	h.route[1] = h.route[0];
-	h.route[0] = (struct fact_route){ addr("192.0.2.3"), addr("192.0.2.3") };
+	h.route[0] = (struct fact_route){ world_addr("192.0.2.3"), world_addr("192.0.2.3") };
 	h.f.route_count = 2;
 	expect_line(&w, &h.f, "10.20.0.", false);
 	expect_line(&w, &h.f, "device eeee00000022", false);
@@ -255,13 +247,13 @@ static void fill_random(struct world *w, struct random_host *h, struct rng *rng)
 	char text[32];
 
 	*h = (struct random_host){ .f = { .uplink_ifindex = 2, .tunnel_ifindex = 3,
-					  .vxlan_port = 4789, .vtep = addr("192.0.2.1"),
+					  .vxlan_port = 4789, .vtep = world_addr("192.0.2.1"),
 					  .xdp_mode = OV_XDP_NATIVE } };
 	for (unsigned int i = 1; i <= NODES; i++) {
 		snprintf(text, sizeof(text), "192.0.2.%u", i);
 		world_node(w, i, text, text)->tombstone = i > 1 && !rng_below(rng, 5);
 		if (rng_below(rng, 4))
-			h->route[h->f.route_count++] = (struct fact_route){ addr(text), addr(text) };
+			h->route[h->f.route_count++] = (struct fact_route){ world_addr(text), world_addr(text) };
 	}
 	for (unsigned int i = 0; i < NETWORKS; i++) {
 		snprintf(text, sizeof(text), "net%u", i);

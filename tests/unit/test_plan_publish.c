@@ -9,48 +9,15 @@
 
 #include "base/cleanup.h"
 #include "plan/plan.h"
-#include "tests/lib/plan_lines.h"
+#include "tests/lib/plan_shop.h"
 
 #define SELF PLAN_SELF
-#define SHOP 40u
 
-struct host {
-	struct fact_device device[2];
-	struct fact_route route[2];
-	struct fact_address address[3];
-	struct fact_link link[4];
-	struct fact_port taken[2];
-	struct id away[2];
-	struct facts f;
-};
-
-static struct ov_addr addr(const char *text)
-{
-	struct ov_addr a;
-
-	cr_assert_eq(addr_parse(text, &a), 0);
-	return a;
-}
-
-static struct item *backend(struct world *w, unsigned int number, unsigned int node, const char *at)
-{
-	struct item *it = world_endpoint(w, number, node, 20, at);
-
-	it->endpoint.service = world_id(SHOP);
-	return it;
-}
-
-/* The shop, in turns: a backend here and one on the other host. */
+/* In turns. */
 static struct item *shop(struct world *w)
 {
-	struct item *it;
+	struct item *it = shop_new(w);
 
-	world_node(w, 1, "host-a", "192.0.2.1");
-	world_node(w, 2, "host-b", "192.0.2.2");
-	world_network(w, 20, "app-net", "10.10.0.0/24", 4096);
-	backend(w, 0x1e0000, 1, "10.10.0.2");
-	backend(w, 0x1f0000, 2, "10.10.0.3");
-	it = world_service(w, SHOP, 20, "shop", "10.10.0.100");
 	it->service.algorithm = OV_LB_RR;
 	return it;
 }
@@ -71,30 +38,26 @@ static void publish_port(struct item *it, uint8_t mode, const char *at, uint16_t
 			     .target = target };
 
 	if (at)
-		p.addr = addr(at);
+		p.addr = world_addr(at);
 	publish(it, &p);
 }
 
-static const struct facts *host_a(struct host *h)
+/* With an inner and an outer address beside the uplink's, and ports to masquerade by. */
+static const struct facts *host_a(struct shop_host *h)
 {
-	*h = (struct host){
-		.device = { { .endpoint = world_id(0x1e0000), .ifindex = 7 } },
-		.route = { { addr("192.0.2.2"), addr("192.0.2.2") } },
-		.address = { { addr("10.1.1.1"), 1 }, { addr("192.0.2.1"), 2 },
-			     { addr("203.0.113.5"), 4 } },
-		.link = { { 1, addr("127.0.0.1"), true }, { 2, addr("192.0.2.1"), false },
-			  { 4, addr("203.0.113.5"), false } },
-		.f = { .uplink_ifindex = 2, .uplink_mtu = 1500, .vtep = addr("192.0.2.1"),
-		       .vxlan_port = 4789, .tunnel_ifindex = 3, .device_count = 1,
-		       .route_count = 1, .address_count = 3, .link_count = 3,
-		       .masq_first = 61000, .masq_last = 65535 },
-	};
-	h->f.device = h->device;
-	h->f.route = h->route;
-	h->f.address = h->address;
-	h->f.link = h->link;
-	h->f.taken = h->taken;
-	h->f.away.id = h->away;
+	const struct ov_addr inner = world_addr("10.1.1.1"), up = world_addr("192.0.2.1"),
+			     outer = world_addr("203.0.113.5"), loop = world_addr("127.0.0.1");
+
+	shop_host(h);
+	h->address[0] = (struct fact_address){ inner, 1 };
+	h->address[1] = (struct fact_address){ up, 2 };
+	h->address[2] = (struct fact_address){ outer, 4 };
+	h->link[0] = (struct fact_link){ 1, loop, true };
+	h->link[1] = (struct fact_link){ 2, up, false };
+	h->link[2] = (struct fact_link){ 4, outer, false };
+	h->f.address_count = h->f.link_count = 3;
+	h->f.masq_first = 61000;
+	h->f.masq_last = 65535;
 	return &h->f;
 }
 
@@ -104,7 +67,7 @@ Test(plan_publish, of_a_port_is_a_row_like_the_vips_own_and_marks_the_backends)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
 	it->service.affinity_s = 60;
 	publish_port(it, PUBLISH_INGRESS, NULL, 80, 8080);
@@ -126,10 +89,30 @@ Test(plan_publish, of_a_port_is_a_row_like_the_vips_own_and_marks_the_backends)
 		"backends=2 affinity=60\n");
 }
 
+Test(plan_publish, on_an_internal_network_gives_its_backends_a_way_back_alone)
+{
+	_cleanup_(world_fini) struct world w = { 0 };
+	struct item *it = shop(&w);
+	struct shop_host h;
+
+	for (size_t i = 0; i < w.count; i++)
+		if (w.items[i]->key.kind == RECORD_NETWORK)
+			w.items[i]->network.internal = true;
+	expect_lines(&w, host_a(&h), "device",
+		     "device eeee001e000000000000000000000000 name=oveeee001e0000 ifname=eth0 "
+		     "netns=/run/netns/c1966080,4,1966080 addr=10.10.0.2/24 via=:: "
+		     "mac=02:42:0a:0a:00:02 mtu=1450\n");
+	publish_port(it, PUBLISH_INGRESS, NULL, 80, 8080);
+	expect_lines(&w, host_a(&h), "device",
+		     "device eeee001e000000000000000000000000 name=oveeee001e0000 ifname=eth0 "
+		     "netns=/run/netns/c1966080,4,1966080 addr=10.10.0.2/24 via=10.10.0.1 "
+		     "mac=02:42:0a:0a:00:02 mtu=1450 internal\n");
+}
+
 Test(plan_publish, with_equal_target_names_it_all_the_same)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
-	struct host h;
+	struct shop_host h;
 
 	publish_port(shop(&w), PUBLISH_INGRESS, NULL, 80, 80);
 	expect_lines(&w, host_a(&h), "published",
@@ -141,7 +124,7 @@ Test(plan_publish, bound_to_addresses_has_a_row_each_and_one_that_leads_there)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
 	publish_port(it, PUBLISH_INGRESS, "203.0.113.5", 80, 8080);
 	publish_port(it, PUBLISH_INGRESS, "192.0.2.1", 80, 8081);
@@ -161,8 +144,8 @@ Test(plan_publish, says_who_is_allowed_and_whether_answers_go_straight)
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
 	struct publish p = { .protocol = IPPROTO_UDP, .published = 53, .target = 5353,
-			     .allow_count = 2, .addr = addr("192.0.2.1") };
-	struct host h;
+			     .allow_count = 2, .addr = world_addr("192.0.2.1") };
+	struct shop_host h;
 
 	cr_assert_eq(prefix_parse("198.51.100.0/24", &p.allow[0]), 0);
 	cr_assert_eq(prefix_parse("0.0.0.0/0", &p.allow[1]), 0);
@@ -185,7 +168,7 @@ Test(plan_publish, keys_of_who_is_allowed_count_bits_behind_the_port)
 	struct item *it = shop(&w);
 	struct id self = world_id(SELF);
 	struct ov_allowed_key key;
-	struct host h;
+	struct shop_host h;
 
 	cr_assert_eq(prefix_parse("198.51.100.0/24", &p.allow[0]), 0);
 	publish(it, &p);
@@ -203,9 +186,9 @@ Test(plan_publish, of_host_mode_is_open_only_where_a_backend_is_and_deals_to_tho
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
-	backend(&w, 0x200000, 2, "10.10.0.4");
+	shop_backend(&w, 0x200000, 2, "10.10.0.4");
 	publish_port(it, PUBLISH_HOST, NULL, 80, 8080);
 	publish_port(it, PUBLISH_INGRESS, NULL, 81, 8080);
 	expect_lines(&w, host_a(&h), "backend choices published",
@@ -230,7 +213,7 @@ Test(plan_publish, of_host_mode_with_least_conn_lists_backends_and_no_sequence)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
 	it->service.algorithm = OV_LB_LEAST_CONN;
 	it->service.prefer_local = true;
@@ -242,6 +225,38 @@ Test(plan_publish, of_host_mode_with_least_conn_lists_backends_and_no_sequence)
 		"published any port=80/tcp by-address nowhere\n"
 		"published 192.0.2.1 port=80/tcp vip=10.10.0.100 vni=4096 target=8080 "
 		"algorithm=least-conn choices=0 backends=1 affinity=0 local\n");
+}
+
+/* Two ids of a made world have their first bits in common. */
+Test(plan_publish, of_a_service_without_vip_is_of_host_mode_and_by_an_address_that_is_nobodys)
+{
+	_cleanup_(world_fini) struct world w = { 0 };
+	struct item *it = shop(&w), *other;
+	struct shop_host h;
+
+	it->service.mode = SERVICE_DNSRR;
+	it->service.vip = (struct ov_addr){ 0 };
+	expect_lines(&w, host_a(&h), "service backend choices published", "");
+	publish_port(it, PUBLISH_HOST, NULL, 80, 8080);
+	expect_lines(&w, &h.f, "map_device endpoint backend choices service published",
+		"map_device 7 addr=10.10.0.2 vni=4096 mac=02:42:0a:0a:00:02 mtu=1450 "
+		"incarnation=eeee001e service=224.0.238.238 published\n"
+		"endpoint 10.10.0.2 vni=4096 vtep=192.0.2.1 ifindex=7 mac=02:42:0a:0a:00:02 flags=34 "
+		"incarnation=eeee001e service=224.0.238.238\n"
+		"endpoint 10.10.0.3 vni=4096 vtep=192.0.2.2 ifindex=0 mac=02:42:0a:0a:00:03 flags=0 "
+		"incarnation=eeee001f\n"
+		"backend 224.0.238.238 vni=4096/local index=0 addr=10.10.0.2 incarnation=eeee001e "
+		"weight=1\n"
+		"choices 224.0.238.238 vni=4096/local chunk=0 backends=0...\n"
+		"published any port=80/tcp vip=224.0.238.238 vni=4096 target=8080 algorithm=rr choices=1 "
+		"backends=1 affinity=0 local\n");
+	other = world_service(&w, SHOP + 1, 20, "other", NULL);
+	publish_port(other, PUBLISH_HOST, NULL, 81, 8080);
+	w.items[3]->endpoint.service = world_id(SHOP + 1);
+	expect_lines(&w, &h.f, "backend choices published", "");
+	w.items[3]->endpoint.draining = true;
+	w.items[3]->endpoint.service = world_id(SHOP);
+	expect_lines(&w, &h.f, "published", "");
 }
 
 Test(plan_publish, of_a_port_that_a_process_has_stays_closed_here)
@@ -265,13 +280,13 @@ Test(plan_publish, of_a_port_that_a_process_has_stays_closed_here)
 		_cleanup_(world_fini) struct world w = { 0 };
 		_cleanup_(buf_fini) struct buf out = { 0 };
 		struct item *it = shop(&w);
-		struct host h;
+		struct shop_host h;
 
 		publish_port(it, PUBLISH_INGRESS, cases[i].published_at, 80, 8080);
 		host_a(&h);
 		h.taken[0] = (struct fact_port){ .port = cases[i].port, .protocol = cases[i].protocol };
 		if (cases[i].taken_at)
-			h.taken[0].addr = addr(cases[i].taken_at);
+			h.taken[0].addr = world_addr(cases[i].taken_at);
 		h.f.taken_count = 1;
 		plan_text(&w, &h.f, &out);
 		cr_assert_eq(strstr((char *)out.data, "\npublished ") == NULL, cases[i].closed, "case %zu", i);
@@ -283,7 +298,7 @@ Test(plan_publish, that_is_another_services_is_open_nowhere)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *late;
-	struct host h;
+	struct shop_host h;
 
 	publish_port(shop(&w), PUBLISH_INGRESS, NULL, 80, 8080);
 	late = world_service(&w, SHOP + 1, 20, "late", "10.10.0.101");
@@ -306,7 +321,7 @@ Test(plan_publish, that_is_another_services_is_open_nowhere)
 Test(plan_publish, without_a_backend_is_open_and_refuses)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
-	struct host h;
+	struct shop_host h;
 
 	publish_port(shop(&w), PUBLISH_INGRESS, NULL, 80, 8080);
 	w.items[3]->endpoint.draining = w.items[4]->endpoint.draining = true;
@@ -320,7 +335,7 @@ Test(plan_publish, without_a_backend_is_open_and_refuses)
 Test(plan_publish, names_the_hosts_addresses_and_links_and_puts_the_front_on_all_but_our_own)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
-	struct host h;
+	struct shop_host h;
 
 	shop(&w);
 	expect_lines(&w, host_a(&h), "config address link attach",
@@ -345,7 +360,7 @@ Test(plan_publish, many_ports_of_many_services_are_sorted_and_all_there)
 	_cleanup_(view_fini) struct view v = { 0 };
 	_cleanup_(plan_fini) struct plan p = { 0 };
 	struct id self = world_id(SELF);
-	struct host h;
+	struct shop_host h;
 	char text[32];
 
 	shop(&w);
@@ -370,7 +385,7 @@ Test(plan_publish, many_ports_of_many_services_are_sorted_and_all_there)
 #define ENDPOINTS 300u
 
 struct random_host {
-	struct host h;
+	struct shop_host h;
 	struct fact_device device[ENDPOINTS];
 	struct fact_port taken[40];
 };

@@ -9,44 +9,17 @@
 
 #include "base/cleanup.h"
 #include "plan/plan.h"
-#include "tests/lib/plan_lines.h"
+#include "tests/lib/plan_shop.h"
 
 #define SELF PLAN_SELF
-#define SHOP 40u
 
-struct host {
-	struct fact_device device[2];
-	struct fact_route route[2];
-	struct id away[2];
-	struct facts f;
-};
-
-static struct ov_addr addr(const char *text)
-{
-	struct ov_addr a;
-
-	cr_assert_eq(addr_parse(text, &a), 0);
-	return a;
-}
-
-static struct item *backend(struct world *w, unsigned int number, unsigned int node, const char *at)
-{
-	struct item *it = world_endpoint(w, number, node, 20, at);
-
-	it->endpoint.service = world_id(SHOP);
-	return it;
-}
-
-/* The shop: a backend here, one on the other host, and somebody who only calls. */
+/* And somebody who only calls. */
 static struct item *shop(struct world *w)
 {
-	world_node(w, 1, "host-a", "192.0.2.1");
-	world_node(w, 2, "host-b", "192.0.2.2");
-	world_network(w, 20, "app-net", "10.10.0.0/24", 4096);
-	backend(w, 0x1e0000, 1, "10.10.0.2");
-	backend(w, 0x1f0000, 2, "10.10.0.3");
+	struct item *it = shop_new(w);
+
 	world_endpoint(w, 0x200000, 2, 20, "10.10.0.4");
-	return world_service(w, SHOP, 20, "shop", "10.10.0.100");
+	return it;
 }
 
 static void declare(struct item *it, uint16_t port, uint16_t target, uint8_t protocol)
@@ -56,20 +29,6 @@ static void declare(struct item *it, uint16_t port, uint16_t target, uint8_t pro
 	service_detail_decode(it, &d);
 	d.port[d.port_count++] = (struct service_port){ port, target, protocol };
 	world_service_detail(it, &d);
-}
-
-static const struct facts *host_a(struct host *h)
-{
-	*h = (struct host){
-		.device = { { .endpoint = world_id(0x1e0000), .ifindex = 7 } },
-		.route = { { addr("192.0.2.2"), addr("192.0.2.2") } },
-		.f = { .uplink_ifindex = 2, .uplink_mtu = 1500, .vtep = addr("192.0.2.1"),
-		       .vxlan_port = 4789, .tunnel_ifindex = 3, .device_count = 1, .route_count = 1 },
-	};
-	h->f.device = h->device;
-	h->f.route = h->route;
-	h->f.away.id = h->away;
-	return &h->f;
 }
 
 #define TWO_BACKENDS                                                              \
@@ -82,13 +41,13 @@ Test(plan_service, of_a_service_as_text)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
 	it->service.algorithm = OV_LB_RR;
 	it->service.affinity_s = 600;
 	declare(it, 80, 8080, IPPROTO_TCP);
 	declare(it, 53, 53, IPPROTO_UDP);
-	expect_lines(&w, host_a(&h), "map_device backend choices service endpoint attach",
+	expect_lines(&w, shop_host(&h), "map_device backend choices service endpoint attach",
 		"map_device 7 addr=10.10.0.2 vni=4096 mac=02:42:0a:0a:00:02 mtu=1450 "
 		"incarnation=eeee001e service=10.10.0.100\n"
 		"endpoint 10.10.0.2 vni=4096 vtep=192.0.2.1 ifindex=7 mac=02:42:0a:0a:00:02 flags=2 "
@@ -113,10 +72,10 @@ Test(plan_service, of_a_service_as_text)
 Test(plan_service, without_ports_has_one_row_for_all_of_them)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
-	struct host h;
+	struct shop_host h;
 
 	shop(&w);
-	expect_lines(&w, host_a(&h), "service",
+	expect_lines(&w, shop_host(&h), "service",
 		"service 10.10.0.100 vni=4096 port=any target=0 algorithm=maglev choices=251 "
 		"backends=2 affinity=0\n");
 }
@@ -124,10 +83,10 @@ Test(plan_service, without_ports_has_one_row_for_all_of_them)
 Test(plan_service, with_least_conn_has_no_sequence)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
-	struct host h;
+	struct shop_host h;
 
 	shop(&w)->service.algorithm = OV_LB_LEAST_CONN;
-	expect_lines(&w, host_a(&h), "backend choices service",
+	expect_lines(&w, shop_host(&h), "backend choices service",
 		TWO_BACKENDS
 		"service 10.10.0.100 vni=4096 port=any target=0 algorithm=least-conn choices=0 "
 		"backends=2 affinity=0\n");
@@ -137,7 +96,7 @@ Test(plan_service, that_has_no_vip_or_lost_it_is_not_in_the_kernel)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 	static const char *const plain =
 		"endpoint 10.10.0.2 vni=4096 vtep=192.0.2.1 ifindex=7 mac=02:42:0a:0a:00:02 flags=0 "
 		"incarnation=eeee001e\n"
@@ -147,11 +106,11 @@ Test(plan_service, that_has_no_vip_or_lost_it_is_not_in_the_kernel)
 		"incarnation=eeee0020\n";
 
 	it->service.mode = SERVICE_DNSRR;
-	expect_lines(&w, host_a(&h), "backend choices service endpoint", plain);
+	expect_lines(&w, shop_host(&h), "backend choices service endpoint", plain);
 	it->service.mode = SERVICE_VIP;
 	it->service.vip = (struct ov_addr){ 0 };
 	expect_lines(&w, &h.f, "backend choices service endpoint", plain);
-	it->service.vip = addr("10.10.0.4");
+	it->service.vip = world_addr("10.10.0.4");
 	it->service.created_ms = 0x7fffffff; /* younger than the endpoint that has it */
 	expect_lines(&w, &h.f, "backend choices service endpoint", plain);
 }
@@ -160,11 +119,11 @@ Test(plan_service, sends_nothing_new_to_who_is_drained_or_away)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
 	it->service.algorithm = OV_LB_RR;
 	w.items[3]->endpoint.draining = true;
-	expect_lines(&w, host_a(&h), "backend service",
+	expect_lines(&w, shop_host(&h), "backend service",
 		ONLY_FAR
 		"service 10.10.0.100 vni=4096 port=any target=0 algorithm=rr choices=1 backends=1 "
 		"affinity=0\n");
@@ -187,11 +146,11 @@ Test(plan_service, that_checks_health_wants_it_shown)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
 	it->service.health = HEALTH_TCP;
 	it->service.health_port = 80;
-	expect_lines(&w, host_a(&h), "backend", "");
+	expect_lines(&w, shop_host(&h), "backend", "");
 	w.items[3]->endpoint.health = ENDPOINT_HEALTHY;
 	w.items[4]->endpoint.health = ENDPOINT_UNHEALTHY;
 	expect_lines(&w, &h.f, "backend", FIRST_BACKEND);
@@ -200,13 +159,13 @@ Test(plan_service, that_checks_health_wants_it_shown)
 Test(plan_service, counts_only_on_backends_it_can_reach)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
-	struct host h;
+	struct shop_host h;
 
 	shop(&w);
-	host_a(&h);
+	shop_host(&h);
 	h.f.device_count = 0;
 	expect_lines(&w, &h.f, "backend", ONLY_FAR);
-	host_a(&h);
+	shop_host(&h);
 	h.f.route_count = 0;
 	expect_lines(&w, &h.f, "backend", FIRST_BACKEND);
 }
@@ -214,10 +173,10 @@ Test(plan_service, counts_only_on_backends_it_can_reach)
 Test(plan_service, that_prefers_local_takes_others_only_when_there_is_none_here)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
-	struct host h;
+	struct shop_host h;
 
 	shop(&w)->service.prefer_local = true;
-	expect_lines(&w, host_a(&h), "backend", FIRST_BACKEND);
+	expect_lines(&w, shop_host(&h), "backend", FIRST_BACKEND);
 	w.items[3]->endpoint.draining = true;
 	expect_lines(&w, &h.f, "backend", ONLY_FAR);
 }
@@ -226,12 +185,12 @@ Test(plan_service, deals_by_weight)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
 	struct item *it = shop(&w);
-	struct host h;
+	struct shop_host h;
 
 	it->service.algorithm = OV_LB_RANDOM;
 	w.items[3]->endpoint.weight = 20;
 	w.items[4]->endpoint.weight = 10;
-	expect_lines(&w, host_a(&h), "backend service",
+	expect_lines(&w, shop_host(&h), "backend service",
 		"backend 10.10.0.100 vni=4096 index=0 addr=10.10.0.2 incarnation=eeee001e weight=20\n"
 		"backend 10.10.0.100 vni=4096 index=1 addr=10.10.0.3 incarnation=eeee001f weight=10\n"
 		"service 10.10.0.100 vni=4096 port=any target=0 algorithm=random choices=3 backends=2 "
@@ -241,10 +200,10 @@ Test(plan_service, deals_by_weight)
 Test(plan_service, of_a_removed_service_leaves_plain_endpoints)
 {
 	_cleanup_(world_fini) struct world w = { 0 };
-	struct host h;
+	struct shop_host h;
 
 	shop(&w)->tombstone = true;
-	expect_lines(&w, host_a(&h), "backend choices service map_device",
+	expect_lines(&w, shop_host(&h), "backend choices service map_device",
 		"map_device 7 addr=10.10.0.2 vni=4096 mac=02:42:0a:0a:00:02 mtu=1450 "
 		"incarnation=eeee001e\n");
 }
@@ -255,16 +214,16 @@ Test(plan_service, with_too_many_backends_counts_those_it_leaves_out)
 	_cleanup_(view_fini) struct view v = { 0 };
 	_cleanup_(plan_fini) struct plan p = { 0 };
 	struct id self = world_id(SELF);
-	struct host h;
+	struct shop_host h;
 	char text[32];
 
 	shop(&w);
 	for (unsigned int i = 0; i < 8200; i++) {
 		snprintf(text, sizeof(text), "10.10.%u.%u", 1 + i / 250, i % 250);
-		backend(&w, 0x1000000 + i, 2, text);
+		shop_backend(&w, 0x1000000 + i, 2, text);
 	}
 	v = world_view(&w);
-	cr_assert_eq(plan_build(&v, host_a(&h), &self, &p), 0);
+	cr_assert_eq(plan_build(&v, shop_host(&h), &self, &p), 0);
 	cr_assert_eq(p.table[PLAN_BACKENDS].count, 8191);
 	cr_assert_eq(p.left_out, 8202 - 8191);
 	cr_assert_eq(p.table[PLAN_ENDPOINTS].count, 8204, "old flows find all of them");
@@ -312,7 +271,7 @@ static void fill_nodes(struct world *w, struct random_host *h, struct rng *rng)
 		snprintf(text, sizeof(text), "192.0.2.%u", i);
 		world_node(w, i, text, text);
 		if (rng_below(rng, 5))
-			h->route[h->f.route_count++] = (struct fact_route){ addr(text), addr(text) };
+			h->route[h->f.route_count++] = (struct fact_route){ world_addr(text), world_addr(text) };
 		if (i > 1 && !rng_below(rng, 4))
 			h->away[h->f.away.count++] = world_id(i);
 	}
@@ -327,7 +286,7 @@ static void fill_random(struct world *w, struct random_host *h, struct rng *rng)
 	char text[32];
 
 	*h = (struct random_host){ .f = { .uplink_ifindex = 2, .tunnel_ifindex = 3,
-					  .vxlan_port = 4789, .vtep = addr("192.0.2.1") } };
+					  .vxlan_port = 4789, .vtep = world_addr("192.0.2.1") } };
 	fill_nodes(w, h, rng);
 	for (unsigned int i = 0; i < SERVICES; i++) {
 		snprintf(text, sizeof(text), "10.0.9.%u", rng_below(rng, 200));
@@ -516,14 +475,14 @@ Test(plan_service, all_nodes_deal_maglev_alike)
 	_cleanup_(plan_fini) struct plan here = { 0 }, there = { 0 };
 	struct id a = world_id(1), b = world_id(2);
 	struct ov_addr x[256], y[256];
-	struct host h;
+	struct shop_host h;
 
 	shop(&w);
 	v = world_view(&w);
-	cr_assert_eq(plan_build(&v, host_a(&h), &a, &here), 0);
-	h.f.vtep = addr("192.0.2.2");
+	cr_assert_eq(plan_build(&v, shop_host(&h), &a, &here), 0);
+	h.f.vtep = world_addr("192.0.2.2");
 	h.device[0] = (struct fact_device){ world_id(0x1f0000), 9 };
-	h.route[0] = (struct fact_route){ addr("192.0.2.1"), addr("192.0.2.1") };
+	h.route[0] = (struct fact_route){ world_addr("192.0.2.1"), world_addr("192.0.2.1") };
 	cr_assert_eq(plan_build(&v, &h.f, &b, &there), 0);
 	cr_assert_eq(sequence_of(&here, x, ARRAY_SIZE(x)), 251);
 	cr_assert_eq(sequence_of(&there, y, ARRAY_SIZE(y)), 251);

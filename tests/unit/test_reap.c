@@ -254,9 +254,11 @@ Test(reap, a_client_that_left_without_a_word_leaves_no_flow)
 	close_world(&w);
 }
 
-Test(reap, a_client_outside_is_not_missed_and_not_poked)
+/* By whom its flow entered, who has the address that it called. */
+Test(reap, a_client_outside_is_not_missed_and_is_told_by_the_node_it_entered_by)
 {
-	static const uint32_t flags[] = { OV_FLOW_ENTRY, OV_FLOW_TUNNEL, OV_FLOW_DSR };
+	static const uint32_t flags[] = { OV_FLOW_ENTRY, OV_FLOW_ENTRY | OV_FLOW_DIRECT,
+					  OV_FLOW_TUNNEL, OV_FLOW_DSR };
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		struct reap_world w;
@@ -267,7 +269,7 @@ Test(reap, a_client_outside_is_not_missed_and_not_poked)
 		cr_assert_eq(whole_round(&w)->expired, 0);
 		drop_endpoint(&w, BACKEND);
 		cr_assert_eq(whole_round(&w)->orphans, 1);
-		cr_assert_eq(w.orphans, 0, "whoever has its address in the overlay did not ask");
+		cr_assert_eq(w.orphans, flags[i] & OV_FLOW_ENTRY ? 1 : 0);
 		must(kernel_detach(&place, &(struct err){ 0 }), "detach");
 		close_world(&w);
 	}
@@ -498,13 +500,13 @@ Test(poke, is_an_empty_segment_in_the_vips_name_with_right_checksums)
 	struct ov_flow_key key = flow_key(40000);
 	struct pkt want = pkt_new();
 	struct pkt_tcp *tcp;
-	uint8_t frame[POKE_LEN];
+	uint8_t frame[POKE_FRAME_LEN];
 
 	pkt_eth(&want, vip_mac, client_mac, ETH_P_IP);
 	pkt_ipv4(&want, VIP, CLIENT, IPPROTO_TCP);
 	pkt_tcp(&want, 80, 40000);
 	pkt_finish(&want);
-	cr_assert_eq(want.len, POKE_LEN);
+	cr_assert_eq(want.len, POKE_FRAME_LEN);
 	cr_assert_eq(poke_frame(&key, htons(80), client_mac, frame), 0);
 
 	struct pkt_ipv4 *ip = (struct pkt_ipv4 *)(frame + 14), *like = pkt_find(&want, PKT_IPV4, 0);
@@ -523,7 +525,7 @@ Test(poke, is_an_empty_segment_in_the_vips_name_with_right_checksums)
 Test(poke, is_refused_for_what_is_not_ipv4)
 {
 	struct ov_flow_key key = flow_key(40000);
-	uint8_t frame[POKE_LEN];
+	uint8_t frame[POKE_FRAME_LEN];
 
 	memset(&key.vip, 0xfd, sizeof(key.vip));
 	cr_assert_eq(poke_frame(&key, htons(80), client_mac, frame), -EAFNOSUPPORT);
@@ -573,8 +575,8 @@ static int listen_on(uint32_t ifindex)
 	return fd;
 }
 
-/* Waits for a segment from the client's port; its flags, or 0. */
-static uint8_t heard_from(int fd, uint16_t port)
+/* Waits for a segment from one port to the other; its flags, or 0. */
+static uint8_t heard(int fd, uint16_t from, uint16_t to)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint8_t frame[256];
@@ -582,8 +584,8 @@ static uint8_t heard_from(int fd, uint16_t port)
 	while (poll(&p, 1, 5000) > 0) {
 		const struct pkt_tcp *tcp = (const struct pkt_tcp *)(frame + 34);
 
-		if (recv(fd, frame, sizeof(frame), 0) >= POKE_LEN && frame[23] == IPPROTO_TCP &&
-		    tcp->source == htons(port) && tcp->dest == htons(80))
+		if (recv(fd, frame, sizeof(frame), 0) >= POKE_FRAME_LEN && frame[23] == IPPROTO_TCP &&
+		    tcp->source == htons(from) && tcp->dest == htons(to))
 			return tcp->flags;
 	}
 	return 0;
@@ -595,7 +597,9 @@ Test(reap, a_poked_client_speaks_up)
 	struct plan_device_key device_key = endpoint_key();
 	struct ov_flow_key key = flow_key(40000);
 	struct ov_endpoint client = { 0 };
-	int listener, client_fd, out;
+	struct ov_flow flow = { .vip_port = htons(80) };
+	struct poke_sockets out;
+	int listener, client_fd;
 	struct reap_world w;
 
 	open_world(&w);
@@ -603,17 +607,45 @@ Test(reap, a_poked_client_speaks_up)
 	sh("ip link set %s up", device.name);
 	client.ifindex = if_nametoindex(device.name);
 	memcpy(client.mac, client_mac, 6);
-	must(packet_open(&out), "packet_open");
+	must(poke_open(&out), "poke_open");
 	drop_endpoint(&w, CLIENT);
-	cr_assert_eq(poke_client(w.k, out, &key, htons(80)), -ENOENT, "nobody there yet");
+	cr_assert_eq(poke_client(w.k, &out, &key, &flow), -ENOENT, "nobody there yet");
 	put_endpoint(&w, CLIENT, &client);
 	cr_assert(inside(CONTAINER, "ip neigh add 10.10.0.100 lladdr 02:42:0a:0a:00:64 dev eth0"));
 	client_fd = silent_client(40000);
 	listener = listen_on(client.ifindex);
-	must(poke_client(w.k, out, &key, htons(80)), "poke_client");
-	cr_assert_eq(heard_from(listener, 40000), 0x10, "an ACK, which the data path answers by a reset");
+	must(poke_client(w.k, &out, &key, &flow), "poke_client");
+	cr_assert_eq(heard(listener, 40000, 80), 0x10, "an ACK, which the data path answers by a reset");
 	close(client_fd);
 	close(listener);
-	close(out);
+	poke_close(&out);
+	close_world(&w);
+}
+
+/* By the device that has the address, wherever the routes lead. */
+Test(reap, a_client_outside_is_poked_by_the_address_that_it_called)
+{
+	struct ov_address_key address = { addr_from_v4(0xc0000201) };
+	struct ov_flow_key key = flow_key(40000);
+	struct ov_flow flow = { .vip_port = htons(8000), .flags = OV_FLOW_ENTRY, .via = address.addr };
+	struct ov_address at = { 0 };
+	struct poke_sockets out;
+	struct reap_world w;
+	int listener;
+
+	open_world(&w);
+	key.client = addr_from_v4(0xc6336407);
+	must(poke_open(&out), "poke_open");
+	cr_assert_eq(poke_client(w.k, &out, &key, &flow), -ENOENT, "the address is no more");
+	at.ifindex = if_nametoindex("up0");
+	upsert(&w.d[PLAN_ADDRESSES], &address, &at, NULL);
+	sh("ip neigh add 198.51.100.7 lladdr 02:00:00:00:00:07 dev up0");
+	sh("ip link add away type veth peer name away1 && ip link set away up && "
+	   "ip route add 198.51.100.0/24 dev away");
+	listener = listen_on(if_nametoindex("up1"));
+	must(poke_client(w.k, &out, &key, &flow), "poke_client");
+	cr_assert_eq(heard(listener, 8000, 40000), 0x10);
+	close(listener);
+	poke_close(&out);
 	close_world(&w);
 }

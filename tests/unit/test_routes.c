@@ -113,6 +113,55 @@ Test(routes, of_the_first_network_win_and_go_on_to_the_next)
 	cr_assert_not(inside(CONTAINER, OURS), "a rule outlived its endpoint");
 }
 
+#define DEFAULT(dev) "test \"$(ip -o route show default | sed \"s/.* dev \\([^ ]*\\).*/\\1/\")\" = " dev
+
+/* Whichever comes first; back to the internal one when it is the last. */
+Test(routes, of_an_internal_network_are_the_default_only_where_no_other_is)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct driver d = open_driver(&nl);
+	struct end a = end_of(CONTAINER, 1), b = end_of(CONTAINER, 2), c = end_of(CONTAINER, 3);
+
+	a.row.internal = c.row.internal = 1;
+	put(&d, &a);
+	cr_assert(is_right(&d, &a));
+	cr_assert(inside(CONTAINER, DEFAULT("eth0")), "what is published there needs it");
+	put(&d, &b);
+	cr_assert(is_right(&d, &a) && is_right(&d, &b));
+	cr_assert(inside(CONTAINER, DEFAULT("eth1")));
+	put(&d, &c);
+	cr_assert(is_right(&d, &a) && is_right(&d, &b) && is_right(&d, &c));
+	cr_assert(inside(CONTAINER, DEFAULT("eth1")));
+	cr_assert(inside(CONTAINER, "ip route get 8.8.8.8 from 10.10.1.2 | "
+			 "grep -q \"via 10.10.1.1 dev eth0\""), "answers go the way the call came");
+	take(&d, &b);
+	cr_assert(is_right(&d, &a) && is_right(&d, &c));
+	cr_assert(inside(CONTAINER, DEFAULT("eth0")));
+	take(&d, &a);
+	cr_assert(inside(CONTAINER, DEFAULT("eth2")));
+}
+
+Test(routes, of_a_network_that_is_found_to_be_internal_are_mended)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct driver d = open_driver(&nl);
+	struct end a = end_of(CONTAINER, 1), b = end_of(CONTAINER, 2);
+
+	put(&d, &a);
+	put(&d, &b);
+	a.row.internal = 1; /* an earlier version made no difference */
+	cr_assert_not(is_right(&d, &a));
+	put(&d, &a);
+	cr_assert(is_right(&d, &a) && is_right(&d, &b));
+	cr_assert(inside(CONTAINER, DEFAULT("eth1")));
+	inside(CONTAINER, "ip route add default via 10.10.1.1 proto 111 metric 28534");
+	cr_assert_not(is_right(&d, &a), "two of ours");
+	put(&d, &a);
+	cr_assert(inside(CONTAINER, DEFAULT("eth1")));
+	inside(CONTAINER, "ip route replace default via 10.10.2.9 dev eth1");
+	cr_assert(is_right(&d, &a) && is_right(&d, &b), "somebody else's is respected");
+}
+
 Test(routes, leave_a_default_route_that_is_there_alone)
 {
 	_cleanup_(nl_closep) struct nl *nl = NULL;

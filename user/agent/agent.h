@@ -20,6 +20,7 @@
 #include "apply/apply.h"
 #include "apply/facts.h"
 #include "apply/kernel.h"
+#include "apply/poke.h"
 #include "apply/reap.h"
 #include "base/rng.h"
 #include "front/control.h"
@@ -54,8 +55,8 @@ struct row_error {
 /* The rounds through the data path's maps (flows.c). */
 struct flows_state {
 	struct reaper *reaper;
-	int packet_fd;
-	bool is_open;              /* packet_fd is */
+	struct poke_sockets poke;
+	bool is_open;              /* poke is */
 	bool in_round, again;      /* again: what changed wants another round at once */
 	bool is_failing, has_looked;
 	unsigned int pokes;        /* in this tick */
@@ -112,7 +113,7 @@ struct agent {
 	uint64_t retry_delay;
 	uint64_t seen_serial;      /* of the store, when gossip was last told */
 	uint64_t health_serial;    /* of the store, when the targets of health checks were last made */
-	struct port_range local_ports; /* from which the host calls by itself; zero: unknown */
+	struct port_range local_ports; /* masqueraded by, and called from by the host; zero: none */
 	uint64_t ports_serial;     /* of the store, when published ports were last kept */
 	struct loop_io *facts_io;
 	struct loop_timer *tick;   /* retries, audits, housekeeping */

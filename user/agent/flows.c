@@ -10,10 +10,8 @@
 #include <time.h>
 
 #include "agent/agent.h"
-#include "apply/poke.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "sys/packet.h"
 
 #define ROUND_MS 60000        /* from the end of a round to the next one */
 #define ORPHAN_ROUND_MS 5000  /* while some flow has outlived its backend */
@@ -34,18 +32,16 @@ static void on_orphan(void *arg, const struct ov_flow_key *key, const struct ov_
 	struct agent *a = arg;
 
 	if (a->flows.pokes++ < POKES_MAX)
-		poke_client(a->kernel, a->flows.packet_fd, key, flow->vip_port); /* else the next round */
+		poke_client(a->kernel, &a->flows.poke, key, flow); /* else the next round */
 }
 
 int agent_flows_init(struct agent *a, struct err *e)
 {
 	const struct reap_hooks hooks = { on_orphan, a };
-	int r = packet_open(&a->flows.packet_fd);
+	int r = poke_open(&a->flows.poke);
 
-	if (r < 0) {
-		a->flows.packet_fd = -1;
+	if (r < 0)
 		return err_set(e, r, "no packet socket: %s", strerror(-r));
-	}
 	a->flows.is_open = true;
 	a->flows.round_at = loop_now_ms(a->loop) + ROUND_MS;
 	r = reap_new(a->kernel, &hooks, &a->flows.reaper);
@@ -56,7 +52,7 @@ void agent_flows_fini(struct agent *a)
 {
 	reap_free(TAKE_PTR(a->flows.reaper));
 	if (a->flows.is_open)
-		close(a->flows.packet_fd);
+		poke_close(&a->flows.poke);
 	a->flows.is_open = false;
 }
 

@@ -11,7 +11,7 @@
 #define NAMES_SWEEP_MS 1000 /* how long our sockets keep a namespace that was deleted */
 #define NAMES_RETRY_MS 2000 /* a place whose port was taken, or whose loopback was down */
 
-/* Two sockets a namespace and one a question under way: more than the usual 1024. */
+/* Four descriptors a namespace and one a question under way: more than the usual 1024. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;

@@ -113,7 +113,9 @@ static void on_change(void *arg)
 
 void agent_ports_look(struct agent *a)
 {
-	if (!facts_local_ports(&a->local_ports.first, &a->local_ports.last))
+	const struct port_range *m = &a->options->masquerade;
+
+	if (!facts_local_ports(m->first, m->last, &a->local_ports.first, &a->local_ports.last))
 		a->local_ports = (struct port_range){ 0 };
 }
 
@@ -122,10 +124,11 @@ bool agent_ports_warning(const struct agent *a, char *out, size_t size)
 {
 	const struct port_range *m = &a->options->masquerade, *l = &a->local_ports;
 
-	if (!l->last || m->last < l->first || m->first > l->last)
+	if (!l->last)
 		return false;
-	snprintf(out, size, "ports %u-%u of containers that call the outside overlap %u-%u, from which "
-		 "this host calls: narrow net.ipv4.ip_local_port_range, or give other --masquerade-ports",
+	snprintf(out, size, "of the ports %u-%u of containers that call the outside, this host calls from "
+		 "%u-%u itself: put them into net.ipv4.ip_local_reserved_ports, narrow "
+		 "net.ipv4.ip_local_port_range, or give other --masquerade-ports",
 		 m->first, m->last, l->first, l->last);
 	return true;
 }

@@ -116,6 +116,7 @@ static int read_facts(struct agent *a, const struct view *v, struct err *e)
 	size_t count;
 	uint16_t mtu;
 	struct ov_addr addr;
+	int r;
 
 	/* An uplink that is down keeps its last facts: containers of one host go on. */
 	a->uplink_error = (struct err){ 0 };
@@ -128,7 +129,9 @@ static int read_facts(struct agent *a, const struct view *v, struct err *e)
 	peers = peer_addrs(a, v, &count);
 	if (!peers)
 		return err_set(e, -ENOMEM, "out of memory");
-	return facts_read(a->facts_source, peers, count, &a->facts, e);
+	r = facts_read(a->facts_source, peers, count, &a->facts, e);
+	a->status.reach = facts_reach(a->facts_source); /* also when another part could not be read */
+	return r;
 }
 
 /*

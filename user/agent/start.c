@@ -311,6 +311,7 @@ static int open_rooms(struct agent *a, struct err *e)
 	r = intent_new(a->store, a->gossip, &a->rng, &a->intent);
 	if (r < 0)
 		return err_set(e, r, "cannot start: %s", strerror(-r));
+	intent_know_reach(a->intent, &a->status.reach);
 	return open_control(a, e);
 }
 

@@ -26,7 +26,11 @@ bool endpoint_of_link(const struct link_info *l, struct id *ret_endpoint);
 bool is_half_made(const struct link_info *l);
 
 /* PLAN_TUNNEL; ctx is the struct nl. */
-void tunnel_driver(struct nl *nl, struct driver *ret_driver);
+struct tunnel_ctx {
+	struct bpf_objects *bpf;
+	struct nl *nl;
+};
+void tunnel_driver(struct tunnel_ctx *ctx, struct driver *ret_driver);
 /* PLAN_DEVICES; ctx is the struct nl. */
 void device_driver(struct nl *nl, struct driver *ret_driver);
 
@@ -45,7 +49,7 @@ int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want)
 /* Of that interface; the default route goes on to another one of ours. */
 int routes_remove(struct nl *nl, uint32_t ifindex);
 void routes_fini(struct routes *s);
-/* Sets row->gateway when all that the interface should have is right for that gateway. */
+/* Sets row->gateway and ->internal when all that the interface should have is right for them. */
 void routes_read(const struct routes *s, uint32_t ifindex, struct plan_device *row);
 
 /* PLAN_CONFIG to PLAN_PUBLISHED; maps of the data path are read in the same way. */

@@ -41,7 +41,8 @@ static bool is_routing_right(struct nl *nl, const struct link_info *tunnel)
 	       lo.route_localnet;
 }
 
-static int set_routing(struct err *e)
+/* What is of the device goes with it; what is of loopback is put back when all is taken down. */
+static int set_routing(struct bpf_objects *bpf, struct err *e)
 {
 	static const char *const settings[] = {
 		"net/ipv4/conf/" OV_TUNNEL_NAME "/forwarding",
@@ -50,7 +51,7 @@ static int set_routing(struct err *e)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		int r = sysctl_write(settings[i], "1");
+		int r = i ? bpf_set_on(bpf, settings[i]) : sysctl_write(settings[i], "1");
 
 		if (r)
 			return err_set(e, r, "/proc/sys/%s could not be set to 1 (%s), so published ports and "
@@ -65,7 +66,7 @@ static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 	struct plan_table t = { .key_size = 4, .value_size = sizeof(struct plan_tunnel) };
 	struct plan_tunnel row = { 0 };
 	struct link_info l = { 0 };
-	struct nl *nl = ctx;
+	struct nl *nl = ((struct tunnel_ctx *)ctx)->nl;
 	uint32_t key = 0;
 	size_t cap = 0;
 	int r = link_get(nl, OV_TUNNEL_NAME, &l);
@@ -168,20 +169,21 @@ static int put_device(struct nl *nl, uint16_t port, struct err *e)
 
 static int upsert(void *ctx, const uint8_t *key, const uint8_t *value, bool exists, struct err *e)
 {
+	const struct tunnel_ctx *c = ctx;
 	struct plan_tunnel want;
 	int r;
 
 	(void)key;
 	(void)exists;
 	memcpy(&want, value, sizeof(want));
-	r = put_device(ctx, want.port, e);
-	return r ? r : set_routing(e); /* without them the device is of use still, and stays */
+	r = put_device(c->nl, want.port, e);
+	return r ? r : set_routing(c->bpf, e); /* without them the device is of use still, and stays */
 }
 
 static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struct err *e)
 {
 	struct link_info l = { 0 };
-	struct nl *nl = ctx;
+	struct nl *nl = ((struct tunnel_ctx *)ctx)->nl;
 	int r = link_get(nl, OV_TUNNEL_NAME, &l);
 
 	(void)key;
@@ -194,13 +196,13 @@ static int remove_row(void *ctx, const uint8_t *key, const uint8_t *value, struc
 			   nl_why(nl)) : 0;
 }
 
-void tunnel_driver(struct nl *nl, struct driver *ret_driver)
+void tunnel_driver(struct tunnel_ctx *ctx, struct driver *ret_driver)
 {
 	*ret_driver = (struct driver){
 		.name = "tunnel",
 		.observe = observe,
 		.upsert = upsert,
 		.remove = remove_row,
-		.ctx = nl,
+		.ctx = ctx,
 	};
 }

@@ -304,6 +304,11 @@ int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_
 	return r ? r : read_routes(s, peers, peer_count, f, e);
 }
 
+struct reach_list facts_reach(const struct facts_source *s)
+{
+	return (struct reach_list){ s->links.reach_count, s->links.reach };
+}
+
 /* ---- changes ---- */
 
 int facts_fd(const struct facts_source *s)

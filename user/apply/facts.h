@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "model/reach.h"
 #include "plan/plan.h"
 
 struct facts_source; /* netlink sockets and the uplink's name */
@@ -26,6 +27,12 @@ bool facts_xdp_sums(const char *driver, enum ov_xdp_mode mode);
 int facts_read(struct facts_source *s, const struct ov_addr *peers, size_t peer_count,
 	       struct facts *f, struct err *e);
 
+/*
+ * The subnets that this host has addresses in, as of the last facts_read; good until the next. Routes
+ * by gateways are left out: there may be a million of them, and most are wider than what is there.
+ */
+struct reach_list facts_reach(const struct facts_source *s);
+
 /* Becomes readable when links, addresses, routes or IPsec change; drain with facts_drain. */
 int facts_fd(const struct facts_source *s);
 /* True when something changed that a plan may depend on. */
@@ -39,11 +46,13 @@ int facts_netns(const char *text, char ret_path[NETNS_MAX_LEN + 1], uint64_t *re
 /* True when that path still leads to that namespace. */
 bool facts_netns_alive(const char *path, uint64_t dev, uint64_t ino);
 
-/* From which ports this host calls by itself. False when that cannot be read. */
-bool facts_local_ports(uint16_t *ret_first, uint16_t *ret_last);
-
 /*
  * 0, or -EOPNOTSUPP with a clause when a setting of the host makes the kernel pass IPsec by.
  * What the kernel lacks is kernel_can_encrypt's to say.
  */
 int facts_can_encrypt(struct err *e);
+/*
+ * Of the ports from..to, the first and the last from which this host may call by itself: those of
+ * ip_local_port_range that are not reserved. False when there is none, or nothing can be read.
+ */
+bool facts_local_ports(uint16_t from, uint16_t to, uint16_t *ret_first, uint16_t *ret_last);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ void host_links_fini(struct host_links *h)
 {
 	free(h->address);
 	free(h->link);
+	free(h->reach);
 	*h = (struct host_links){ 0 };
 }
 
@@ -62,6 +64,17 @@ static bool is_localnet(const struct ov_addr *a)
 	return addr_v4(a) >> 24 == 127;
 }
 
+/* The subnet that the address is in: its neighbours there. */
+static struct reach reach_of(const struct link_info *l, const struct address_info *a)
+{
+	struct reach r = { .to.len = a->prefix_len };
+
+	for (int bit = 0; bit < a->prefix_len; bit++)
+		r.to.addr.b[bit / 8] |= a->addr.b[bit / 8] & 0x80 >> bit % 8;
+	snprintf(r.device, sizeof(r.device), "%s", l->name);
+	return r;
+}
+
 static void add(struct host_links *h, const struct link_info *l, const struct address_info *a)
 {
 	/* The kernel lists a device's addresses together, the first one first. */
@@ -69,8 +82,10 @@ static void add(struct host_links *h, const struct link_info *l, const struct ad
 
 	if (has_frames(l) && is_first)
 		h->link[h->link_count++] = link_of(l, &a->addr);
-	if (!is_localnet(&a->addr))
-		h->address[h->address_count++] = (struct fact_address){ a->addr, l->ifindex };
+	if (is_localnet(&a->addr))
+		return;
+	h->address[h->address_count++] = (struct fact_address){ a->addr, l->ifindex };
+	h->reach[h->reach_count++] = reach_of(l, a);
 }
 
 static int address_order(const void *a, const void *b)
@@ -100,7 +115,8 @@ int host_links_read(struct nl *nl, const struct link_info *list, size_t count,
 		return err_set(e, r, "the addresses of this host could not be read: %s", nl_why(nl));
 	h.address = calloc(n + 1, sizeof(*h.address));
 	h.link = calloc(n + 1, sizeof(*h.link));
-	if (!h.address || !h.link) {
+	h.reach = calloc(n + 1, sizeof(*h.reach));
+	if (!h.address || !h.link || !h.reach) {
 		host_links_fini(&h);
 		return err_set(e, -ENOMEM, "out of memory");
 	}

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "model/reach.h"
 #include "plan/plan.h"
 #include "sys/link.h"
 
@@ -13,7 +14,8 @@ struct nl;
 struct host_links {
 	struct fact_address *address; /* sorted by addr */
 	struct fact_link *link;       /* sorted by ifindex */
-	size_t address_count, link_count;
+	struct reach *reach;          /* as the kernel lists them */
+	size_t address_count, link_count, reach_count;
 };
 
 /* `list` are all devices, by ifindex. 0, or a sentence. */

@@ -19,6 +19,7 @@ struct kernel {
 	struct bpf_objects *bpf;
 	struct nl *nl;
 	struct map_ctx map[MAP_TABLES];
+	struct tunnel_ctx tunnel;
 	struct attach_ctx attach;
 	struct ipsec_ctx ipsec;
 };
@@ -75,6 +76,7 @@ int kernel_open(const struct bpf_place *place, struct kernel **ret_kernel, struc
 		kernel_close(k);
 		return err_set(e, r, "no netlink socket: %s", strerror(-r));
 	}
+	k->tunnel = (struct tunnel_ctx){ k->bpf, k->nl };
 	k->attach = (struct attach_ctx){ k->bpf, k->nl };
 	k->ipsec.nl = k->nl;
 	for (int i = 0; i < MAP_TABLES; i++)
@@ -97,7 +99,7 @@ void kernel_close(struct kernel *k)
 
 void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT])
 {
-	tunnel_driver(k->nl, &ret_driver[PLAN_TUNNEL]);
+	tunnel_driver(&k->tunnel, &ret_driver[PLAN_TUNNEL]);
 	device_driver(k->nl, &ret_driver[PLAN_DEVICES]);
 	attach_driver(&k->attach, &ret_driver[PLAN_ATTACH]);
 	sa_driver(&k->ipsec, &ret_driver[PLAN_SAS]);

@@ -130,6 +130,12 @@ static bool is_listed(const struct lb *lb, size_t listed, const struct ov_backen
 	return listed && bsearch(&key, lb->row, listed, sizeof(key), row_cmp);
 }
 
+/* Of a service that has no VIP, and no row above. */
+static bool is_stand_in(const struct ov_addr *vip)
+{
+	return addr_v4(vip) >> 28 == OV_STAND_IN >> 28;
+}
+
 static void add_old(struct lb *lb)
 {
 	size_t listed = lb->count;
@@ -140,7 +146,7 @@ static void add_old(struct lb *lb)
 
 		memcpy(&key, plan_row(&lb->stats, i), sizeof(key));
 		memcpy(&value, plan_row(&lb->stats, i) + sizeof(key), sizeof(value));
-		if (value.active <= 0 || is_listed(lb, listed, &key))
+		if (value.active <= 0 || is_stand_in(&key.vip) || is_listed(lb, listed, &key))
 			continue;
 		struct lb_row *row = push(lb, &(struct vip){ key.vip, key.vni }, &key.backend);
 

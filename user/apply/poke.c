@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/cleanup.h"
 #include "sys/packet.h"
 
 #define POKE_TTL 64
@@ -37,7 +38,7 @@ static uint16_t checksum(const void *data, size_t len)
 
 static struct iphdr ip_header(uint32_t src, uint32_t dst)
 {
-	struct iphdr ip = { .version = 4, .ihl = 5, .tot_len = htons(POKE_LEN - ETH_HLEN),
+	struct iphdr ip = { .version = 4, .ihl = 5, .tot_len = htons(POKE_LEN),
 			    .frag_off = htons(IP_DF), .ttl = POKE_TTL, .protocol = IPPROTO_TCP,
 			    .saddr = src, .daddr = dst };
 
@@ -57,35 +58,67 @@ static struct tcphdr tcp_header(uint32_t src, uint32_t dst, __be16 source, __be1
 	all.tcp.check = checksum(&all, sizeof(all));
 	return all.tcp;
 }
-_Static_assert(ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr) == POKE_LEN, "POKE_LEN");
+_Static_assert(sizeof(struct iphdr) + sizeof(struct tcphdr) == POKE_LEN, "POKE_LEN");
+_Static_assert(ETH_HLEN + POKE_LEN == POKE_FRAME_LEN, "POKE_FRAME_LEN");
 
-int poke_frame(const struct ov_flow_key *key, __be16 vip_port, const uint8_t client_mac[6],
-	       uint8_t ret_frame[POKE_LEN])
+int poke_segment(const struct ov_addr *from, __be16 from_port, const struct ov_addr *to,
+		 __be16 to_port, uint8_t ret_packet[POKE_LEN])
 {
-	struct ethhdr eth = { .h_proto = htons(ETH_P_IP) };
 	struct tcphdr tcp;
 	struct iphdr ip;
 
-	if (!addr_is_v4(&key->vip) || !addr_is_v4(&key->client))
+	if (!addr_is_v4(from) || !addr_is_v4(to))
 		return -EAFNOSUPPORT;
-	memcpy(eth.h_dest, client_mac, sizeof(eth.h_dest));
-	mac_from_addr(&key->vip, eth.h_source);
-	ip = ip_header(htonl(addr_v4(&key->vip)), htonl(addr_v4(&key->client)));
-	tcp = tcp_header(ip.saddr, ip.daddr, vip_port, key->client_port);
-	memcpy(ret_frame, &eth, sizeof(eth));
-	memcpy(ret_frame + sizeof(eth), &ip, sizeof(ip));
-	memcpy(ret_frame + sizeof(eth) + sizeof(ip), &tcp, sizeof(tcp));
+	ip = ip_header(htonl(addr_v4(from)), htonl(addr_v4(to)));
+	tcp = tcp_header(ip.saddr, ip.daddr, from_port, to_port);
+	memcpy(ret_packet, &ip, sizeof(ip));
+	memcpy(ret_packet + sizeof(ip), &tcp, sizeof(tcp));
 	return 0;
 }
 
-int poke_client(struct kernel *k, int packet_fd, const struct ov_flow_key *key, __be16 vip_port)
+int poke_frame(const struct ov_flow_key *key, __be16 vip_port, const uint8_t client_mac[6],
+	       uint8_t ret_frame[POKE_FRAME_LEN])
+{
+	struct ethhdr eth = { .h_proto = htons(ETH_P_IP) };
+
+	memcpy(eth.h_dest, client_mac, sizeof(eth.h_dest));
+	mac_from_addr(&key->vip, eth.h_source);
+	memcpy(ret_frame, &eth, sizeof(eth));
+	return poke_segment(&key->vip, vip_port, &key->client, key->client_port,
+			    ret_frame + sizeof(eth));
+}
+
+/* ---- sending ---- */
+
+int poke_open(struct poke_sockets *ret_sockets)
+{
+	struct poke_sockets s = { -1, -1 };
+	int r = packet_open(&s.packet_fd);
+
+	if (!r)
+		r = packet_open_ipv4(&s.ipv4_fd);
+	if (r)
+		poke_close(&s);
+	else
+		*ret_sockets = s;
+	return r;
+}
+
+void poke_close(struct poke_sockets *s)
+{
+	closep(&s->packet_fd);
+	closep(&s->ipv4_fd);
+	*s = (struct poke_sockets){ -1, -1 };
+}
+
+static int poke_inside(struct kernel *k, int fd, const struct ov_flow_key *key, __be16 vip_port)
 {
 	struct ov_endpoint_key who = {
 		.addr = key->client,
 		.vni = ov_flow_key_vni(key),
 	};
+	uint8_t frame[POKE_FRAME_LEN];
 	struct ov_endpoint client;
-	uint8_t frame[POKE_LEN];
 	int r = bpf_map_lookup_elem(bpf_map_fd(kernel_bpf(k), BPF_MAP_endpoints), &who, &client);
 
 	if (r)
@@ -93,5 +126,51 @@ int poke_client(struct kernel *k, int packet_fd, const struct ov_flow_key *key, 
 	if (!client.ifindex)
 		return -ENOENT;
 	r = poke_frame(key, vip_port, client.mac, frame);
-	return r ? r : packet_send(packet_fd, client.ifindex, frame, sizeof(frame));
+	return r ? r : packet_send(fd, client.ifindex, frame, sizeof(frame));
+}
+
+static bool is_loopback(const struct ov_addr *a)
+{
+	return addr_v4(a) >> 24 == 127;
+}
+
+/*
+ * The device by which answers leave: the one that has the address, as the data path takes it
+ * (outside_send). 0: to a process of this host or a container behind it, by its loopback.
+ */
+static int way_outside(struct kernel *k, const struct ov_addr *from, const struct ov_addr *to,
+		       uint32_t *ret_ifindex)
+{
+	int fd = bpf_map_fd(kernel_bpf(k), BPF_MAP_addresses), r = 0;
+	struct ov_address_key ours = { *to };
+	struct ov_address value = { 0 };
+
+	if (is_loopback(from) || !bpf_map_lookup_elem(fd, &ours, &value)) {
+		*ret_ifindex = 0;
+		return 0;
+	}
+	ours.addr = *from;
+	r = bpf_map_lookup_elem(fd, &ours, &value);
+	*ret_ifindex = value.ifindex;
+	return r;
+}
+
+static int poke_outside(struct kernel *k, int fd, const struct ov_flow_key *key,
+			const struct ov_flow *flow)
+{
+	uint8_t packet[POKE_LEN];
+	uint32_t ifindex;
+	int r = poke_segment(&flow->via, flow->vip_port, &key->client, key->client_port, packet);
+
+	if (!r)
+		r = way_outside(k, &flow->via, &key->client, &ifindex);
+	return r ? r : packet_send_ipv4(fd, ifindex, &flow->via, &key->client, packet, sizeof(packet));
+}
+
+int poke_client(struct kernel *k, const struct poke_sockets *s, const struct ov_flow_key *key,
+		const struct ov_flow *flow)
+{
+	if (flow->flags & OV_FLOW_ENTRY)
+		return poke_outside(k, s->ipv4_fd, key, flow);
+	return poke_inside(k, s->packet_fd, key, flow->vip_port);
 }

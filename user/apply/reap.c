@@ -132,10 +132,16 @@ static bool is_here(const struct ov_endpoint *e)
 
 /* ---- what looks over ---- */
 
-/* Its client is no endpoint: nobody here to miss, or to poke. */
+/* Its client is no endpoint, and is not missed. */
 static bool is_from_outside(const struct ov_flow *flow)
 {
 	return flow->flags & (OV_FLOW_ENTRY | OV_FLOW_TUNNEL | OV_FLOW_DSR);
+}
+
+/* Whose client hears of its end from here: not one that entered elsewhere. */
+static bool is_told_here(const struct ov_flow *flow)
+{
+	return !(flow->flags & (OV_FLOW_TUNNEL | OV_FLOW_DSR));
 }
 
 static bool looks_over(struct reaper *r, const struct ov_flow_key *key, const struct ov_flow *flow,
@@ -165,7 +171,7 @@ static int reap_flow(struct reaper *r, const struct ov_flow_key *key, const stru
 	if (run.result != OV_REAP_ORPHAN)
 		return 0;
 	r->stats.orphans++;
-	if (key->protocol == IPPROTO_TCP && !is_from_outside(flow) && r->hooks.on_orphan)
+	if (key->protocol == IPPROTO_TCP && is_told_here(flow) && r->hooks.on_orphan)
 		r->hooks.on_orphan(r->hooks.arg, key, flow);
 	return 0;
 }

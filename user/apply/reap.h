@@ -20,7 +20,7 @@
 struct reaper;
 
 struct reap_hooks {
-	/* A TCP flow that outlived its backend, of a client here that may be waiting in silence. */
+	/* A TCP flow that began here and outlived its backend; its client may be waiting in silence. */
 	void (*on_orphan)(void *arg, const struct ov_flow_key *key, const struct ov_flow *flow);
 	void *arg;
 };

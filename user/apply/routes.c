@@ -2,8 +2,7 @@
 /*
  * A container's ways out, of which each endpoint has two:
  *
- *   table main         default via GATEWAY         unless there is a default route already,
- *                                                  whosesoever: the first network wins
+ *   table main         default via GATEWAY         of one of them (routes_default.c)
  *   table T            SUBNET dev IFNAME; default via GATEWAY dev IFNAME
  *   rule 28534         from ADDRESS lookup T
  *
@@ -20,11 +19,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "drivers.h"
+#include "routes.h"
 #include "sys/nl.h"
-#include "sys/route.h"
 
-#define ROUTE_TABLE_FIRST 0x6f760000u /* "ov" in ASCII; ifindexes are added, not or-ed */
 #define RULE_PRIORITY 0x6f76          /* 28534: before the rules of `main` and `default` */
 
 void routes_fini(struct routes *s)
@@ -50,27 +47,23 @@ int routes_look(struct nl *nl, struct routes *ret_routes)
 
 /* ---- what should be there ---- */
 
-static uint32_t table_of(uint32_t ifindex)
-{
-	return ROUTE_TABLE_FIRST + ifindex;
-}
-
 static struct rule_info rule_of(uint32_t ifindex, const struct ov_addr *addr)
 {
-	return (struct rule_info){ .priority = RULE_PRIORITY, .table = table_of(ifindex),
+	return (struct rule_info){ .priority = RULE_PRIORITY, .table = routes_table_of(ifindex),
 				   .from = *addr, .protocol = ROUTE_PROTOCOL_OURS };
 }
 
-static struct route_info default_of(uint32_t table, uint32_t ifindex, const struct ov_addr *gateway)
+static struct route_info default_of(uint32_t table, uint32_t ifindex, const struct plan_device *d)
 {
 	return (struct route_info){ .table = table, .ifindex = ifindex, .to = addr_from_v4(0),
-				    .gateway = *gateway, .prefix_len = ADDR_V4_BITS,
+				    .metric = d->internal ? ROUTE_METRIC_INTERNAL : 0,
+				    .gateway = d->gateway, .prefix_len = ADDR_V4_BITS,
 				    .protocol = ROUTE_PROTOCOL_OURS };
 }
 
 static struct route_info subnet_of(uint32_t ifindex, const struct ov_addr *addr, uint8_t prefix_len)
 {
-	struct route_info r = { .table = table_of(ifindex), .ifindex = ifindex,
+	struct route_info r = { .table = routes_table_of(ifindex), .ifindex = ifindex,
 				.prefix_len = prefix_len, .protocol = ROUTE_PROTOCOL_OURS };
 
 	for (int bit = 0; bit < prefix_len; bit++)
@@ -86,9 +79,10 @@ static bool same_rule(const struct rule_info *a, const struct rule_info *b)
 
 static bool same_route(const struct route_info *a, const struct route_info *b)
 {
-	return a->table == b->table && a->ifindex == b->ifindex && !addr_cmp(&a->to, &b->to) &&
-	       a->prefix_len == b->prefix_len && !addr_cmp(&a->gateway, &b->gateway) &&
-	       !addr_cmp(&a->source, &b->source) && a->protocol == b->protocol;
+	return a->table == b->table && a->ifindex == b->ifindex && a->metric == b->metric &&
+	       a->prefix_len == b->prefix_len && a->protocol == b->protocol &&
+	       !addr_cmp(&a->to, &b->to) && !addr_cmp(&a->gateway, &b->gateway) &&
+	       !addr_cmp(&a->source, &b->source);
 }
 
 static bool has_rule(const struct routes *s, const struct rule_info *want)
@@ -109,19 +103,6 @@ static bool has_route(const struct routes *s, const struct route_info *want)
 
 /* ---- what is there ---- */
 
-static bool is_default(const struct route_info *r, uint32_t table)
-{
-	return r->table == table && r->prefix_len == ADDR_V4_BITS;
-}
-
-static bool has_default(const struct routes *s)
-{
-	for (size_t i = 0; i < s->route_count; i++)
-		if (is_default(&s->route[i], RT_TABLE_MAIN))
-			return true;
-	return false;
-}
-
 /* Ours, of that interface, in its own table or as the default of all. */
 static bool is_ours(const struct route_info *r, uint32_t ifindex)
 {
@@ -132,23 +113,24 @@ static bool is_ours(const struct route_info *r, uint32_t ifindex)
 static const struct route_info *own_default(const struct routes *s, uint32_t ifindex)
 {
 	for (size_t i = 0; i < s->route_count; i++)
-		if (is_ours(&s->route[i], ifindex) && is_default(&s->route[i], table_of(ifindex)))
+		if (s->route[i].ifindex == ifindex && default_offered(&s->route[i]))
 			return &s->route[i];
 	return NULL;
 }
 
-/* True when everything is there for that gateway, and nothing for another one. */
+/* True when everything is there for the gateway of `own`, and nothing for another one. */
 static bool is_right(const struct routes *s, uint32_t ifindex, const struct plan_device *d,
-		     const struct ov_addr *gateway)
+		     const struct route_info *own)
 {
 	struct rule_info rule = rule_of(ifindex, &d->addr);
 	struct route_info subnet = subnet_of(ifindex, &d->addr, d->prefix_len);
 
-	if (!has_rule(s, &rule) || !has_route(s, &subnet) || !has_default(s))
+	if (!has_rule(s, &rule) || !has_route(s, &subnet) || !default_is_right(s))
 		return false;
 	for (size_t i = 0; i < s->route_count; i++)
 		if (is_ours(&s->route[i], ifindex) && s->route[i].prefix_len == ADDR_V4_BITS &&
-		    addr_cmp(&s->route[i].gateway, gateway))
+		    (addr_cmp(&s->route[i].gateway, &own->gateway) ||
+		     s->route[i].metric != own->metric))
 			return false;
 	for (size_t i = 0; i < s->rule_count; i++)
 		if (s->rule[i].protocol == ROUTE_PROTOCOL_OURS && s->rule[i].table == rule.table &&
@@ -161,38 +143,13 @@ void routes_read(const struct routes *s, uint32_t ifindex, struct plan_device *r
 {
 	const struct route_info *own = own_default(s, ifindex);
 
-	if (own && is_right(s, ifindex, row, &own->gateway))
-		row->gateway = own->gateway;
+	if (!own || !is_right(s, ifindex, row, own))
+		return;
+	row->gateway = own->gateway;
+	row->internal = own->metric == ROUTE_METRIC_INTERNAL;
 }
 
 /* ---- mending ---- */
-
-/*
- * Where no default route is, the interface that came first gives one. It is told from the
- * tables of the interfaces, so that it does not matter who removed the one there was.
- */
-static int settle_default(struct nl *nl)
-{
-	_cleanup_(freep) struct route_info *route = NULL;
-	const struct route_info *first = NULL;
-	struct route_info main_default;
-	size_t count = 0;
-	int r = route_list(nl, &route, &count);
-
-	for (size_t i = 0; !r && i < count; i++) {
-		if (is_default(&route[i], RT_TABLE_MAIN))
-			return 0;
-		if (route[i].protocol == ROUTE_PROTOCOL_OURS && route[i].ifindex &&
-		    is_default(&route[i], table_of(route[i].ifindex)) &&
-		    (!first || route[i].ifindex < first->ifindex))
-			first = &route[i];
-	}
-	if (r || !first)
-		return r;
-	main_default = default_of(RT_TABLE_MAIN, first->ifindex, &first->gateway);
-	r = route_add(nl, &main_default);
-	return r == -EEXIST ? 0 : r;
-}
 
 /* Ours is in the way of nothing else: the table is the interface's own. */
 static int remove_routes(struct nl *nl, const struct routes *s, uint32_t ifindex,
@@ -224,7 +181,7 @@ static int remove_rules(struct nl *nl, const struct routes *s, uint32_t ifindex,
 		if (rule->protocol != ROUTE_PROTOCOL_OURS || rule->table <= ROUTE_TABLE_FIRST ||
 		    (keep && same_rule(rule, keep)))
 			continue;
-		if (rule->table == table_of(ifindex) ||
+		if (rule->table == routes_table_of(ifindex) ||
 		    link_get_index(nl, rule->table - ROUTE_TABLE_FIRST, LINK_NSID_NONE, &l) == -ENODEV)
 			r = rule_delete(nl, rule);
 	}
@@ -240,7 +197,7 @@ int routes_remove(struct nl *nl, uint32_t ifindex)
 		r = remove_rules(nl, &s, ifindex, NULL);
 	if (!r)
 		r = remove_routes(nl, &s, ifindex, NULL, 0);
-	return r ? r : settle_default(nl);
+	return r ? r : default_settle(nl);
 }
 
 static int add_missing(struct nl *nl, const struct routes *s, const struct route_info *want,
@@ -262,8 +219,8 @@ int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want)
 	struct rule_info rule = rule_of(ifindex, &want->addr);
 	struct route_info route[] = {
 		subnet_of(ifindex, &want->addr, want->prefix_len), /* the gateway is found by it */
-		default_of(table_of(ifindex), ifindex, &want->gateway),
-		default_of(RT_TABLE_MAIN, ifindex, &want->gateway), /* kept, but never added here */
+		default_of(routes_table_of(ifindex), ifindex, want),
+		default_of(RT_TABLE_MAIN, ifindex, want), /* kept, but never added here */
 	};
 	int r;
 
@@ -276,5 +233,5 @@ int routes_mend(struct nl *nl, uint32_t ifindex, const struct plan_device *want)
 		r = remove_routes(nl, &s, ifindex, route, ARRAY_SIZE(route));
 	if (!r)
 		r = add_missing(nl, &s, route, 2, &rule);
-	return r ? r : settle_default(nl);
+	return r ? r : default_settle(nl);
 }

@@ -95,6 +95,26 @@ bool call_is_over(struct call *call)
 	return true;
 }
 
+static void on_removed(void *arg, const struct err *e)
+{
+	struct call *call = arg;
+
+	if (call_is_over(call))
+		return;
+	if (e)
+		call_fail(call, e->code, e);
+	else
+		call_done(call, 200, json_pack("{s:o}", call->id_key, json_id(&call->id)));
+}
+
+void call_when_removed(struct call *call, const char *key)
+{
+	struct control_host *h = &call->c->host;
+
+	call->id_key = key;
+	h->when_applied(h->ctx, &call->id, on_removed, call);
+}
+
 int call_filter(const struct call *call, const char *key, const char *listed,
 		char ret_ref[CONTROL_REF_MAX + 1], struct err *e)
 {

@@ -37,6 +37,7 @@
 #include "maps/schema.h"
 #include "model/key_row.h"
 #include "model/lb.h"
+#include "model/reach.h"
 
 /* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
 struct control_host {
@@ -84,6 +85,7 @@ struct control_facts {
 	uint64_t flows_overflow;        /* that found no room, ever */
 	size_t taken_count;
 	const struct control_port *taken;
+	struct reach_list reach;  /* the subnets that this host is in */
 	size_t warning_count;
 	char warning[8][320];     /* what a person should know now */
 };

@@ -34,6 +34,7 @@ struct call {
 	json_t *body;
 	struct text_list aliases, labels, options, ports, publish, publish_add, publish_rm;
 	struct id id;                      /* what was made or removed */
+	const char *id_key;                /* of the answer, when it was removed */
 };
 
 struct scene call_scene(const struct call *call);
@@ -47,6 +48,11 @@ void call_fail(struct call *call, int code, const struct err *e);
  */
 int call_filter(const struct call *call, const char *key, const char *listed,
 		char ret_ref[CONTROL_REF_MAX + 1], struct err *e);
+/*
+ * Answers with call->id, which was removed, once the kernel has let go of it. `key` is as Docker
+ * spells it for such a thing: "ID" or "Id".
+ */
+void call_when_removed(struct call *call, const char *key);
 /* Refuses a callback that comes too late: true when the call was released. */
 bool call_is_over(struct call *call);
 

@@ -187,21 +187,8 @@ void control_attach(struct call *call)
 	intent_attach(call->c->intent, &ask, h->now(h->ctx), h->wall(h->ctx), on_recorded, call);
 }
 
-static void on_detached(void *arg, const struct err *e)
-{
-	struct call *call = arg;
-
-	if (call_is_over(call))
-		return;
-	if (e)
-		call_fail(call, e->code, e);
-	else
-		call_done(call, 200, json_pack("{s:o}", "ID", json_id(&call->id)));
-}
-
 void control_detach(struct call *call)
 {
-	struct control_host *h = &call->c->host;
 	struct scene s = call_scene(call);
 	const struct view_endpoint *ep;
 	char id[ID_TEXT_MAX];
@@ -215,7 +202,7 @@ void control_detach(struct call *call)
 	if (r)
 		call_fail(call, r, &e);
 	else
-		h->when_applied(h->ctx, &call->id, on_detached, call);
+		call_when_removed(call, "ID");
 }
 
 /* ---- backends: {Service, Weight} or {Drain} ---- */

@@ -102,18 +102,6 @@ void control_create_network(struct call *call)
 	h->when_applied(h->ctx, &call->id, on_created, call);
 }
 
-static void on_removed(void *arg, const struct err *e)
-{
-	struct call *call = arg;
-
-	if (call_is_over(call))
-		return;
-	if (e)
-		call_fail(call, e->code, e);
-	else
-		call_done(call, 200, json_pack("{s:o}", "Id", json_id(&call->id)));
-}
-
 void control_delete_network(struct call *call)
 {
 	struct control_host *h = &call->c->host;
@@ -127,5 +115,5 @@ void control_delete_network(struct call *call)
 	if (r)
 		call_fail(call, r, &e);
 	else
-		h->when_applied(h->ctx, &call->id, on_removed, call);
+		call_when_removed(call, "Id");
 }

@@ -204,18 +204,6 @@ void control_update_service(struct call *call)
 		h->when_applied(h->ctx, &call->id, on_updated, call);
 }
 
-static void on_removed(void *arg, const struct err *e)
-{
-	struct call *call = arg;
-
-	if (call_is_over(call))
-		return;
-	if (e)
-		call_fail(call, e->code, e);
-	else
-		call_done(call, 200, json_pack("{s:o}", "ID", json_id(&call->id)));
-}
-
 void control_delete_service(struct call *call)
 {
 	struct control_host *h = &call->c->host;
@@ -232,7 +220,7 @@ void control_delete_service(struct call *call)
 	if (r)
 		call_fail(call, r, &e);
 	else
-		h->when_applied(h->ctx, &call->id, on_removed, call);
+		call_when_removed(call, "ID");
 }
 
 /* ---- what balances ---- */

@@ -136,6 +136,25 @@ static void warn_of_vips(const struct scene *s, json_t **all)
 	}
 }
 
+static void warn_of_subnets(const struct scene *s, const struct reach_list *reach, json_t **all)
+{
+	char line[320], subnet[PREFIX_TEXT_MAX], to[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < s->view->network_count; i++) {
+		const struct view_network *vn = &s->view->network[i];
+		const struct reach *r = reach_overlap(reach, &vn->net->subnet);
+
+		if (!r)
+			continue;
+		snprintf(line, sizeof(line),
+			 "network %s has the subnet %s, which overlaps %s of this host's interface %s: "
+			 "containers and hosts there may not reach each other; create the network anew "
+			 "with another --subnet", vn->display, prefix_format(&vn->net->subnet, subnet),
+			 prefix_format(&r->to, to), r->device);
+		json_push(all, json_text(line));
+	}
+}
+
 static json_t *warnings(const struct scene *s, const struct control_facts *f)
 {
 	json_t *all = json_array();
@@ -144,6 +163,7 @@ static json_t *warnings(const struct scene *s, const struct control_facts *f)
 		json_push(&all, json_text(f->warning[i]));
 	warn_of_claims(s, &all);
 	warn_of_vips(s, &all);
+	warn_of_subnets(s, &f->reach, &all);
 	show_taken_ports(s, f, &all);
 	show_lost_ports(s->view, &all);
 	return all;

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "gossip/gossip.h"
 #include "ipam/ipam.h"
+#include "model/reach.h"
 #include "store/store.h"
 
 struct intent;
@@ -93,6 +94,10 @@ void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *
  */
 typedef int (*intent_can_encrypt_fn)(void *arg, struct err *e);
 void intent_ask_encryption(struct intent *in, intent_can_encrypt_fn can_encrypt, void *arg);
+ * A fact of this host, too: the subnets that it is in, with which a new network's must not
+ * overlap. Borrowed, and looked at with each wish. NULL, as at first: nothing is known.
+ */
+void intent_know_reach(struct intent *in, const struct reach_list *reach);
 /* Attaches that wait are told -ECANCELED. May be freed before gossip or after it. */
 void intent_free(struct intent *in);
 

@@ -74,7 +74,22 @@ static bool is_unusable(const struct prefix *p)
 	return false;
 }
 
-static int parse_subnet(const char *text, struct prefix *ret_subnet, struct err *e)
+/* Who is in both would be looked for in the overlay by containers, and beside it by this host. */
+static int check_reach(const struct reach_list *reach, const struct prefix *subnet, struct err *e)
+{
+	const struct reach *r = reach_overlap(reach, subnet);
+	char text[PREFIX_TEXT_MAX], to[PREFIX_TEXT_MAX];
+
+	if (!r)
+		return 0;
+	return err_set(e, -EADDRINUSE,
+		       "subnet %s overlaps %s, in which this host is by its interface %s, so neither "
+		       "would reach all of the other; choose another one",
+		       prefix_format(subnet, text), prefix_format(&r->to, to), r->device);
+}
+
+static int parse_subnet(const char *text, const struct reach_list *reach, struct prefix *ret_subnet,
+			struct err *e)
 {
 	struct prefix p;
 	int r = parse_prefix("subnet", text, &p, e);
@@ -91,7 +106,7 @@ static int parse_subnet(const char *text, struct prefix *ret_subnet, struct err 
 			       "multicast or of no network; choose another one, 10.10.0.0/24 say",
 			       text);
 	*ret_subnet = p;
-	return 0;
+	return check_reach(reach, &p, e);
 }
 
 static void mark_slots(uint8_t *taken, const struct prefix *p)
@@ -108,8 +123,9 @@ static void mark_slots(uint8_t *taken, const struct prefix *p)
 		taken[i / 8] |= (uint8_t)(1 << i % 8);
 }
 
-/* The first /24 of the pool that no network has, and that no node is reached in. */
-static int find_subnet(const struct view *v, struct prefix *ret_subnet, struct err *e)
+/* The first /24 of the pool that no network has, and that no node is in or is reached in. */
+static int find_subnet(const struct view *v, const struct reach_list *reach,
+		       struct prefix *ret_subnet, struct err *e)
 {
 	uint8_t taken[POOL_SLOTS / 8] = { 0 };
 
@@ -117,6 +133,8 @@ static int find_subnet(const struct view *v, struct prefix *ret_subnet, struct e
 		mark_slots(taken, &v->network[i].net->subnet);
 	for (size_t i = 0; i < v->node_count; i++)
 		mark_slots(taken, &(struct prefix){ .addr = v->node[i].node->addr, .len = 128 });
+	for (size_t i = 0; i < reach->count; i++)
+		mark_slots(taken, &reach->item[i].to);
 	for (uint32_t i = 0; i < POOL_SLOTS; i++) {
 		if (taken[i / 8] & 1 << i % 8)
 			continue;
@@ -180,11 +198,11 @@ static int parse_range(const char *text, struct network *n, struct err *e)
 	return 0;
 }
 
-static int parse_addresses(const struct network_ask *ask, const struct view *v, struct network *n,
-			   struct err *e)
+static int parse_addresses(const struct intent *in, const struct network_ask *ask,
+			   const struct view *v, struct network *n, struct err *e)
 {
-	int r = ask->subnet ? parse_subnet(ask->subnet, &n->subnet, e)
-			    : find_subnet(v, &n->subnet, e);
+	int r = ask->subnet ? parse_subnet(ask->subnet, in->reach, &n->subnet, e)
+			    : find_subnet(v, in->reach, &n->subnet, e);
 
 	if (r == 0)
 		r = parse_gateway(ask->gateway, n, e);
@@ -266,7 +284,7 @@ int intent_network_create(struct intent *in, const struct network_ask *ask, uint
 	if (r < 0)
 		return r;
 	strcpy(n.name, ask->name);
-	r = parse_addresses(ask, v, &n, e);
+	r = parse_addresses(in, ask, v, &n, e);
 	if (r == 0)
 		r = take_options(in, ask, v, &n, e);
 	if (r < 0)

@@ -120,12 +120,21 @@ static int remove_publish(const char *text, struct service_draft *draft, struct 
 
 /* ---- the whole ---- */
 
-static int refuse_for_dnsrr(const struct service_draft *draft, struct err *e)
+/* A port of mode ingress is every node's, and leads to the VIP. */
+static int check_for_dnsrr(const struct service_draft *draft, struct err *e)
 {
-	return err_set(e, -EINVAL,
-		       "service %s is dnsrr, which has no VIP that a published port could lead "
-		       "to; use --endpoint-mode vip, or publish nothing",
-		       draft->s.name);
+	char port[PUBLISH_TEXT_MAX];
+
+	for (unsigned int i = 0; i < draft->s.publish_count; i++) {
+		if (draft->d.publish[i].mode == PUBLISH_HOST)
+			continue;
+		return err_set(e, -EINVAL,
+			       "service %s is dnsrr, which has no VIP that the port %s of mode "
+			       "ingress could lead to; publish it with mode=host, or use "
+			       "--endpoint-mode vip",
+			       draft->s.name, publish_format(&draft->d.publish[i], port));
+	}
+	return 0;
 }
 
 /* What is taken away goes first, so that one request can replace a port. */
@@ -135,14 +144,12 @@ int take_publish(const struct service_ask *ask, struct service_draft *draft, str
 	size_t count = ask->publish_count ? ask->publish_count : ask->publish_add_count;
 	int r = 0;
 
-	if (count && draft->s.mode == SERVICE_DNSRR)
-		return refuse_for_dnsrr(draft, e);
 	for (size_t i = 0; i < ask->publish_rm_count && r == 0; i++)
 		r = remove_publish(ask->publish_rm[i], draft, e);
 	draft->kept = draft->s.publish_count;
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = add_publish(add[i], draft, e);
-	return r;
+	return r == 0 && draft->s.mode == SERVICE_DNSRR ? check_for_dnsrr(draft, e) : r;
 }
 
 static int take_option(const char *text, struct service *s, struct err *e)

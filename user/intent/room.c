@@ -16,6 +16,7 @@ int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
 	in->rng = rng;
 	in->jobs_end = &in->jobs;
 	in->healed_serial = UINT64_MAX;
+	intent_know_reach(in, NULL);
 	*ret_intent = in;
 	return 0;
 }
@@ -58,6 +59,13 @@ int check_encryption(const struct intent *in, const struct view_network *vn, str
 		       "network %s is encrypted, and this node cannot take part: %.200s; use a "
 		       "node that can",
 		       vn->display, why.text);
+}
+
+void intent_know_reach(struct intent *in, const struct reach_list *reach)
+{
+	static const struct reach_list nothing;
+
+	in->reach = reach ? reach : &nothing;
 }
 
 const struct id *self_id(const struct intent *in)

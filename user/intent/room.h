@@ -22,6 +22,7 @@ struct intent {
 	void *port_taken_arg;
 	intent_can_encrypt_fn can_encrypt; /* NULL: this node cannot */
 	void *can_encrypt_arg;
+	const struct reach_list *reach; /* never NULL */
 };
 
 /* ---- room.c ---- */

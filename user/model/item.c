@@ -126,8 +126,11 @@ static int check_service(const struct service *s, const struct service_detail *d
 {
 	if (s->mode > SERVICE_DNSRR || s->algorithm >= OV_LB_COUNT || s->health > HEALTH_HTTP)
 		return -EBADMSG;
-	if (s->mode == SERVICE_DNSRR && (!addr_is_zero(&s->vip) || s->publish_count))
+	if (s->mode == SERVICE_DNSRR && !addr_is_zero(&s->vip))
 		return -EBADMSG;
+	for (unsigned int i = 0; s->mode == SERVICE_DNSRR && i < s->publish_count; i++)
+		if (d->publish[i].mode != PUBLISH_HOST)
+			return -EBADMSG;
 	if (s->health != HEALTH_NONE && !s->health_port)
 		return -EBADMSG;
 	return s->health == HEALTH_HTTP && d->health_path[0] != '/' ? -EBADMSG : 0;

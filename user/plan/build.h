@@ -9,6 +9,7 @@
 /* A service that balances in the kernel, and its backends in b->backend. */
 struct balance {
 	const struct view_service *vs;
+	struct ov_addr vip; /* in its rows: its VIP or what stands in for one */
 	uint32_t vni;      /* of its rows in choices and backends */
 	size_t first, count;
 	size_t known;      /* count, before it was cut to what one sequence takes */
@@ -19,7 +20,7 @@ struct build {
 	const struct facts *f;
 	const struct id *self;
 	bool *is_peer; /* by index in v->node: has a row in PLAN_PEERS */
-	bool *balances; /* by index in v->service: it has rows in PLAN_SERVICES */
+	struct ov_addr *vip; /* by index in v->service; zero: it does not balance here */
 	size_t balance_count;
 	struct balance *balance;
 	const struct view_endpoint **backend; /* of one service together, sorted by id */
@@ -41,14 +42,22 @@ const struct view_node *build_peer(const struct build *b, const struct view_endp
 /* An endpoint or network that lost its claim carries no traffic (view.h). */
 bool build_has_claims(const struct view_endpoint *ve);
 
-/* ---- plan_service.c ---- */
+/* ---- plan_vip.c ---- */
 
 /* Says which services balance in the kernel, before anything else is asked. 0 or -ENOMEM. */
 int services_init(struct build *b);
-/* OV_ENDPOINT_* of an endpoint, and the VIP whose backend it is (or zero). */
+/*
+ * The endpoint is a backend of one that does. Without a VIP only backends of this node are,
+ * for ports of host mode.
+ */
+bool service_balances(const struct build *b, const struct view_endpoint *ve);
+/* OV_ENDPOINT_* of an endpoint, and the VIP (or its stand-in) whose backend it is, or zero. */
 uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
 		       struct ov_addr *ret_vip);
 uint32_t service_incarnation(const struct id *id);
+
+/* ---- plan_service.c ---- */
+
 /* Rows of services, choices and backends, and the VIPs' own. Peers must be there. 0 or -ENOMEM. */
 int services_add(struct build *b);
 
@@ -65,7 +74,7 @@ bool publish_wants_local(const struct build *b, const struct view_service *vs,
  * Rows of the published ports that are open here. `all` and `local` are the service as the
  * VIP's own row has it, and with this node's backends alone. 0 or -ENOMEM.
  */
-int publish_add(struct build *b, const struct view_service *vs, const struct service_detail *d,
+int publish_add(struct build *b, const struct balance *of, const struct service_detail *d,
 		const struct ov_service *all, const struct ov_service *local);
 /* This node's addresses and devices. There must be room. */
 void publish_add_host(struct build *b);

@@ -43,8 +43,9 @@ static void format_device(const uint8_t *row, struct buf *out)
 	put(out, "%s name=%s ifname=%s ", id_format(&key.endpoint, id), d.name, d.ifname);
 	put(out, "netns=%s,%llu,%llu ", d.netns, (unsigned long long)d.netns_dev,
 	    (unsigned long long)d.netns_ino);
-	put(out, "addr=%s via=%s mac=%s mtu=%u", prefix_format(&p, addr),
-	    addr_format(&d.gateway, via), mac_format(d.mac, mac), d.mtu);
+	put(out, "addr=%s via=%s mac=%s mtu=%u%s", prefix_format(&p, addr),
+	    addr_format(&d.gateway, via), mac_format(d.mac, mac), d.mtu,
+	    d.internal ? " internal" : "");
 }
 
 static void format_sa(const uint8_t *row, struct buf *out)

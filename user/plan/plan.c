@@ -16,7 +16,7 @@ static const uint32_t only_key; /* of tables with one row */
 static void build_fini(struct build *b)
 {
 	free(b->is_peer);
-	free(b->balances);
+	free(b->vip);
 	free(b->balance);
 	free(b->backend);
 	plan_fini(&b->plan);
@@ -173,6 +173,7 @@ static void add_device(struct build *b, const struct view_endpoint *ve)
 	value.netns_ino = ep->netns_ino;
 	value.addr = ep->addr;
 	value.gateway = gateway_of(b, ve);
+	value.internal = ve->net->net->internal && !addr_is_zero(&value.gateway);
 	value.prefix_len = ve->net->net->subnet.len;
 	memcpy(value.mac, ep->mac, sizeof(value.mac));
 	value.mtu = view_network_mtu(b->v, ve->net->net);

@@ -106,7 +106,8 @@ struct plan_device {
 	uint8_t mac[6];
 	uint8_t pad;
 	uint16_t mtu;
-	uint8_t pad2[6];
+	uint8_t internal;         /* 1: its gateway is the default one only where there is no other */
+	uint8_t pad2[5];
 };
 
 /*

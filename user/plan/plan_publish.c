@@ -99,27 +99,28 @@ static void add_nowhere(struct build *b, struct ov_published_key key)
 	table_add(build_table(b, PLAN_PUBLISHED), &key, &value);
 }
 
-static void add_port(struct build *b, const struct view_service *vs, const struct publish *p,
+static void add_port(struct build *b, const struct balance *of, const struct publish *p,
 		     const struct ov_service *as)
 {
 	struct ov_published_key key = { .addr = p->addr, .port = htons(p->published),
 					.protocol = p->protocol };
-	struct ov_published value = { .vip = vs->svc->vip, .vni = vs->net->net->vni,
-				      .service = *as };
+	struct ov_published value = { .vip = of->vip, .vni = of->vni, .service = *as };
 
 	value.service.target_port = htons(p->target);
 	value.flags = (p->mode == PUBLISH_HOST ? OV_PUBLISHED_LOCAL : 0) |
 		      (p->allow_count ? OV_PUBLISHED_ALLOW : 0) |
-		      (vs->svc->dsr ? OV_PUBLISHED_DSR : 0);
+		      (of->vs->svc->dsr ? OV_PUBLISHED_DSR : 0);
 	table_add(build_table(b, PLAN_PUBLISHED), &key, &value);
 	if (!addr_is_zero(&p->addr))
 		add_nowhere(b, key);
 	add_allowed(b, p);
 }
 
-int publish_add(struct build *b, const struct view_service *vs, const struct service_detail *d,
+int publish_add(struct build *b, const struct balance *of, const struct service_detail *d,
 		const struct ov_service *all, const struct ov_service *local)
 {
+	const struct view_service *vs = of->vs;
+
 	for (unsigned int i = 0; i < vs->svc->publish_count; i++) {
 		const struct publish *p = &d->publish[i];
 		const struct ov_service *as = p->mode == PUBLISH_HOST ? local : all;
@@ -129,7 +130,7 @@ int publish_add(struct build *b, const struct view_service *vs, const struct ser
 		if (table_grow(build_table(b, PLAN_PUBLISHED), 2) ||
 		    table_grow(build_table(b, PLAN_ALLOWED), p->allow_count))
 			return -ENOMEM;
-		add_port(b, vs, p, as);
+		add_port(b, of, p, as);
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Services in the kernel. For each one that balances (mode vip, and the VIP is
- * its own):
+ * its own; of dnsrr only what ports of host mode need: plan_vip.c):
  *
  *   services   a row a declared port, or one for all
  *   choices    the sequence by which new flows are dealt, 256 places a row
@@ -21,55 +21,6 @@
 #include "maglev.h"
 #include "table.h"
 
-int services_init(struct build *b)
-{
-	const struct view *v = b->v;
-
-	b->balances = calloc(v->service_count + 1, sizeof(*b->balances));
-	if (!b->balances)
-		return -ENOMEM;
-	for (size_t i = 0; i < v->service_count; i++) {
-		const struct view_service *vs = &v->service[i];
-
-		b->balances[i] = vs->svc->mode == SERVICE_VIP && !addr_is_zero(&vs->svc->vip) &&
-				 !vs->vip_lost && !vs->net->vni_lost;
-	}
-	return 0;
-}
-
-static bool balances(const struct build *b, const struct view_service *vs)
-{
-	return vs && b->balances[vs - b->v->service];
-}
-
-uint32_t service_incarnation(const struct id *id)
-{
-	uint32_t incarnation;
-
-	memcpy(&incarnation, id->b, sizeof(incarnation));
-	return incarnation;
-}
-
-uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
-		       struct ov_addr *ret_vip)
-{
-	uint16_t flags = ve->net->net->encrypted ? OV_ENDPOINT_ENCRYPTED : 0;
-
-	if (!balances(b, ve->service)) {
-		*ret_vip = (struct ov_addr){ 0 };
-		return flags;
-	}
-	flags |= OV_ENDPOINT_BACKEND;
-	if (!view_endpoint_serves(ve, &b->f->away))
-		flags |= OV_ENDPOINT_CLOSED;
-	if (id_set_has(&b->f->away, &ve->ep->node))
-		flags |= OV_ENDPOINT_AWAY;
-	if (publish_has_any(ve->service))
-		flags |= OV_ENDPOINT_PUBLISHED;
-	*ret_vip = ve->service->svc->vip;
-	return flags;
-}
-
 /* ---- who is whose backend ---- */
 
 static bool is_reachable(const struct build *b, const struct view_endpoint *ve)
@@ -79,7 +30,7 @@ static bool is_reachable(const struct build *b, const struct view_endpoint *ve)
 
 static bool is_backend(const struct build *b, const struct view_endpoint *ve)
 {
-	return balances(b, ve->service) && build_has_claims(ve) &&
+	return service_balances(b, ve) && build_has_claims(ve) &&
 	       view_endpoint_serves(ve, &b->f->away) && is_reachable(b, ve);
 }
 
@@ -124,6 +75,7 @@ static int group(struct build *b)
 	total = 0;
 	for (size_t i = 0; i < v->service_count; i++) {
 		b->balance[i].vs = &v->service[i];
+		b->balance[i].vip = b->vip[i];
 		b->balance[i].vni = v->service[i].net->net->vni;
 		b->balance[i].first = total;
 		total += b->balance[i].count;
@@ -142,7 +94,7 @@ static int group(struct build *b)
 static int balance_cmp(const void *a, const void *b)
 {
 	const struct balance *x = a, *y = b;
-	int diff = addr_cmp(&x->vs->svc->vip, &y->vs->svc->vip);
+	int diff = addr_cmp(&x->vip, &y->vip);
 
 	return diff ? diff : memcmp(&x->vni, &y->vni, sizeof(x->vni));
 }
@@ -205,7 +157,7 @@ static int fill_sequence(struct build *b, const struct balance *of, struct seque
 static int add_choices(struct build *b, const struct balance *of, const struct sequence *s)
 {
 	struct plan_table *t = build_table(b, PLAN_CHOICES);
-	struct ov_choices_key key = { .vip = of->vs->svc->vip, .vni = of->vni };
+	struct ov_choices_key key = { .vip = of->vip, .vni = of->vni };
 	uint32_t chunks = (s->size + OV_CHOICES_PER_CHUNK - 1) / OV_CHOICES_PER_CHUNK;
 	int err = table_grow(t, chunks);
 
@@ -223,7 +175,7 @@ static int add_choices(struct build *b, const struct balance *of, const struct s
 
 static int add_backends(struct build *b, const struct balance *of)
 {
-	struct ov_backend_key key = { .vip = of->vs->svc->vip, .vni = of->vni };
+	struct ov_backend_key key = { .vip = of->vip, .vni = of->vni };
 	int err = table_grow(build_table(b, PLAN_BACKENDS), of->count);
 
 	for (; !err && key.index < of->count; key.index++) {
@@ -262,7 +214,7 @@ static int add_dealing(struct build *b, const struct balance *of, struct sequenc
 /* The backends that live here, out of all that the service has. */
 static struct balance local_balance(struct build *b, const struct balance *of)
 {
-	struct balance local = { .vs = of->vs, .vni = of->vni | OV_VNI_LOCAL,
+	struct balance local = { .vs = of->vs, .vip = of->vip, .vni = of->vni | OV_VNI_LOCAL,
 				 .first = b->local_first };
 
 	for (size_t i = 0; i < of->known && local.count < WEIGHTED_MAX; i++)
@@ -282,13 +234,13 @@ static int add_published(struct build *b, const struct balance *of, struct seque
 		local = local_balance(b, of);
 		err = add_dealing(b, &local, s, &here);
 	}
-	return err ? err : publish_add(b, of->vs, d, all, &here);
+	return err ? err : publish_add(b, of, d, all, &here);
 }
 
 static void add_service(struct build *b, const struct balance *of, const struct ov_service *as,
 			const struct service_port *port)
 {
-	struct ov_service_key key = { .vip = of->vs->svc->vip, .vni = of->vni };
+	struct ov_service_key key = { .vip = of->vip, .vni = of->vni };
 	struct ov_service value = *as;
 
 	if (port) {
@@ -313,21 +265,33 @@ static void add_vip(struct build *b, const struct view_service *vs, bool has_por
 	table_add(build_table(b, PLAN_ENDPOINTS), &key, &value);
 }
 
-static int add_balance(struct build *b, const struct balance *of, struct sequence *s)
+static int add_behind_vip(struct build *b, const struct balance *of, struct sequence *s,
+			  const struct service_detail *d, struct ov_service *ret_as)
 {
-	struct service_detail detail;
-	struct ov_service as;
-	int err = add_dealing(b, of, s, &as);
+	int err = add_dealing(b, of, s, ret_as);
 
 	if (err)
 		return err;
+	if (!d->port_count)
+		add_service(b, of, ret_as, NULL);
+	for (uint8_t i = 0; i < d->port_count; i++)
+		add_service(b, of, ret_as, &d->port[i]);
+	add_vip(b, of->vs, d->port_count > 0);
+	return 0;
+}
+
+static int add_balance(struct build *b, const struct balance *of, struct sequence *s)
+{
+	struct ov_service as = { 0 };
+	struct service_detail detail;
+	int err = 0;
+
 	service_detail_decode(of->vs->item, &detail);
-	if (!detail.port_count)
-		add_service(b, of, &as, NULL);
-	for (uint8_t i = 0; i < detail.port_count; i++)
-		add_service(b, of, &as, &detail.port[i]);
-	add_vip(b, of->vs, detail.port_count > 0);
-	return of->vs->svc->publish_count ? add_published(b, of, s, &detail, &as) : 0;
+	if (of->vs->svc->mode == SERVICE_VIP)
+		err = add_behind_vip(b, of, s, &detail, &as);
+	if (err || !of->vs->svc->publish_count)
+		return err;
+	return add_published(b, of, s, &detail, &as);
 }
 
 static int reserve(struct build *b, struct sequence *ret_room)
@@ -357,7 +321,7 @@ int services_add(struct build *b)
 		err = reserve(b, &s);
 	}
 	for (size_t i = 0; !err && i < b->balance_count; i++)
-		if (balances(b, b->balance[i].vs))
+		if (!addr_is_zero(&b->balance[i].vip))
 			err = add_balance(b, &b->balance[i], &s);
 	return err;
 }

@@ -10,11 +10,12 @@
 #include "base/rng.h"
 #include "dns/dns.h"
 #include "loop/loop.h"
+#include "maps/dns.h"
 
 struct dnsd;
 
-#define DNSD_ADDR 0x7f00000bu /* 127.0.0.11, as Docker */
-#define DNSD_PORT 53
+#define DNSD_ADDR OV_DNS_ADDR
+#define DNSD_PORT OV_DNS_PORT
 
 struct dnsd_place {
 	const char *netns;           /* path */

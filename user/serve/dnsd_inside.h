@@ -3,7 +3,8 @@
  * The parts of dnsd, for one another:
  *
  *   dnsd.c           what a message becomes: an answer, a question to others, nothing
- *   dnsd_place.c     the sockets of one namespace, datagrams
+ *   dnsd_place.c     the sockets of one namespace
+ *   dnsd_datagram.c  questions and answers by UDP
  *   dnsd_stream.c    TCP connections of containers
  *   dnsd_upstream.c  exchanges with the host's resolvers, resolv.conf
  *
@@ -22,6 +23,12 @@
 #include "dnsd.h"
 #include "frame.h"
 #include "model/model.h"
+
+/*
+ * Where our sockets really are, unless somebody is there already. Assigned to no service;
+ * a port of the kernel's choice could be the one that a program inside wants later.
+ */
+#define DNSD_PORT_ASIDE 60
 
 #define DNSD_BATCH 16              /* datagrams a recvmmsg */
 #define DNSD_DATAGRAMS_PER_WAKE 64 /* of one namespace, so that a flood leaves time for the others */
@@ -48,7 +55,8 @@ struct place {
 	char *path;
 	struct id *network;
 	size_t network_count;
-	int udp, tcp;
+	int udp, tcp;            /* with another port than 53, if they are steered to */
+	int raw, link;           /* -1 if not: what answers by UDP are sent by; what steers */
 	struct loop_io *udp_io, *tcp_io;
 	unsigned int stream_count;
 	bool wanted;
@@ -75,6 +83,7 @@ struct dnsd {
 	struct loop_timer *timer;
 	uint64_t armed_at;
 	uint64_t resume_at;      /* when accepting goes on, after want of descriptors */
+	bool has_told_unsteered;
 	uint64_t last_id;        /* of places, pendings and streams */
 	struct resolv_watch {
 		char *path;
@@ -102,6 +111,9 @@ void dnsd_arm(struct dnsd *d);
 int place_open(struct dnsd *d, const struct dnsd_place *at, struct place **ret_place, struct err *e);
 void place_close(struct place *p);
 bool place_is_there(const struct place *p); /* its path still leads to it */
+
+/* dnsd_datagram.c */
+void datagrams_take(struct place *p);
 void place_send(struct place *p, const struct sockaddr_in *to, const void *data, size_t len);
 
 /* dnsd_stream.c */

@@ -8,81 +8,15 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "sock.h"
 #include "sys/netns.h"
-
-/* ---- datagrams ---- */
-
-void place_send(struct place *p, const struct sockaddr_in *to, const void *data, size_t len)
-{
-	/* What the kernel does not take is as good as lost on the way: the asker asks again. */
-	sendto(p->udp, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)to,
-	       sizeof(*to));
-}
-
-struct batch {
-	struct mmsghdr msg[DNSD_BATCH];
-	struct iovec iov[DNSD_BATCH];
-	struct sockaddr_in from[DNSD_BATCH];
-};
-
-static void batch_put(struct batch *b, size_t i, void *data, size_t len)
-{
-	b->iov[i] = (struct iovec){ .iov_base = data, .iov_len = len };
-	b->msg[i] = (struct mmsghdr){ .msg_hdr = {
-		.msg_name = &b->from[i], .msg_namelen = sizeof(b->from[i]),
-		.msg_iov = &b->iov[i], .msg_iovlen = 1,
-	} };
-}
-
-/* Answers go out together, from the socket that was asked: their source is 127.0.0.11:53. */
-static void answer_batch(struct place *p, const struct batch *in, unsigned int count,
-			 uint8_t data[][DNSD_DATAGRAM_ROOM])
-{
-	struct dnsd *d = p->d;
-	struct batch out;
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < count; i++) {
-		const struct pending asker = { .place = p, .to = in->from[i] };
-
-		buf_reset(&d->tx[n]);
-		if (dnsd_take(d, &asker, data[i], in->msg[i].msg_len, &d->tx[n]) != DNSD_REPLY)
-			continue;
-		out.from[n] = in->from[i];
-		batch_put(&out, n, d->tx[n].data, d->tx[n].len);
-		n++;
-	}
-	if (n)
-		sendmmsg(p->udp, out.msg, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* Returns how many datagrams were there, at most DNSD_BATCH. */
-static unsigned int receive_batch(struct place *p)
-{
-	uint8_t data[DNSD_BATCH][DNSD_DATAGRAM_ROOM];
-	struct batch in;
-	int n;
-
-	for (size_t i = 0; i < DNSD_BATCH; i++)
-		batch_put(&in, i, data[i], sizeof(data[i]));
-	n = recvmmsg(p->udp, in.msg, DNSD_BATCH, MSG_DONTWAIT, NULL);
-	if (n <= 0)
-		return 0;
-	answer_batch(p, &in, (unsigned int)n, data);
-	return (unsigned int)n;
-}
+#include "sys/sk_lookup.h"
 
 static void on_udp(void *arg, unsigned int events)
 {
-	struct place *p = arg;
-	unsigned int seen = 0, n;
-
 	(void)events;
-	do {
-		n = receive_batch(p);
-		seen += n;
-	} while (n == DNSD_BATCH && seen < DNSD_DATAGRAMS_PER_WAKE);
+	datagrams_take(arg);
 }
 
 static void on_tcp(void *arg, unsigned int events)
@@ -91,11 +25,11 @@ static void on_tcp(void *arg, unsigned int events)
 	stream_accept(arg);
 }
 
-/* ---- life ---- */
+/* ---- sockets ---- */
 
-static int bind_inside(int type, int *ret_fd)
+static int bind_inside(int type, uint16_t port, int *ret_fd)
 {
-	const struct sockname name = { addr_from_v4(DNSD_ADDR), DNSD_PORT };
+	const struct sockname name = { addr_from_v4(DNSD_ADDR), port };
 	int fd = sock_bind(&name, type, NULL); /* place_error says it */
 
 	if (fd < 0)
@@ -104,14 +38,82 @@ static int bind_inside(int type, int *ret_fd)
 	return 0;
 }
 
+/* Whatever port it is: nobody asks there. */
+static int bind_aside(int type, int *ret_fd)
+{
+	int r = bind_inside(type, DNSD_PORT_ASIDE, ret_fd);
+
+	return r == -EADDRINUSE ? bind_inside(type, 0, ret_fd) : r;
+}
+
+/* Sends packets as they are, and hears none. Bound, so that they are routed as a UDP socket's. */
+static int open_raw(int *ret_fd)
+{
+	const struct sockaddr_in from = { .sin_family = AF_INET,
+					  .sin_addr.s_addr = htonl(DNSD_ADDR) };
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+					  IPPROTO_RAW);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&from, sizeof(from)) < 0)
+		return -errno;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
 /* In the namespace of the place: a socket stays in the one in which it was made. */
-static int open_inside(void *arg)
+static int open_aside(void *arg)
 {
 	struct place *p = arg;
-	int r = bind_inside(SOCK_DGRAM, &p->udp);
+	int r = bind_aside(SOCK_DGRAM, &p->udp);
 
-	return r < 0 ? r : bind_inside(SOCK_STREAM, &p->tcp);
+	if (!r)
+		r = bind_aside(SOCK_STREAM, &p->tcp);
+	return r ? r : open_raw(&p->raw);
 }
+
+static int open_at_port(void *arg)
+{
+	struct place *p = arg;
+	int r = bind_inside(SOCK_DGRAM, DNSD_PORT, &p->udp);
+
+	return r < 0 ? r : bind_inside(SOCK_STREAM, DNSD_PORT, &p->tcp);
+}
+
+static void close_sockets(struct place *p)
+{
+	int *const fd[] = { &p->link, &p->udp, &p->tcp, &p->raw };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		closep(fd[i]);
+		*fd[i] = -1;
+	}
+}
+
+/* Of a kernel that cannot, this is true of every namespace: said once. */
+static void tell_unsteered(struct place *p, int error)
+{
+	if (!p->d->has_told_unsteered)
+		log_warn("the kernel cannot steer DNS in %s (%s): overlayd binds 127.0.0.11:53 there, so "
+			 "no program inside can bind port 53 of all addresses; other namespaces where it "
+			 "is so are not named", p->path, strerror(-error));
+	p->d->has_told_unsteered = true;
+}
+
+static int open_sockets(struct place *p, int netns)
+{
+	int r = netns_run(netns, open_aside, p);
+
+	if (r)
+		return r;
+	r = sk_lookup_attach(netns, p->udp, p->tcp, &p->link);
+	if (!r)
+		return 0;
+	tell_unsteered(p, r);
+	close_sockets(p);
+	return netns_run(netns, open_at_port, p);
+}
+
+/* ---- life ---- */
 
 static int place_error(const struct dnsd_place *at, int error, struct err *e)
 {
@@ -143,7 +145,7 @@ static int enter_and_open(struct place *p, const char *path)
 		return r;
 	if (is.dev != p->key.dev || is.ino != p->key.ino)
 		return -ESTALE;
-	return netns_run(fd, open_inside, p);
+	return open_sockets(p, fd);
 }
 
 int place_open(struct dnsd *d, const struct dnsd_place *at, struct place **ret_place, struct err *e)
@@ -154,7 +156,7 @@ int place_open(struct dnsd *d, const struct dnsd_place *at, struct place **ret_p
 	if (!p)
 		return err_set(e, -ENOMEM, "out of memory");
 	*p = (struct place){ .d = d, .key = { at->netns_dev, at->netns_ino }, .id = ++d->last_id,
-			     .udp = -1, .tcp = -1 };
+			     .udp = -1, .tcp = -1, .raw = -1, .link = -1 };
 	p->path = strdup(at->netns);
 	r = p->path ? enter_and_open(p, p->path) : -ENOMEM;
 	if (r >= 0)
@@ -181,8 +183,7 @@ void place_close(struct place *p)
 	stream_close_of(p);
 	loop_io_free(p->udp_io);
 	loop_io_free(p->tcp_io);
-	closep(&p->udp);
-	closep(&p->tcp);
+	close_sockets(p);
 	free(p->network);
 	free(p->path);
 	free(p);

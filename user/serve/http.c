@@ -63,6 +63,7 @@ struct http {
 	struct loop_timer *timer;
 	struct request *waiting;
 	bool closed_one; /* since MHD_run began */
+	bool stopping;
 	char *path;
 	struct stat socket_stat; /* so that only our own socket is removed */
 };
@@ -262,6 +263,8 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const c
 	}
 	if (r->too_large && !r->status)
 		answer(r, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
+	else if (r->http->stopping && !r->status)
+		answer(r, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
 	return r->status ? send_answer(r) : handle(cls, r, method);
 }
 
@@ -358,9 +361,14 @@ int http_new(struct loop *loop, struct control *control, const char *path, struc
 	return 0;
 }
 
-/* Who still waits hears that we stop; answers go out as far as the sockets take them. */
+/*
+ * Who still waits, or asks only now, hears that we stop: control may be half made, and a
+ * connection that it suspended would be the end of us. Answers go out as far as the sockets
+ * take them.
+ */
 static void flush(struct http *h)
 {
+	h->stopping = true;
 	while (h->waiting) {
 		struct request *r = h->waiting;
 

@@ -94,8 +94,17 @@ int bpf_attachments(struct bpf_objects *o, struct bpf_attachment **ret_list, siz
 /* Runs a syscall program over ctx, which it may change. 0 or a negative errno. */
 int bpf_run(const struct bpf_objects *o, enum bpf_program_id id, void *ctx, size_t size);
 
+/*
+ * Sets /proc/sys/<setting> to 1, and remembers below the pin directory that it was 0, for
+ * bpf_detach_all. 0 or a negative errno.
+ */
+int bpf_set_on(struct bpf_objects *o, const char *setting);
+
 /* Removes what older formats left below the pin directory, once nothing runs of it. */
 int bpf_forget_older(struct bpf_objects *o, struct err *e);
 
-/* Removes every filter, link and pin of ours below place, of every format version. */
+/*
+ * Removes every filter, link and pin of ours below place, of every format version, and puts
+ * settings back.
+ */
 int bpf_detach_all(const struct bpf_place *place, struct err *e);

@@ -160,8 +160,9 @@ int bpf_detach_all(const struct bpf_place *place, struct err *e)
 		return err_set(e, -ENAMETOOLONG, "the pin directory's path is too long: %s", place->pin_dir);
 	r2 = each_format(pins, ULONG_MAX, remove_format, nl);
 	r = r ? r : r2;
+	r2 = settings_put_back(pins, e);
 	if (r)
 		return err_set(e, r, "not everything below %s could be removed: %s", pins, strerror(-r));
 	remove_empty(root, pins);
-	return 0;
+	return r2;
 }

@@ -95,7 +95,7 @@ int netns_nsid(struct nl *n, int fd, int32_t *ret_nsid)
 	return 0;
 }
 
-int sysctl_write(const char *path, const char *value)
+bool sysctl_is(const char *path, const char *value)
 {
 	_cleanup_(closep) int fd = -1;
 	char full[160], now[32];
@@ -103,14 +103,21 @@ int sysctl_write(const char *path, const char *value)
 
 	snprintf(full, sizeof(full), "/proc/sys/%s", path);
 	fd = open(full, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, now, sizeof(now) - 1);
+	n = fd < 0 ? -1 : read(fd, now, sizeof(now) - 1);
 	if (n > 0 && now[n - 1] == '\n')
 		n--;
-	if (n >= 0 && (size_t)n == strlen(value) && !memcmp(now, value, (size_t)n))
+	return n >= 0 && (size_t)n == strlen(value) && !memcmp(now, value, (size_t)n);
+}
+
+int sysctl_write(const char *path, const char *value)
+{
+	_cleanup_(closep) int fd = -1;
+	char full[160];
+	ssize_t n;
+
+	if (sysctl_is(path, value))
 		return 0;
-	close(fd);
+	snprintf(full, sizeof(full), "/proc/sys/%s", path);
 	fd = open(full, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

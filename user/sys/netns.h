@@ -2,6 +2,7 @@
 /* Network namespaces: open one, look which it is, do a little work inside. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct nl;
@@ -21,6 +22,8 @@ int netns_run(int fd, int (*fn)(void *arg), void *arg);
 /* The number our namespace has for that one; LINK_NSID_NONE when it has none. */
 int netns_nsid(struct nl *n, int fd, int32_t *ret_nsid);
 
+/* Whether /proc/sys/<path> of the namespace the thread is in says that; false also when there is none. */
+bool sysctl_is(const char *path, const char *value);
 /*
  * Writes /proc/sys/<path> of the namespace the thread is in, unless it says so
  * already. -ENOENT when the kernel has no such setting.

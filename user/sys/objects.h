@@ -29,6 +29,11 @@ int formats_take_links(struct bpf_objects *o);
  * nothing afterwards. 0, or a sentence.
  */
 int formats_take_flows(struct bpf_objects *o, struct err *e);
+/*
+ * Puts back what bpf_set_on changed, as the marks below the pin directory say. 0, or the first
+ * error with a sentence.
+ */
+int settings_put_back(const char *pins, struct err *e);
 /* True when the kernel knows tcx links. Tries with a device that cannot exist: nothing is left behind. */
 bool attach_has_tcx(int program_fd);
 /* Removes links pinned in DIR/link and what its clsact marks stand for. */

@@ -90,6 +90,7 @@ static int add_route(const struct nlmsghdr *msg, void *arg)
 		case RTA_OIF: r.ifindex = read_u32(attr); break;
 		case RTA_DST: r.to = read_addr(attr); break;
 		case RTA_GATEWAY: r.gateway = read_addr(attr); break;
+		case RTA_PRIORITY: r.metric = read_u32(attr); break;
 		case RTA_PREFSRC: r.source = read_addr(attr); break;
 		}
 	}
@@ -121,6 +122,8 @@ static int change_route(struct nl *n, uint16_t type, uint16_t flags, const struc
 	rtm->rtm_dst_len = r->prefix_len - ADDR_V4_BITS;
 	mnl_attr_put_u32(msg, RTA_TABLE, r->table);
 	mnl_attr_put_u32(msg, RTA_OIF, r->ifindex);
+	if (r->metric)
+		mnl_attr_put_u32(msg, RTA_PRIORITY, r->metric);
 	if (rtm->rtm_dst_len)
 		mnl_attr_put(msg, RTA_DST, 4, r->to.b + 12);
 	if (has_gateway)

@@ -21,6 +21,7 @@ struct nl;
 struct route_info {
 	uint32_t table;
 	uint32_t ifindex;        /* 0: it leads to no device */
+	uint32_t metric;         /* of several to one place the lowest is taken */
 	struct ov_addr to, gateway, source; /* gateway, source: zero when it has none */
 	uint8_t prefix_len;      /* bits of 16 bytes; ADDR_V4_BITS: everywhere */
 	uint8_t protocol;        /* RTPROT_*, or ROUTE_PROTOCOL_OURS */
@@ -28,7 +29,7 @@ struct route_info {
 
 /* Those of all tables but `local`, in the kernel's order. *ret_list is owned by the caller. */
 int route_list(struct nl *n, struct route_info **ret_list, size_t *ret_count);
-/* Unicast, of metric 0, by one of ours; -EEXIST when the table has another to the same place. */
+/* Unicast; -EEXIST when the table has another to the same place, of the same metric. */
 int route_add(struct nl *n, const struct route_info *r);
 /* 0 also when it is gone already. */
 int route_delete(struct nl *n, const struct route_info *r);
