@@ -4,9 +4,9 @@
  * encapsulated, and sent back out by the uplink, before the kernel makes an skb of them.
  *
  * Only what is plain: whole TCP and UDP packets without IP options that need no word to
- * their sender, to a node whose next hop's MAC is known, on a network that is not encrypted. All else is left to ov_front,
- * which decides the same again; what this has done to the flow until then does not
- * change that.
+ * their sender, to a node whose next hop's MAC is known, on a network that is not
+ * encrypted. All else is left to ov_front, which decides the same again; what this has
+ * done to the flow until then does not change that.
  *
  * Sums are mended by the difference, so they must be complete: where a driver hands over
  * packets whose sum is still to be made (veth), this stays off (OV_CONFIG_XDP_ENTRY).
@@ -45,8 +45,8 @@ static __always_inline int entry_xdp_parse(struct xdp_md *xdp, struct front *f)
 }
 
 /*
- * The MACs to the next hop, if it is reached by the uplink, and the frame was for this host. The route is asked for as if from the tunnel device, where
- * alone forwarding is on.
+ * The MACs to the next hop, if it is reached by the uplink, and the frame was for this
+ * host. The route is asked for as if from the tunnel device, where alone forwarding is on.
  */
 static __always_inline int entry_xdp_hop(struct xdp_md *xdp, const struct ov_config *cfg,
 					 const struct encap *e, struct bpf_fib_lookup *fib)
@@ -142,7 +142,8 @@ static __noinline int entry_xdp_send(struct xdp_md *xdp, const struct ov_config 
 	scratch = bpf_map_lookup_elem(&vip_scratch, &zero);
 	if (!cfg || !f || !t || !t->ep || !scratch)
 		return VERDICT_LEAVE;
-	if (encap_route(cfg, t->ep, vni, f->tos, &d.e) < 0 || d.e.is_encrypted || entry_xdp_hop(xdp, cfg, &d.e, &d.fib))
+	if (encap_route(cfg, t->ep, vni, f->tos, &d.e) < 0 || d.e.is_encrypted ||
+	    entry_xdp_hop(xdp, cfg, &d.e, &d.fib))
 		return VERDICT_LEAVE;
 	d.to = t->to;
 	if (f->is_direct) /* the backend's node will see to it */

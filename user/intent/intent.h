@@ -94,6 +94,7 @@ void intent_ask_ports(struct intent *in, intent_port_taken_fn port_taken, void *
  */
 typedef int (*intent_can_encrypt_fn)(void *arg, struct err *e);
 void intent_ask_encryption(struct intent *in, intent_can_encrypt_fn can_encrypt, void *arg);
+/*
  * A fact of this host, too: the subnets that it is in, with which a new network's must not
  * overlap. Borrowed, and looked at with each wish. NULL, as at first: nothing is known.
  */
