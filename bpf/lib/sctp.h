@@ -13,8 +13,11 @@
 
 #define CRC32C 0x82f63b78u /* Castagnoli's polynomial, lowest bit first */
 
-/* a * b. Without branches: two ways at each of 32 steps would be a lot for the verifier. */
-static __always_inline __u32 crc_multiply(__u32 a, __u32 b)
+/*
+ * a * b. Not static: the verifier goes through it once, and forgets what it knows of the
+ * bits; else it would try all ways through sctp_sum_diff. Without branches, for the same reason.
+ */
+__noinline __u32 crc_multiply(__u32 a, __u32 b)
 {
 	__u32 product = 0;
 
@@ -34,14 +37,13 @@ static __always_inline __u32 crc_multiply(__u32 a, __u32 b)
 
 /*
  * By what the sum changes when the two bytes `diff` (in the order of memory) are added to
- * a packet with `behind` bytes after them. Not static: the verifier goes through it once.
+ * a packet with `behind` bytes after them.
  */
-__noinline __u32 sctp_sum_diff(__u32 diff, __u32 behind)
+static __always_inline __u32 sctp_sum_diff(__u32 diff, __u32 behind)
 {
-	__u32 sum = diff & 0xffff;
+	/* As if the two bytes were the last: x^16 times them. */
+	__u32 sum = crc_multiply(0x00008000, diff & 0xffff);
 
-	for (int i = 0; i < 16; i++)
-		sum = (sum >> 1) ^ (CRC32C & -(sum & 1));
 #define X(k, factor)           \
 	if (behind & 1u << k)  \
 		sum = crc_multiply(factor, sum);
