@@ -55,8 +55,9 @@ static __always_inline __u32 sctp_sum_diff(__u32 diff, __u32 behind)
 #define SCTP_SUM_AT 8
 
 /*
- * The port at `where` of the header changes by `diff`. 0 or a negative verdict. A sum of 0 is still to be made, by
- * whoever sends it at last; that of a fragment covers what is not here.
+ * The port at `where` of the header changes by `diff`. 0 or a negative verdict. A sum of
+ * 0 is still to be made, by whoever sends it at last; that of a fragment covers what is
+ * not here.
  */
 static __noinline int sctp_mend(struct __sk_buff *skb, const struct l4 *l4, __u32 where,
 				__u32 diff)
