@@ -133,6 +133,8 @@ static __always_inline int arrive_l4(struct __sk_buff *skb, struct cursor *c, st
 /*
  * The client has the same port in use towards another address of the service: told at
  * once, and from the backend, as if that refused; by the node that this packet came by.
+ * Whether it is TCP is looked at here: a test of something that the caller knew before
+ * arrive_follow, 6.1's verifier once took for always false, and left this function out.
  */
 static __noinline int arrive_refuse(struct __sk_buff *skb, const struct ov_endpoint *dst,
 				    const struct ov_network *net, __u32 vni, __be32 node)
@@ -153,7 +155,7 @@ static __always_inline int arrive(struct __sk_buff *skb)
 	const struct ov_network *net = network_lookup(vni);
 	const struct ov_endpoint *dst;
 	struct iphdr *ip;
-	int verdict = 0, is_tcp;
+	int verdict = 0;
 
 	l4_make_linear(skb);
 
@@ -164,11 +166,10 @@ static __always_inline int arrive(struct __sk_buff *skb)
 	dst = endpoint_lookup_v4(vni, ip->daddr);
 	if (!dst || !dst->ifindex)
 		return -OV_DROP_NOT_LOCAL;
-	is_tcp = ip->protocol == IPPROTO_TCP;
 	/* Later fragments follow the first, and errors need no flow of their own. */
 	if (l4_is_carried(ip->protocol) && !fragment_is_later(ip))
 		verdict = arrive_l4(skb, &c, ip, dst);
-	if (verdict == -OV_DROP_FLOW_CLASH && is_tcp)
+	if (verdict == -OV_DROP_FLOW_CLASH)
 		return arrive_refuse(skb, dst, net, vni, skb->cb[CB_NODE]);
 	if (verdict == 0)
 		verdict = nat_macs(skb, net->gateway_mac, dst->mac);

@@ -10,7 +10,7 @@ peer_attach
 network 3 app --subnet 10.10.0.0/24
 service 3 web --network app --lb rr --publish published=8000,target=80 \
 	--publish published=5300,target=80,protocol=udp
-service 3 tell --network app --publish 7000:7000/sctp
+service 3 tell --network app --publish 7000:7001/sctp
 attach 1 app c1 || die "attach c1"
 attach 2 app b2 --service web || die "attach b2"
 attach 3 app b3 --service web || die "attach b3"
@@ -20,7 +20,7 @@ cp "$LOAD" "$WORK/load"
 LOAD=$WORK/load # in memory
 serve b2 80
 serve b3 80
-spawn s3 "$LOAD" serve s3 7000 protocol=sctp
+spawn s3 "$LOAD" serve s3 7001 protocol=sctp
 takes_everywhere 3 web b2 b3 || await 15 takes_everywhere 3 web b2 b3 || die "not all hosts know the backends"
 
 # ---- in, from the other machine: `load` fails unless the backend saw its caller's own address ----

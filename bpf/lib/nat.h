@@ -2,11 +2,11 @@
 /*
  * Rewriting one end of a packet, sums included. The helper for the transport
  * checksum knows whether it is still partial (only the pseudo header is summed)
- * or complete, and mends either; SCTP's covers no address.
+ * or complete, and mends either; SCTP's covers no address, but the port (lib/sctp.h).
  */
 #pragma once
 
-#include "lib/l4.h"
+#include "lib/sctp.h"
 
 struct end {
 	__be32 addr;
@@ -48,8 +48,6 @@ static __always_inline int nat_l4_sum(struct __sk_buff *skb, const struct l4 *l4
 	/* A UDP sum of 0 means none was made, and stays so. */
 	__u64 udp = l4->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 
-	if (l4->protocol == IPPROTO_SCTP)
-		return 0;
 	if (bpf_l4_csum_replace(skb, at, from->addr, to->addr, BPF_F_PSEUDO_HDR | udp | 4))
 		return -OV_DROP_NAT_FAILED;
 	if (from->port != to->port && bpf_l4_csum_replace(skb, at, from->port, to->port, udp | 2))
@@ -61,12 +59,16 @@ static __always_inline int nat_l4_sum(struct __sk_buff *skb, const struct l4 *l4
 static __always_inline int nat_end(struct __sk_buff *skb, const struct l4 *l4, enum side side,
 				   const struct end *from, const struct end *to)
 {
-	__u32 at = l4->offset + (side == SIDE_SRC ? 0 : sizeof(__be16));
-	int verdict = nat_l4_sum(skb, l4, from, to);
+	__u32 where = side == SIDE_SRC ? 0 : sizeof(__be16);
+	int verdict = 0;
 
+	if (l4->protocol != IPPROTO_SCTP)
+		verdict = nat_l4_sum(skb, l4, from, to);
+	else if (from->port != to->port)
+		verdict = sctp_mend(skb, l4, where, from->port ^ to->port);
 	if (verdict < 0)
 		return verdict;
-	if (from->port != to->port && bpf_skb_store_bytes(skb, at, &to->port, sizeof(to->port), 0))
+	if (from->port != to->port && bpf_skb_store_bytes(skb, l4->offset + where, &to->port, sizeof(to->port), 0))
 		return -OV_DROP_NAT_FAILED;
 	return nat_ipv4(skb, sizeof(struct ethhdr), side, to->addr);
 }

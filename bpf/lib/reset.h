@@ -62,13 +62,14 @@ static __always_inline void reset_fill(struct tcp_reset *r, const struct tcp_res
 	r->tcp.check = reset_checksum(r);
 }
 
-/* Answers the TCP segment with a reset, out of where it came in. `otherwise`: when it cannot be. */
+/* Answers a TCP segment with a reset, out of where it came in. `otherwise`: when it cannot be. */
 static __noinline int reset_answer(struct __sk_buff *skb, int otherwise)
 {
 	struct tcp_reset seen, *r;
 	__u32 length;
 
-	if (bpf_skb_load_bytes(skb, 0, &seen, sizeof(seen)) || seen.ip.ihl != 5 || seen.tcp.rst)
+	if (bpf_skb_load_bytes(skb, 0, &seen, sizeof(seen)) || seen.ip.protocol != IPPROTO_TCP ||
+	    seen.ip.ihl != 5 || seen.tcp.rst)
 		return -otherwise;
 	length = segment_length(&seen);
 	if (bpf_skb_change_tail(skb, sizeof(*r), 0))

@@ -170,6 +170,28 @@ uint64_t balance_counter(struct env *env, enum ov_flow_counter which)
 
 /* ---- packets ---- */
 
+/* CRC32c, bit by bit. The sum is in the header: counted as 0, and stored lowest byte first. */
+static uint32_t sctp_sum(const uint8_t *packet, size_t len)
+{
+	uint32_t crc = ~0u;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= i >= 8 && i < 12 ? 0 : packet[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78u : 0);
+	}
+	return htole32(~crc);
+}
+
+static void put_sctp_sum(struct pkt *p)
+{
+	struct pkt_ipv4 *ip = pkt_find(p, PKT_IPV4, 0);
+	uint8_t *l4 = (uint8_t *)ip + ip->ihl * 4;
+	uint32_t sum = sctp_sum(l4, ntohs(ip->tot_len) - ip->ihl * 4u);
+
+	memcpy(l4 + 8, &sum, sizeof(sum));
+}
+
 static void add_sctp(struct pkt *p, const struct segment *s)
 {
 	uint16_t ports[2] = { htons(s->sport), htons(s->dport) };
@@ -202,6 +224,8 @@ struct pkt segment_pkt(const struct segment *s)
 	}
 	pkt_payload(&p, s->payload);
 	pkt_finish(&p);
+	if (s->protocol == IPPROTO_SCTP)
+		put_sctp_sum(&p);
 	return p;
 }
 
@@ -236,6 +260,11 @@ struct segment segment_read(struct pkt *p, int ipv4)
 	};
 
 	cr_assert_eq(pkt_checksum(ip, ip->ihl * 4u), 0, "the IPv4 checksum is wrong");
+	if (ip->protocol == IPPROTO_SCTP && memcmp(l4 + 8, (uint8_t[4]){ 0 }, 4)) {
+		uint32_t sum = sctp_sum(l4, l4_len);
+
+		cr_assert_eq(memcmp(l4 + 8, &sum, 4), 0, "SCTP's checksum is wrong");
+	}
 	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
 		return s;
 	if (!(ntohs(ip->frag_off) & 0x3fff) && (ip->protocol == IPPROTO_TCP || l4[6] || l4[7]))

@@ -38,6 +38,8 @@ static int answer(char *out, size_t size, const struct sockaddr_in *peer, uint64
 
 static void client_close(struct client *c)
 {
+	/* A child of echo_bulk may hold a copy for a moment: closing alone would not end our interest. */
+	epoll_ctl(server.epoll, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
 	free(c);
 	server.open--;
@@ -50,7 +52,8 @@ static void echo_bulk(int fd, uint64_t left)
 
 	if (fork())
 		return;
-	close(server.epoll);
+	fd = dup2(fd, STDIN_FILENO);
+	closefrom(STDERR_FILENO + 1); /* the other clients' connections end when the server says so */
 	fcntl(fd, F_SETFL, 0);
 	alarm(LIFE_MAX_S);
 	while (left) {
@@ -74,8 +77,6 @@ static bool client_line(struct client *c)
 
 	sscanf(c->line, "%7s %llu", word, &n);
 	if (!strcmp(word, "bulk")) {
-		/* The child's copy keeps the socket open, and with it our interest. */
-		epoll_ctl(server.epoll, EPOLL_CTL_DEL, c->fd, NULL);
 		echo_bulk(c->fd, n);
 		return false;
 	}

@@ -115,7 +115,6 @@ refuses "port 0" '"0"' create --name s --port 0
 refuses "a port of an unknown protocol" '80/icmp' create --name s --port 80/icmp
 refuses "a port given twice" '80/tcp' create --name s --port 80 --port 80
 refuses "two ports with one target" '81:8080/tcp' create --name s --port 80:8080 --port 81:8080
-refuses "a translated SCTP port" '80:90/sctp' create --name s --port 80:90/sctp
 mapfile -t seventeen < <(seq 17 | sed 's/^/--port=/')
 refuses "one port too many" '16 ports.*17/tcp' create --name s "${seventeen[@]}"
 refuses "an unknown health check" '"ping"' create --name s --health ping
@@ -129,7 +128,6 @@ refuses "a filter with host bits" '10.0.0.0/8' create --name s --publish publish
 refuses "one port published twice" 'published twice' create --name s --publish 80:80 --publish 80:81
 refuses "a published port of the nodes' own" 'gossip' create --name s --publish 7946:80
 refuses "a published port of a dnsrr service" 'vip' create --name s --endpoint-mode dnsrr --publish 80:80
-refuses "a translated published SCTP port" '90:90/sctp' create --name s --publish 80:90/sctp
 refuses "direct answers where nothing is published" 'publishes no port' create --name s --opt dsr
 refuses "an option of services that is none" 'colour' create --name s --opt colour=red
 refuses "inspecting a service that is not there" '"nope"' ctl 1 service inspect nope

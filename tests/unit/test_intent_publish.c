@@ -186,14 +186,15 @@ Test(intent_publish, a_service_publishes_so_many_ports_and_no_more)
 	cr_assert_eq(published(&h, "web", 31).published, 80);
 }
 
-Test(intent_publish, sctp_is_not_rewritten)
+Test(intent_publish, sctp_has_targets_of_its_own_as_the_others_do)
 {
 	NET_HOST;
-	REFUSED(-EINVAL,
-		"SCTP's checksum covers the port; publish the backends' own port, 90:90/sctp",
-		"80:90/sctp");
-	REFUSED(-EINVAL, "SCTP's checksum", "target=90,protocol=sctp");
-	host_served(&h, CREATE("web", "published=90,target=90,protocol=sctp"));
+	host_served(&h, CREATE("web", "80:90/sctp", "target=90,protocol=sctp"));
+	cr_assert_eq(published(&h, "web", 0).published, 80);
+	cr_assert_eq(published(&h, "web", 0).target, 90);
+	cr_assert_geq(published(&h, "web", 1).published, PUBLISH_DYNAMIC_FIRST);
+	cr_assert_leq(published(&h, "web", 1).published, PUBLISH_DYNAMIC_LAST);
+	cr_assert_eq(published(&h, "web", 1).target, 90);
 }
 
 Test(intent_publish, a_dnsrr_service_publishes_ports_of_host_mode_alone)

@@ -225,8 +225,6 @@ Test(intent_service, bad_ports_are_refused_and_write_nothing)
 	REFUSED(-EINVAL, "port \"1:2:3\"", PORT("1:2:3"));
 	REFUSED(-EINVAL, "port \"+80\"", PORT("+80"));
 	REFUSED(-EINVAL, "port \"http\"", PORT("http"));
-	REFUSED(-EINVAL, "SCTP's checksum covers the port; give the backends' own port, 81/sctp",
-		PORT("80:81/sctp"));
 	REFUSED(-EINVAL, "port 80/tcp is given twice", PORTS("80", "80:81/tcp"));
 	REFUSED(-EINVAL, "ports 80/tcp and 81:80/tcp have one target", PORTS("80", "81:80"));
 	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {

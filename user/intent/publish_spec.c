@@ -190,17 +190,10 @@ int publish_spec_parse(const char *text, struct publish_spec *ret_spec, struct e
 
 int publish_spec_check(const struct publish_spec *s, struct err *e)
 {
-	const struct publish *p = &s->p;
-
 	if (!publish_spec_says(s, WORD_TARGET))
 		return err_set(e, -EINVAL,
 			       "published port \"%.60s\" says no target; say which port the "
 			       "backends listen on with target=PORT",
 			       s->text);
-	if (p->protocol == IPPROTO_SCTP && p->published != p->target)
-		return err_set(e, -EINVAL,
-			       "published port \"%.60s\" would be rewritten, and SCTP's checksum "
-			       "covers the port; publish the backends' own port, %u:%u/sctp",
-			       s->text, p->target, p->target);
 	return 0;
 }

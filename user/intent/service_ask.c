@@ -65,11 +65,6 @@ static int parse_port(const char *text, struct service_port *ret_port, struct er
 			       text);
 	p.port = (uint16_t)port;
 	p.target = (uint16_t)target;
-	if (p.protocol == IPPROTO_SCTP && p.port != p.target)
-		return err_set(e, -EINVAL,
-			       "port %.40s would be rewritten, and SCTP's checksum covers the "
-			       "port; give the backends' own port, %u/sctp",
-			       text, p.target);
 	*ret_port = p;
 	return 0;
 }
