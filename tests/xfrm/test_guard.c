@@ -61,10 +61,10 @@ static void init(void)
 	make_world();
 	ctx.take_key = take_key;
 	must(nl_open(&ctx.nl), "netlink");
-	tunnel_driver(ctx.nl, &d[PLAN_TUNNEL]);
 	sa_driver(&ctx, &d[PLAN_SAS]);
 	policy_driver(&ctx, &d[PLAN_POLICIES]);
-	upsert(&d[PLAN_TUNNEL], &zero_key, &(struct plan_tunnel){ .port = 4789 }, NULL);
+	sh("ip link add ovtunnel up mtu 65485 type vxlan external dstport 4789 noudpcsum");
+	sh("echo 1 >/proc/sys/net/ipv4/conf/ovtunnel/forwarding");
 	upsert(&d[PLAN_POLICIES], &block_key, &(struct plan_policy){ 0 }, NULL);
 	for (uint8_t lane = 0; lane < OV_SA_LANES; lane++)
 		put_lane(lane);
