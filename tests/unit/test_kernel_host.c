@@ -9,9 +9,18 @@
 #include "apply/facts.h"
 #include "base/cleanup.h"
 #include "sys/bpf.h"
+#include "sys/ethtool.h"
 #include "tests/lib/world.h"
 
 TestSuite(kernel_host, .init = make_world);
+
+Test(kernel_host, tells_what_a_device_can)
+{
+	cr_assert(ethtool_has("lo", "loopback"));
+	cr_assert_not(ethtool_has("lo", "esp-hw-offload"));
+	cr_assert_not(ethtool_has("lo", "no-such-feature"));
+	cr_assert_not(ethtool_has("nosuchdevice", "loopback"));
+}
 
 /* ---- hooks ---- */
 

@@ -11,6 +11,7 @@
 #include "apply/drivers.h"
 #include "apply/facts.h"
 #include "base/cleanup.h"
+#include "sys/ethtool.h"
 #include "sys/nl.h"
 #include "sys/xfrm.h"
 #include "tests/lib/world.h"
@@ -215,6 +216,21 @@ Test(drivers, never_make_an_sa_again_that_somebody_removed)
 	run(r);
 	cr_assert_eq(r->stats.later, 1);
 	expect(r, 0, 0, OLD);
+	stop(r);
+}
+
+/* A bond offers it, and refuses each SA as long as none of its devices can. */
+Test(drivers, leave_the_work_to_the_cpu_where_a_nic_takes_it_not)
+{
+	struct rig *r = new_rig();
+
+	sh("ip link add bond9 up type bond mode active-backup");
+	cr_assert(ethtool_has("bond9", "esp-hw-offload"));
+	strcpy(r->ctx.uplink, "bond9");
+	r->ctx.vtep = addr("192.0.2.1");
+	want(r, OLD, 0);
+	run(r);
+	expect(r, OLD, 0, OLD);
 	stop(r);
 }
 

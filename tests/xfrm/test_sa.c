@@ -79,7 +79,7 @@ static void add(struct nl *n, uint32_t spi, uint8_t seed)
 	uint8_t key[XFRM_KEY_LEN];
 
 	fill_key(key, seed);
-	must(xfrm_sa_add(n, &sa, key), nl_why(n));
+	must(xfrm_sa_add(n, &sa, false, key), nl_why(n));
 }
 
 static struct xfrm_policy policy_to_b(uint8_t lane, uint32_t spi)
@@ -178,7 +178,7 @@ Test(sa, is_listed_with_all_that_was_asked_and_removed)
 	cr_assert(s.added_s + 2 >= now && s.added_s <= now + 2, "%llu", (unsigned long long)s.added_s);
 	cr_assert_eq(xfrm_sa_check(a, &sa.dst, SPI), 0);
 	cr_assert_eq(xfrm_sa_check(a, &sa.dst, SPI + 1), -ESRCH);
-	cr_assert_eq(xfrm_sa_add(a, &sa, key), -EEXIST, "it stays as it is");
+	cr_assert_eq(xfrm_sa_add(a, &sa, false, key), -EEXIST, "it stays as it is");
 	must(xfrm_sa_delete(a, &sa.dst, SPI), nl_why(a));
 	must(xfrm_sa_delete(a, &sa.dst, SPI), "what is gone");
 	cr_assert_eq(sa_count(a), 0);

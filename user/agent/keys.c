@@ -97,6 +97,7 @@ static int read_facts(struct agent *a, const struct view *v, struct err *e)
 	struct keys_state *k = &a->keys;
 
 	k->facts.vtep = a->facts.vtep;
+	kernel_ipsec_by(a->kernel, a->options->attach, &a->facts.vtep);
 	if (view_has_encrypted(v)) {
 		probe(a);
 		k->facts.is_able = k->is_able;

@@ -78,6 +78,8 @@ struct ipsec_ctx {
 	struct nl *xfrm;      /* NULL until it was asked for: see ipsec_open */
 	take_key_fn take_key; /* NULL: there are no keys */
 	void *take_arg;
+	char uplink[IFNAMSIZ]; /* whose NIC may do the ciphering; "": nobody's */
+	struct ov_addr vtep;
 	bool is_policy_late;  /* one could not be moved to what it is to send with */
 };
 void sa_driver(struct ipsec_ctx *ctx, struct driver *ret_driver);

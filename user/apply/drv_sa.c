@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "drivers.h"
+#include "sys/ethtool.h"
 #include "sys/nl.h"
 #include "sys/xfrm.h"
 
@@ -64,9 +67,31 @@ static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 	return 0;
 }
 
+/*
+ * By the NIC where `ethtool -k` says esp-hw-offload is on. Not all that offer it take each kind of SA
+ * (tunnel mode, long sequence numbers, a table that is full): the CPU then does it.
+ */
+static int add_by_nic_or_cpu(struct ipsec_ctx *c, const struct xfrm_sa *cpu, const uint8_t *key)
+{
+	bool is_inbound = !addr_cmp(&cpu->dst, &c->vtep);
+	struct xfrm_sa nic = *cpu;
+	struct link_info l;
+	int r;
+
+	if (c->uplink[0] && ethtool_has(c->uplink, "esp-hw-offload") && !link_get(c->nl, c->uplink, &l)) {
+		nic.device = l.ifindex;
+		r = xfrm_sa_add(c->xfrm, &nic, is_inbound, key);
+		if (!r || r == -EEXIST)
+			return r;
+		log_debug("%s does not cipher the SA with SPI %08x: %s", c->uplink, cpu->spi,
+			  nl_why(c->xfrm));
+	}
+	return xfrm_sa_add(c->xfrm, cpu, is_inbound, key);
+}
+
 static int add(struct ipsec_ctx *c, const struct sa *sa, struct err *e)
 {
-	struct xfrm_sa x = { sa->src, sa->dst, sa->spi, OV_IPSEC_REQID };
+	struct xfrm_sa x = { sa->src, sa->dst, sa->spi, OV_IPSEC_REQID, 0 };
 	char dst[ADDR_TEXT_MAX];
 	uint8_t key[SA_KEY_LEN];
 	int r = c->take_key ? c->take_key(c->take_arg, sa, key) : -ENOENT;
@@ -74,7 +99,7 @@ static int add(struct ipsec_ctx *c, const struct sa *sa, struct err *e)
 	if (r == -ENOENT)
 		return APPLY_LATER;
 	if (!r)
-		r = xfrm_sa_add(c->xfrm, &x, key);
+		r = add_by_nic_or_cpu(c, &x, key);
 	explicit_bzero(key, sizeof(key));
 	return r ? err_set(e, r, "the SA to %s with SPI %08x could not be made: %s",
 			   addr_format(&sa->dst, dst), sa->spi, nl_why(c->xfrm)) : 0;
@@ -151,6 +176,7 @@ int ipsec_read_sas(struct ipsec_ctx *c, struct fact_sa **ret_list, size_t *ret_c
 		fact[i] = (struct fact_sa){
 			.sa = { list[i].sa.src, list[i].sa.dst, list[i].sa.spi },
 			.packets = list[i].packets, .bytes = list[i].bytes,
+			.by_nic = list[i].sa.device != 0,
 			.replayed = list[i].replayed, .failed = list[i].failed,
 			.added_s = list[i].added_s,
 		};

@@ -2,20 +2,17 @@
 #include "facts.h"
 
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "drivers.h"
 #include "facts_links.h"
 #include "facts_watch.h"
 #include "sys/address.h"
+#include "sys/ethtool.h"
 #include "sys/nl.h"
 
 struct facts_source {
@@ -101,19 +98,6 @@ static int first_address(struct facts_source *s, uint32_t ifindex, struct ov_add
 		       s->uplink);
 }
 
-/* The driver's name as `ethtool -i` shows it; empty when it has none. */
-static void read_driver(const char *name, char driver[32])
-{
-	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
-	struct ifreq ifr = { .ifr_data = (char *)&info };
-
-	driver[0] = '\0';
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (fd >= 0 && !ioctl(fd, SIOCETHTOOL, &ifr))
-		snprintf(driver, 32, "%.31s", info.driver);
-}
-
 static uint16_t mtu16(uint32_t mtu)
 {
 	return mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
@@ -133,7 +117,7 @@ int facts_uplink(struct facts_source *s, struct ov_addr *ret_addr, uint16_t *ret
 	r = first_address(s, l.ifindex, &addr, e);
 	if (r)
 		return r;
-	read_driver(s->uplink, driver);
+	ethtool_driver(s->uplink, driver);
 	*ret_addr = addr;
 	*ret_mtu = mtu16(l.mtu);
 	*ret_ifindex = l.ifindex;

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,12 @@ void kernel_take_keys(struct kernel *k, take_key_fn take_key, void *arg)
 {
 	k->ipsec.take_key = take_key;
 	k->ipsec.take_arg = arg;
+}
+
+void kernel_ipsec_by(struct kernel *k, const char *uplink, const struct ov_addr *vtep)
+{
+	snprintf(k->ipsec.uplink, sizeof(k->ipsec.uplink), "%s", uplink);
+	k->ipsec.vtep = *vtep;
 }
 
 int kernel_can_encrypt(struct kernel *k, struct err *e)

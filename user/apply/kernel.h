@@ -35,6 +35,8 @@ int kernel_flow_usage(struct kernel *k, struct flow_usage *ret_usage);
  * where there is no key, such rows wait in silence: the next plan will name other ones.
  */
 void kernel_take_keys(struct kernel *k, take_key_fn take_key, void *arg);
+/* The device (copied) that ESP leaves and arrives by, and its address: it may cipher, too. */
+void kernel_ipsec_by(struct kernel *k, const char *uplink, const struct ov_addr *vtep);
 /* 0, or -EOPNOTSUPP with a clause that names what this kernel lacks for encrypted networks. */
 int kernel_can_encrypt(struct kernel *k, struct err *e);
 /* SAs and policies (from vtep) of ours, sorted for struct ipsec_facts. The lists are the caller's. */

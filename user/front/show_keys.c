@@ -42,7 +42,7 @@ static json_t *key_row(const struct scene *s, const struct key_row *r)
 	const struct view_node *vn = view_node_by_id(s->view, &r->peer);
 	char age[AGE_TEXT_MAX];
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:i, s:s, s:b, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:i, s:s, s:b, s:o, s:o, s:b}",
 			 "Peer", json_text(vn ? vn->node->name : ""), "ID", json_id(&r->peer),
 			 "Epoch", json_count(r->epoch), "PeerEpoch", json_count(r->peer_epoch),
 			 "Made", time_or_null(r->made_ms), "PeerMade", time_or_null(r->peer_made_ms),
@@ -50,7 +50,8 @@ static json_t *key_row(const struct scene *s, const struct key_row *r)
 			 "Sent", json_count(r->sent), "Received", json_count(r->received),
 			 "Sessions", (int)r->sessions, "Ready", ready_text(r),
 			 "Sending", r->is_sending,
-			 "Replayed", json_count(r->replayed), "Failed", json_count(r->failed));
+			 "Replayed", json_count(r->replayed), "Failed", json_count(r->failed),
+			 "Offloaded", r->by_nic);
 }
 
 json_t *show_keys(const struct scene *s, const struct key_row *rows, size_t count)

@@ -84,6 +84,7 @@ struct group {
 	uint8_t lanes;                /* a bit each that is there */
 	uint64_t packets, most;       /* of all lanes; of the one with the most */
 	uint64_t replayed, failed;
+	bool by_nic;                  /* all lanes are */
 };
 
 /* The facts by peer. */

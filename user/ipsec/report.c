@@ -17,9 +17,11 @@ static void count_groups(struct key_row *r, const struct seen *seen, const struc
 		r->failed += g[i].failed;
 	}
 	r->sessions = (uint8_t)(in > UINT8_MAX ? UINT8_MAX : in);
+	r->by_nic = in && g[in - 1].by_nic;
 	g = seen_of(seen, &p->addr, true, &out);
 	for (size_t i = 0; i < out; i++)
 		r->sent += g[i].packets;
+	r->by_nic = r->by_nic && out && g[out - 1].by_nic;
 }
 
 static void describe_keys(struct key_row *r, const struct ipsec *s, const struct view *v,

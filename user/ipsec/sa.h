@@ -28,6 +28,7 @@ struct fact_sa {
 	uint32_t replayed;       /* refused: seen before or too old */
 	uint32_t failed;         /* refused: authentication */
 	uint64_t added_s;        /* since 1970 */
+	bool by_nic;             /* it ciphers, not the CPU */
 };
 
 /* What was read of one outbound policy of ours. */

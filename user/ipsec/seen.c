@@ -35,6 +35,7 @@ static struct group group_of(const struct fact_sa *f, const struct ov_addr *vtep
 		.most = f->packets,
 		.replayed = f->replayed,
 		.failed = f->failed,
+		.by_nic = f->by_nic,
 	};
 }
 
@@ -45,6 +46,7 @@ static void merge(struct group *into, const struct group *g)
 	into->most = g->most > into->most ? g->most : into->most;
 	into->replayed += g->replayed;
 	into->failed += g->failed;
+	into->by_nic = into->by_nic && g->by_nic;
 }
 
 /* SAs of an address that is not ours any more are in no group: nobody wants them. */

@@ -16,4 +16,5 @@ struct key_row {
 	uint8_t sessions;               /* with inbound SAs in our kernel */
 	uint64_t sent, received;        /* packets, by the SAs that are in the kernel now */
 	uint64_t replayed, failed;      /* refused */
+	bool by_nic;                    /* all of its SAs; else the CPU ciphers */
 };

@@ -25,6 +25,7 @@ struct nl;
 struct xfrm_sa {
 	struct ov_addr src, dst;
 	uint32_t spi, reqid;
+	uint32_t device;          /* ifindex of the one that does the ciphering; 0: the CPU does */
 };
 
 struct xfrm_sa_info {
@@ -35,8 +36,13 @@ struct xfrm_sa_info {
 	uint32_t failed;          /* refused: authentication */
 };
 
-/* -EEXIST: it is there already, and stays as it is. */
-int xfrm_sa_add(struct nl *n, const struct xfrm_sa *sa, const uint8_t key[XFRM_KEY_LEN]);
+/*
+ * -EEXIST: it is there already, and stays as it is. With a device, which must be the one
+ * that the packets come in by (is_inbound) or leave by: a driver that has no such thing
+ * leaves the work to the CPU; one that has, but not for this SA, is an error.
+ */
+int xfrm_sa_add(struct nl *n, const struct xfrm_sa *sa, bool is_inbound,
+		const uint8_t key[XFRM_KEY_LEN]);
 /* 0 also when it is gone already. */
 int xfrm_sa_delete(struct nl *n, const struct ov_addr *dst, uint32_t spi);
 /* 0 when it is there, else -ESRCH or another error. */

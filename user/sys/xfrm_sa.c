@@ -50,7 +50,20 @@ static void put_window(struct nlmsghdr *msg)
 	mnl_attr_put(msg, XFRMA_REPLAY_ESN_VAL, sizeof(w), &w);
 }
 
-int xfrm_sa_add(struct nl *n, const struct xfrm_sa *sa, const uint8_t key[XFRM_KEY_LEN])
+/* A kernel without XFRM_OFFLOAD passes it over. */
+static void put_device(struct nlmsghdr *msg, uint32_t device, bool is_inbound)
+{
+	struct xfrm_user_offload o = {
+		.ifindex = (int)device,
+		.flags = is_inbound ? XFRM_OFFLOAD_INBOUND : 0,
+	};
+
+	if (device)
+		mnl_attr_put(msg, XFRMA_OFFLOAD_DEV, sizeof(o), &o);
+}
+
+int xfrm_sa_add(struct nl *n, const struct xfrm_sa *sa, bool is_inbound,
+		const uint8_t key[XFRM_KEY_LEN])
 {
 	struct nlmsghdr *msg = xfrm_begin(n, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL);
 	struct xfrm_usersa_info *x = mnl_nlmsg_put_extra_header(msg, sizeof(*x));
@@ -67,6 +80,7 @@ int xfrm_sa_add(struct nl *n, const struct xfrm_sa *sa, const uint8_t key[XFRM_K
 	xfrm_no_limits(&x->lft);
 	put_key(msg, key);
 	put_window(msg);
+	put_device(msg, sa->device, is_inbound);
 	return talk(n, NULL, NULL);
 }
 
@@ -121,6 +135,17 @@ static int push(struct sa_list *l, const struct xfrm_sa_info *s)
 	return 0;
 }
 
+static uint32_t read_device(const struct nlmsghdr *msg)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, msg, sizeof(struct xfrm_usersa_info))
+		if (mnl_attr_get_type(a) == XFRMA_OFFLOAD_DEV &&
+		    mnl_attr_get_payload_len(a) >= sizeof(struct xfrm_user_offload))
+			return (uint32_t)((const struct xfrm_user_offload *)mnl_attr_get_payload(a))->ifindex;
+	return 0;
+}
+
 static int add_sa(const struct nlmsghdr *msg, void *arg)
 {
 	const struct xfrm_usersa_info *x = mnl_nlmsg_get_payload(msg);
@@ -132,7 +157,7 @@ static int add_sa(const struct nlmsghdr *msg, void *arg)
 	return push(l, &(struct xfrm_sa_info){
 		.sa = { .src = xfrm_read_addr(&x->saddr, x->family),
 			.dst = xfrm_read_addr(&x->id.daddr, x->family),
-			.spi = ntohl(x->id.spi), .reqid = x->reqid },
+			.spi = ntohl(x->id.spi), .reqid = x->reqid, .device = read_device(msg) },
 		.packets = x->curlft.packets,
 		.bytes = x->curlft.bytes,
 		.added_s = x->curlft.add_time,
@@ -189,7 +214,7 @@ int xfrm_probe(struct err *e)
 	if (r)
 		return err_set(e, -EOPNOTSUPP, "this kernel has no XFRM (CONFIG_XFRM_USER, module xfrm_user): "
 			       "%s", strerror(-r));
-	r = xfrm_sa_add(n, &sa, no_secret);
+	r = xfrm_sa_add(n, &sa, true, no_secret);
 	if (r && r != -EEXIST) /* somebody died between making and removing it */
 		return not_able(r, n, e);
 	xfrm_sa_delete(n, &sa.dst, sa.spi);
