@@ -233,7 +233,7 @@ int ov_egress(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
 
-	return verdict_exit_tc(decide(skb), bytes);
+	return verdict_exit_tc(skb, decide(skb), bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

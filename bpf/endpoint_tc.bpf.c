@@ -156,7 +156,7 @@ int ov_endpoint(struct __sk_buff *skb)
 
 	if (verdict >= REFUSE(0)) /* a service does not take it */
 		verdict = refuse(skb, REFUSE_WHY(verdict));
-	return verdict_exit_tc(verdict, bytes);
+	return verdict_exit_tc(skb, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

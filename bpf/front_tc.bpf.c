@@ -401,7 +401,7 @@ int ov_front(struct __sk_buff *skb)
 
 	if (verdict >= REFUSE(0))
 		verdict = refuse(skb, REFUSE_WHY(verdict));
-	return verdict_exit_tc(verdict, bytes);
+	return verdict_exit_tc(skb, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

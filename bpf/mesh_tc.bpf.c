@@ -184,7 +184,7 @@ int ov_arrive(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->cb[CB_BYTES];
 
-	return verdict_exit_tc(arrive(skb), bytes);
+	return verdict_exit_tc(skb, arrive(skb), bytes);
 }
 
 static __always_inline int leave(struct __sk_buff *skb)
@@ -217,7 +217,7 @@ int ov_return(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->cb[CB_BYTES];
 
-	return verdict_exit_tc(leave(skb), bytes);
+	return verdict_exit_tc(skb, leave(skb), bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

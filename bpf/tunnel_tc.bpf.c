@@ -50,7 +50,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 	if (verdict < 0)
 		return verdict;
 	if (a.is_encrypted) /* what was decrypted is ov_uplink's: it never comes to the socket */
-		return -OV_DROP_CLEARTEXT;
+		return peer_drop(skb, from.node, -OV_DROP_CLEARTEXT);
 	if (verdict > 0)
 		return decap_jump(skb, verdict, &a, from.vni, from.node, skb->len);
 	verdict = decap_restore_vip(skb, &a, from.vni);
@@ -66,7 +66,7 @@ int ov_tunnel(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
 
-	return verdict_exit_tc(decide(skb), bytes);
+	return verdict_exit_tc(skb, decide(skb), bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -47,7 +47,7 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 	if (accepted < 0)
 		return accepted;
 	if (a.is_encrypted && !was_encrypted(skb, outer->src))
-		return -OV_DROP_CLEARTEXT;
+		return peer_drop(skb, outer->src, -OV_DROP_CLEARTEXT);
 	if (!a.is_encrypted && encap_needs_tunnel(skb, a.ip->protocol))
 		return VERDICT_LEAVE;
 	verdict = ecn_decapsulate(a.ip, outer->tos);
@@ -107,7 +107,7 @@ int ov_uplink(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len; /* before anything is popped */
 
-	return verdict_exit_tc(decide(skb), bytes);
+	return verdict_exit_tc(skb, decide(skb), bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -19,5 +19,14 @@ struct ov_peer {
 	__u32 flags;             /* OV_PEER_* */
 	__u32 pad;
 };
+/*
+ * Map `peer_drops` (LRU_HASH, owned by the data path): packets of encrypted networks, to
+ * and from that node, that were dropped. In `counters` they are too.
+ */
+struct ov_peer_drops {
+	__u64 no_sa;             /* DROP_NO_SA */
+	__u64 cleartext;         /* DROP_CLEARTEXT */
+};
+_Static_assert(sizeof(struct ov_peer_drops) == 16, "ov_peer_drops is ABI");
 _Static_assert(sizeof(struct ov_peer_key) == 16, "ov_peer_key is ABI");
 _Static_assert(sizeof(struct ov_peer) == 24, "ov_peer is ABI");

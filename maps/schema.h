@@ -32,6 +32,7 @@
 	X(config, ARRAY, __u32, struct ov_config, 1, CONTROL)                           \
 	X(networks, HASH, struct ov_network_key, struct ov_network, 16384, CONTROL)     \
 	X(peers, HASH, struct ov_peer_key, struct ov_peer, 16384, CONTROL)              \
+	X(peer_drops, LRU_HASH, struct ov_peer_key, struct ov_peer_drops, 4096, DATAPATH) \
 	X(endpoints, HASH, struct ov_endpoint_key, struct ov_endpoint, 262144, CONTROL) \
 	X(devices, HASH, struct ov_device_key, struct ov_device, 16384, CONTROL)        \
 	X(services, HASH, struct ov_service_key, struct ov_service, 65536, CONTROL)     \

@@ -11,6 +11,7 @@
 
 #include "lib/endpoint.h"
 #include "lib/parse.h"
+#include "lib/peer_drop.h"
 #include "maps/ipsec.h"
 
 struct vxlanhdr {
@@ -191,7 +192,7 @@ static __always_inline int encap_send(struct __sk_buff *skb, const struct ov_con
 	int verdict = encap_route(cfg, dst, vni, tos, &e);
 
 	if (verdict < 0)
-		return verdict;
+		return peer_drop(skb, addr_v4(&dst->vtep), verdict);
 	if (e.is_encrypted)
 		return encap_by_ipsec(skb, cfg, &e);
 	if (encap_needs_tunnel(skb, protocol))

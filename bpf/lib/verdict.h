@@ -15,6 +15,7 @@
 #include <linux/pkt_cls.h>
 
 #include "lib/compat.h"
+#include "lib/peer_drop.h"
 #include "maps/defs.bpf.h"
 
 #define VERDICT_LEAVE OV_VERDICT_COUNT
@@ -36,7 +37,7 @@ static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 	c->bytes += bytes;
 }
 
-static __always_inline int verdict_exit_tc(int verdict, __u32 bytes)
+static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, __u32 bytes)
 {
 	if (verdict == VERDICT_LEAVE)
 		return TC_ACT_UNSPEC;
@@ -48,6 +49,8 @@ static __always_inline int verdict_exit_tc(int verdict, __u32 bytes)
 	}
 
 	verdict_count(verdict < 0 ? -verdict : verdict, bytes);
+	if (verdict == -OV_DROP_NO_SA || verdict == -OV_DROP_CLEARTEXT)
+		peer_drop_count(skb->cb[CB_PEER], verdict);
 	if (verdict < 0)
 		return TC_ACT_SHOT;
 	/* UNSPEC and not OK: filters and programs of others behind us still run. */

@@ -4,10 +4,12 @@
  * in. What was really encrypted is told in a virtual machine (vmtests/): a test run has no
  * state of IPsec.
  */
+#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "mesh.h"
 #include "maps/ipsec.h"
 
@@ -117,6 +119,38 @@ Test(encrypted, what_comes_in_the_clear_is_dropped)
 	expect_verdict(o, OV_DROP_CLEARTEXT);
 	o = env_run_bytes(&env, UPLINK, env.uplink_ifindex, p.data, p.len, 50);
 	expect_verdict(o, OV_DROP_CLEARTEXT);
+}
+
+static void expect_drops(enum node peer, uint64_t no_sa, uint64_t cleartext)
+{
+	struct ov_peer_key key = { .vtep = addr_from_v4(VTEP(peer)) };
+	struct ov_peer_drops d = { 0 };
+
+	bpf_map_lookup_elem(env.map[MAP_peer_drops], &key, &d); /* none: nothing was dropped */
+	cr_assert_eq(d.no_sa, no_sa, "node %d: %llu", peer, (unsigned long long)d.no_sa);
+	cr_assert_eq(d.cleartext, cleartext, "node %d: %llu", peer, (unsigned long long)d.cleartext);
+}
+
+Test(encrypted, drops_are_counted_by_peer)
+{
+	struct pkt to_b = udp_between(&blue_one, &blue_far), to_c = udp_between(&blue_one, &blue_third);
+	struct pkt in = vxlan_between(VTEP(NODE_B), VTEP(NODE_A), &blue_far, &blue_one);
+	struct outcome o;
+
+	env_empty(&env, MAP_peer_drops);
+	for (int i = 0; i < 3; i++) {
+		o = env_send(&env, &blue_one, &to_b);
+		expect_verdict(o, OV_DROP_NO_SA);
+	}
+	o = env_send(&env, &blue_one, &to_c);
+	expect_verdict(o, OV_DROP_NO_SA);
+	for (int i = 0; i < 2; i++) {
+		o = env_arrive(&env, &in);
+		expect_verdict(o, OV_DROP_CLEARTEXT);
+	}
+	expect_drops(NODE_B, 3, 2);
+	expect_drops(NODE_C, 1, 0);
+	expect_drops(NODE_STRANGER, 0, 0);
 }
 
 /* ---- published ports ---- */

@@ -87,7 +87,8 @@ Test(control_keys, rows_have_names_times_and_words)
 						 .made_ms = f.wall - 11520000, .peer_made_ms = 1000,
 						 .in_ready = true, .out_ready = true,
 						 .is_sending = true, .sessions = 2, .sent = 10,
-						 .received = 9, .replayed = 1, .failed = 2 };
+						 .received = 9, .replayed = 1, .failed = 2,
+						 .no_sa = 3, .cleartext = 4, .by_nic = true };
 	f.key[f.key_count++] = (struct key_row){ .peer = { { 1 } }, .out_ready = true,
 						 .made_ms = f.wall + 5 };
 	f.key[f.key_count++] = (struct key_row){ .peer = { { 2 } }, .made_ms = f.wall - 59999 };
@@ -101,6 +102,9 @@ Test(control_keys, rows_have_names_times_and_words)
 			 "1970-01-01T00:00:01.000Z");
 	cr_assert_eq(json_integer_value(json_object_get(row, "PeerEpoch")), 4);
 	cr_assert_eq(json_integer_value(json_object_get(row, "Failed")), 2);
+	cr_assert_eq(json_integer_value(json_object_get(row, "NoSA")), 3);
+	cr_assert_eq(json_integer_value(json_object_get(row, "Cleartext")), 4);
+	cr_assert(json_is_true(json_object_get(row, "Offloaded")));
 	row = json_array_get(f.answer, 1);
 	cr_assert_str_eq(json_string_value(json_object_get(row, "Peer")), "", "gone meanwhile");
 	cr_assert_str_eq(json_string_value(json_object_get(row, "Age")), "", "of the future");

@@ -222,10 +222,19 @@ Test(drivers, never_make_an_sa_again_that_somebody_removed)
 /* A bond offers it, and refuses each SA as long as none of its devices can. */
 Test(drivers, leave_the_work_to_the_cpu_where_a_nic_takes_it_not)
 {
+	struct xfrm_sa sa = { addr("192.0.2.1"), addr("192.0.2.2"), OLD, OV_IPSEC_REQID, 0 };
+	uint8_t key[XFRM_KEY_LEN] = { 0 };
 	struct rig *r = new_rig();
+	struct link_info bond;
+	struct err e = { 0 };
 
-	sh("ip link add bond9 up type bond mode active-backup");
+	sh("ip link add bond9 type bond && ip link set bond9 type bond mode active-backup");
+	sh("ip link set bond9 up && ethtool -K bond9 esp-hw-offload on");
 	cr_assert(ethtool_has("bond9", "esp-hw-offload"));
+	must(link_get(r->ctx.nl, "bond9", &bond), "bond9");
+	sa.device = bond.ifindex;
+	must(ipsec_open(&r->ctx, &e), e.text);
+	cr_assert_lt(xfrm_sa_add(r->ctx.xfrm, &sa, false, key), 0);
 	strcpy(r->ctx.uplink, "bond9");
 	r->ctx.vtep = addr("192.0.2.1");
 	want(r, OLD, 0);

@@ -175,6 +175,17 @@ void agent_keys_tick(struct agent *a)
 		log_error("%s; will retry", e.text);
 }
 
+static void add_drops(struct agent *a, const struct view *v, struct key_row *r)
+{
+	const struct view_node *vn = view_node_by_id(v, &r->peer);
+	struct ov_peer_drops d;
+
+	if (!vn || !kernel_peer_drops(a->kernel, &vn->node->addr, &d))
+		return;
+	r->no_sa = d.no_sa;
+	r->cleartext = d.cleartext;
+}
+
 int agent_keys_report(struct agent *a, struct key_row **ret_rows, size_t *ret_count, struct err *e)
 {
 	const struct view *v = store_view(a->store);
@@ -183,7 +194,11 @@ int agent_keys_report(struct agent *a, struct key_row **ret_rows, size_t *ret_co
 	if (r < 0)
 		return r;
 	r = ipsec_report(a->keys.engine, v, &a->keys.facts, ret_rows, ret_count);
-	return r < 0 ? err_set(e, r, "out of memory") : 0;
+	if (r < 0)
+		return err_set(e, r, "out of memory");
+	for (size_t i = 0; i < *ret_count; i++)
+		add_drops(a, v, &(*ret_rows)[i]);
+	return 0;
 }
 
 bool agent_keys_warning(const struct agent *a, char *out, size_t size)

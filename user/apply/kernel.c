@@ -195,6 +195,14 @@ int kernel_can_encrypt(struct kernel *k, struct err *e)
 	return xfrm_probe(e);
 }
 
+bool kernel_peer_drops(struct kernel *k, const struct ov_addr *vtep, struct ov_peer_drops *ret_drops)
+{
+	struct ov_peer_key key = { *vtep };
+
+	*ret_drops = (struct ov_peer_drops){ 0 };
+	return !bpf_map_lookup_elem(bpf_map_fd(k->bpf, BPF_MAP_peer_drops), &key, ret_drops);
+}
+
 int kernel_read_sas(struct kernel *k, struct fact_sa **ret_list, size_t *ret_count, struct err *e)
 {
 	return ipsec_read_sas(&k->ipsec, ret_list, ret_count, e);

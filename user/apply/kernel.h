@@ -39,6 +39,8 @@ void kernel_take_keys(struct kernel *k, take_key_fn take_key, void *arg);
 void kernel_ipsec_by(struct kernel *k, const char *uplink, const struct ov_addr *vtep);
 /* 0, or -EOPNOTSUPP with a clause that names what this kernel lacks for encrypted networks. */
 int kernel_can_encrypt(struct kernel *k, struct err *e);
+/* What was dropped of encrypted networks, to and from that node. False: nothing ever. */
+bool kernel_peer_drops(struct kernel *k, const struct ov_addr *vtep, struct ov_peer_drops *ret_drops);
 /* SAs and policies (from vtep) of ours, sorted for struct ipsec_facts. The lists are the caller's. */
 int kernel_read_sas(struct kernel *k, struct fact_sa **ret_list, size_t *ret_count, struct err *e);
 int kernel_read_policies(struct kernel *k, const struct ov_addr *vtep,

@@ -15,6 +15,8 @@ static const struct column key_columns[] = {
 	{ "READY", "Ready", COLUMN_TEXT },
 	{ "REPLAYED", "Replayed", COLUMN_NUMBER },
 	{ "FAILED", "Failed", COLUMN_NUMBER },
+	{ "NO SA", "NoSA", COLUMN_NUMBER },
+	{ "CLEARTEXT", "Cleartext", COLUMN_NUMBER },
 };
 
 int cmd_key_ls(struct ctl *c, const struct ctl_input *in)

@@ -42,7 +42,7 @@ static json_t *key_row(const struct scene *s, const struct key_row *r)
 	const struct view_node *vn = view_node_by_id(s->view, &r->peer);
 	char age[AGE_TEXT_MAX];
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:i, s:s, s:b, s:o, s:o, s:b}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:i, s:s, s:b, s:o, s:o, s:b, s:o, s:o}",
 			 "Peer", json_text(vn ? vn->node->name : ""), "ID", json_id(&r->peer),
 			 "Epoch", json_count(r->epoch), "PeerEpoch", json_count(r->peer_epoch),
 			 "Made", time_or_null(r->made_ms), "PeerMade", time_or_null(r->peer_made_ms),
@@ -51,7 +51,8 @@ static json_t *key_row(const struct scene *s, const struct key_row *r)
 			 "Sessions", (int)r->sessions, "Ready", ready_text(r),
 			 "Sending", r->is_sending,
 			 "Replayed", json_count(r->replayed), "Failed", json_count(r->failed),
-			 "Offloaded", r->by_nic);
+			 "Offloaded", r->by_nic,
+			 "NoSA", json_count(r->no_sa), "Cleartext", json_count(r->cleartext));
 }
 
 json_t *show_keys(const struct scene *s, const struct key_row *rows, size_t count)

@@ -15,6 +15,7 @@ struct key_row {
 	bool is_sending;                /* with whichever */
 	uint8_t sessions;               /* with inbound SAs in our kernel */
 	uint64_t sent, received;        /* packets, by the SAs that are in the kernel now */
-	uint64_t replayed, failed;      /* refused */
+	uint64_t replayed, failed;      /* refused by them */
+	uint64_t no_sa, cleartext;      /* dropped: to it for want of one; what came without */
 	bool by_nic;                    /* all of its SAs; else the CPU ciphers */
 };
