@@ -13,6 +13,7 @@
 #pragma once
 
 #include "db.h"
+#include "model/identity.h"
 #include "store.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -31,8 +32,8 @@ struct version {
 	struct id writer;
 	uint64_t hash;     /* what it adds to its bucket */
 	uint16_t body_len;
-	bool tombstone;
-	uint8_t body[];
+	bool tombstone, is_signed;
+	uint8_t body[];    /* the signature follows it */
 };
 
 struct entry {
@@ -72,6 +73,9 @@ struct bucket {
 struct store {
 	struct db *db; /* NULL: in memory only */
 	struct id self;
+	struct identity identity;     /* of which self is the id */
+	size_t forged_count;
+	struct id forged[STORE_FORGED_MAX];
 	uint64_t generation, written; /* generation of this run; running number of own records */
 	uint64_t saved_generation;
 	struct stamp clock;           /* hybrid logical clock: the greatest stamp met */
@@ -106,6 +110,12 @@ int stamp_next(struct store *s, const struct record_key *key, const struct stamp
 /* Moves the clock or the generation past a stamp that was met. */
 void stamp_witness(struct store *s, const struct record *r);
 
+/* ---- sign.c ---- */
+/* Signs what this node is to write, if its kind wants it; r borrows room. 0 or -ENOMEM. */
+int record_sign_own(const struct store *s, struct record *r, uint8_t room[SIGNATURE_LEN]);
+/* Whether its kind wants a signature and it has no right one; its writer's name is kept. */
+bool record_is_forged(struct store *s, const struct record *r);
+
 /* ---- digest.c ---- */
 uint64_t version_hash(const struct record *r);
 /* Adds a version of the entry to its bucket, or takes it out again. */
@@ -132,7 +142,8 @@ void forgotten_drop(struct store *s, const struct record_key *key);
 void forgotten_free(struct store *s, struct forgotten *f);
 
 /* ---- meta.c ---- */
-#define META_SELF ".self"             /* names with a dot in front are the store's own */
+/* Names with a dot in front are the store's own. */
+#define META_IDENTITY ".identity"     /* the seed of its key pair: secret */
 #define META_GENERATION ".generation" /* u64, big-endian */
 int meta_put(struct store *s, const char *name, const void *data, size_t len);
 const struct meta *meta_find(const struct store *s, const char *name);
