@@ -168,8 +168,8 @@ static void say_forged(const struct agent *a, const struct id *node, char *out, 
 	const struct view_node *vn = view_node_by_id(store_view(a->store), node);
 	char id[ID_TEXT_MAX];
 
-	snprintf(out, size, "somebody forged a key record of node %s (%.*s), it was refused: one of the "
-		 "nodes is not in your hands any more; find it and remove it with "
+	snprintf(out, size, "somebody with the cluster's secret forged a key record of node %s (%.*s), "
+		 "which was refused: find the node that was taken over and remove it with "
 		 "`overlayctl node rm`", vn ? vn->node->name : "that is not known", ID_SHORT,
 		 id_format(node, id));
 }

@@ -110,20 +110,6 @@ static int put_error(const struct store *s, int err, struct err *e)
 	return err_set(e, err, "out of memory while writing a record");
 }
 
-/* A version that this node makes, with its stamp. */
-static int put_own(struct store *s, struct record *r, uint64_t now_ms)
-{
-	uint8_t signature[SIGNATURE_LEN];
-	int err;
-
-	r->signature = NULL;
-	err = record_sign_own(s, r, signature);
-	if (!err)
-		err = entry_put(s, r, now_ms);
-	r->signature = NULL;
-	return err;
-}
-
 int store_write(struct store *s, const struct record_key *key, const struct buf *body,
 		bool tombstone, uint64_t now_ms, struct err *e)
 {
@@ -151,7 +137,7 @@ int store_write(struct store *s, const struct record_key *key, const struct buf 
 		return err_set(e, err, "no greater version of this record can be made: somebody "
 			       "wrote one with the greatest number there is; look for a node with "
 			       "a broken clock or forged records");
-	err = put_own(s, &r, now_ms);
+	err = entry_put_own(s, &r, now_ms);
 	return err ? put_error(s, err, e) : 0;
 }
 
@@ -211,7 +197,7 @@ static enum merge_result refute(struct store *s, const struct entry *held, const
 		ours.tombstone = true;
 	ours.writer = s->self;
 	if (stamp_next(s, &ours.key, &seen->stamp, false, now_ms, &ours.stamp) ||
-	    put_own(s, &ours, now_ms))
+	    entry_put_own(s, &ours, now_ms))
 		return MERGE_REFUSED;
 	return MERGE_REFUTED;
 }

@@ -5,15 +5,17 @@
  */
 #include "table.h"
 
-int record_sign_own(const struct store *s, struct record *r, uint8_t room[SIGNATURE_LEN])
+int entry_put_own(struct store *s, const struct record *r, uint64_t now_ms)
 {
+	uint8_t signature[SIGNATURE_LEN];
+	struct record ours = *r;
 	int err;
 
 	if (!record_needs_signature(r->key.kind))
-		return 0;
-	err = identity_sign(&s->identity, r, room);
-	r->signature = err ? NULL : room;
-	return err;
+		return entry_put(s, r, now_ms);
+	err = identity_sign(&s->identity, r, signature);
+	ours.signature = signature;
+	return err ? err : entry_put(s, &ours, now_ms);
 }
 
 static void remember(struct store *s, const struct id *node)

@@ -110,12 +110,6 @@ int stamp_next(struct store *s, const struct record_key *key, const struct stamp
 /* Moves the clock or the generation past a stamp that was met. */
 void stamp_witness(struct store *s, const struct record *r);
 
-/* ---- sign.c ---- */
-/* Signs what this node is to write, if its kind wants it; r borrows room. 0 or -ENOMEM. */
-int record_sign_own(const struct store *s, struct record *r, uint8_t room[SIGNATURE_LEN]);
-/* Whether its kind wants a signature and it has no right one; its writer's name is kept. */
-bool record_is_forged(struct store *s, const struct record *r);
-
 /* ---- digest.c ---- */
 uint64_t version_hash(const struct record *r);
 /* Adds a version of the entry to its bucket, or takes it out again. */
@@ -129,6 +123,12 @@ bool node_is_removed(const struct store *s, const struct id *node);
 /* Makes r the newest version of its key, to be committed. 0 or a negative errno. */
 int entry_put(struct store *s, const struct record *r, uint64_t now_ms);
 void entry_remove(struct store *s, struct entry *en);
+
+/* ---- sign.c ---- */
+/* The same with a version that this node makes; signed, if its kind wants that. */
+int entry_put_own(struct store *s, const struct record *r, uint64_t now_ms);
+/* Whether its kind wants a signature and it has no right one; its writer's name is kept. */
+bool record_is_forged(struct store *s, const struct record *r);
 
 /* ---- commit.c ---- */
 void entry_set_pending(struct store *s, struct entry *en);
