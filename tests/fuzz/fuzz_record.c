@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Records and bodies as they come from the wire. What is accepted must survive
- * being written and read again, and must be safe to merge into a store.
+ * being written and read again, and must be safe to merge into a store; a KEY is accepted
+ * from who signed it and from nobody else.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/rng.h"
 #include "model/model.h"
 #include "store/store.h"
+#include "tests/lib/made_identity.h"
 
 static void must(bool ok)
 {
@@ -66,6 +68,9 @@ static void check_record(const struct record *r)
 	c = cursor_of(b.data, b.len);
 	must(!record_decode(&c, &back) && !cursor_left(&c));
 	must(!record_cmp(r, &back) && !record_key_cmp(&r->key, &back.key));
+	must(!r->signature == !back.signature);
+	must(!r->signature || !memcmp(r->signature, back.signature, SIGNATURE_LEN));
+	must(record_is_proven(r) == record_is_proven(&back));
 	buf_fini(&b);
 }
 
@@ -98,6 +103,26 @@ static void merge(struct store *s, const struct record *r)
 	must(store_view(s));
 }
 
+/* A KEY as node 1 would say it of itself, and then another that it did not. */
+static void check_signed(struct store *s, struct record r)
+{
+	struct identity who;
+	uint8_t signature[SIGNATURE_LEN];
+
+	if (!record_needs_signature(r.key.kind) || r.key.len < sizeof(who.id.b))
+		return;
+	who = made_identity(1);
+	r.writer = who.id;
+	memcpy(r.key.bytes, who.id.b, sizeof(who.id.b));
+	must(!identity_sign(&who, &r, signature));
+	r.signature = signature;
+	must(record_is_proven(&r));
+	merge(s, &r);
+	r.stamp.lo++;
+	must(!record_is_proven(&r));
+	must(store_merge(s, &r, 1) != MERGE_NEW);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cursor c = cursor_of(data, size);
@@ -113,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!item_decode(&r, 7, &it))
 			check_item(&r, &it);
 		merge(s, &r);
+		check_signed(s, r);
 	}
 	store_close(s);
 	return 0;

@@ -42,6 +42,8 @@ identity() { # what must not change when a daemon returns: ifindexes and program
 	for p in "$WORK/bpf/h$1"/v*/prog/*; do bpftool -j prog show pinned "$p" | jq .id; done
 }
 
+node_ids() { ctl 1 --json node ls | jq -r '.[].ID' | sort; }
+node_ids >"$WORK/nodes.before"
 for n in 1 2 3; do
 	identity "$n" >"$WORK/id.before"
 	spawn c1 ping -q -c 1000 -i 0.01 "$(ip_of 1 c2)" >"$WORK/ping.a"
@@ -61,6 +63,8 @@ for n in 1 2 3; do
 	check "h$n's daemon is a member again" alive "$n" 3
 done
 check "foreign filters and devices are untouched" foreign
+node_ids >"$WORK/nodes.after"
+check "all nodes have the identities that they had" cmp -s "$WORK/nodes.before" "$WORK/nodes.after"
 check "the state came from disk" knows 1 c1 c2 c3
 
 # A namespace that disappears is noticed, with and without a daemon.

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "tests/lib/forger.h"
 #include "tests/lib/keyed.h"
 
 #define SETTLE_MS 60000
@@ -266,6 +267,81 @@ Test(keys, a_kernel_that_refuses_sas_costs_a_key_now_and_then_only)
 	cr_assert_leq(store_serial(cluster_node(k->c, 0)->store), versions + 10 * 12);
 	k->node[2].xfrm.fail_percent = 0;
 	expect_settled(k, 11);
+	keyed_free(k);
+}
+
+/* ---- forgery ---- */
+
+/* Node 3 is captured, and says for some seconds that its key were node 1's. */
+static void forge_for_a_while(struct forger *x, enum forged_signature how)
+{
+	for (size_t i = 0; i < 50; i++) {
+		forger_write_key(x, how);
+		forger_write_pairs(x, 0);
+		forger_write_pairs(x, 2);
+		keyed_run(x->k, 100);
+		for (size_t of = 0; of < 3; of += 2)
+			cr_assert_eq(forger_opens(x, of), 0, "signature %d: node %zu has SAs with "
+				     "keys of the forger's", how, of);
+	}
+}
+
+static void expect_named(struct keyed *k, size_t at, size_t forged)
+{
+	const struct id *named;
+
+	cr_assert_eq(store_forged(cluster_node(k->c, at)->store, &named), 1, "at node %zu", at);
+	cr_assert(id_equal(&named[0], &cluster_node(k->c, forged)->id), "at node %zu", at);
+}
+
+Test(keys, a_captured_node_that_writes_anothers_key_opens_nothing)
+{
+	struct keyed *k = keyed_new(4, 16);
+	struct forger x;
+
+	cr_assert(keyed_wait(k, keyed_is_settled, SETTLE_MS));
+	forger_init(&x, k, 3, 1);
+	for (enum forged_signature how = FORGED_NONE; how < FORGED_COUNT; how++) {
+		forge_for_a_while(&x, how);
+		keyed_rotate(k, 0);
+		forge_for_a_while(&x, how);
+		expect_well(k, 16);
+	}
+	expect_settled(k, 16);
+	for (size_t i = 0; i < 3; i++)
+		expect_named(k, i, 1);
+	forger_fini(&x);
+	keyed_free(k);
+}
+
+/* What node `at` takes node `of`'s key to be is what that says itself. */
+static bool same_key(struct keyed *k, size_t at, size_t of)
+{
+	const struct sim_node *x = cluster_node(k->c, at), *y = cluster_node(k->c, of);
+	const struct node_key *heard = view_key_of(store_view(x->store), &y->id);
+	const struct node_key *said = view_key_of(store_view(y->store), &y->id);
+
+	return heard && said && !memcmp(heard, said, sizeof(*said));
+}
+
+/* A version that its node signed once is no newer because somebody shows it again. */
+Test(keys, a_former_key_that_is_played_back_changes_nothing)
+{
+	struct keyed *k = keyed_new(4, 17);
+	struct forger x;
+
+	cr_assert(keyed_wait(k, keyed_is_settled, SETTLE_MS));
+	forger_init(&x, k, 3, 1);
+	forger_play_back(&x, false);
+	keyed_rotate(k, 0);
+	expect_settled(k, 17);
+	for (size_t i = 0; i < 40; i++) {
+		forger_play_back(&x, i % 2);
+		keyed_run(k, 200);
+		cr_assert(same_key(k, 0, 1) && same_key(k, 2, 1), "playback %zu was taken", i);
+	}
+	expect_settled(k, 17);
+	forger_fini(&x);
 	keyed_free(k);
 }
 

@@ -283,4 +283,5 @@ HELPER size_t announced(struct store *s)
 HELPER void forge_self(struct store *clone, const struct store *of)
 {
 	clone->self = of->self;
+	clone->identity = of->identity;
 }

@@ -224,20 +224,109 @@ Test(model_keys, only_its_node_writes_a_key_or_pairs)
 	cr_assert(same_hashes(a, b));
 }
 
-Test(model_keys, a_forged_version_of_ones_own_key_is_refuted)
+Test(model_keys, a_version_of_an_older_life_is_refuted_and_signed)
+{
+	STORE a = memory(1), old_life = memory(2), b = memory(3);
+	const struct id *forged;
+
+	forge_self(old_life, a);
+	old_life->generation = 40; /* of before a backup was restored */
+	cr_assert_eq(write_key(old_life, store_self(a), 2, false, NULL), 0);
+	commit(old_life);
+	cr_assert_eq(write_key(a, store_self(a), 1, false, NULL), 0);
+	commit(a);
+	cr_assert_eq(pass(old_life, b, RECORD_KEY, store_self(a)), MERGE_NEW);
+	cr_assert_eq(pass(old_life, a, RECORD_KEY, store_self(a)), MERGE_REFUTED);
+	commit(a);
+	cr_assert_eq(pass(a, b, RECORD_KEY, store_self(a)), MERGE_NEW);
+	cr_assert_eq(view_key_of(store_view(b), store_self(a))->public_key[0], 1);
+	cr_assert_eq(store_forged(b, &forged), 0);
+}
+
+/* a's key as b has it and as a wrote it, then changed by who knows all but a's identity. */
+static void refuse_forged(struct record forged, const char *how)
 {
 	STORE a = memory(1), b = memory(2);
+	const struct id *named;
+
+	cr_assert_eq(write_key(a, store_self(a), 1, false, NULL), 0);
+	commit(a);
+	cr_assert_eq(pass(a, b, RECORD_KEY, store_self(a)), MERGE_NEW);
+	cr_assert_eq(store_merge(b, &forged, NOW), MERGE_REFUSED, "%s", how);
+	cr_assert_eq(store_merge(a, &forged, NOW), MERGE_REFUSED, "%s: refuting would be tiring", how);
+	cr_assert_eq(view_key_of(store_view(b), store_self(a))->public_key[0], 1, "%s", how);
+	cr_assert_eq(store_forged(b, &named), 1, "%s", how);
+	cr_assert(id_equal(&named[0], store_self(a)), "%s", how);
+	store_merge(b, &forged, NOW);
+	cr_assert_eq(store_forged(b, &named), 1, "named once");
+}
+
+Test(model_keys, a_key_that_its_node_did_not_sign_is_refused_and_named)
+{
+	STORE a = memory(1), thief = memory(3);
+	struct record_key key = key_of_id(RECORD_KEY, store_self(a));
+	uint8_t signature[SIGNATURE_LEN], body[256];
+	struct record right, r;
+
+	cr_assert_eq(write_key(a, store_self(a), 1, false, NULL), 0);
+	commit(a);
+	cr_assert_eq(store_get(a, &key, &right), 0);
+	r = right;
+	r.stamp.lo += 10;
+	refuse_forged(r, "an old version played back as a new one");
+	r.signature = NULL;
+	refuse_forged(r, "no signature");
+	r = right;
+	r.tombstone = true;
+	refuse_forged(r, "taken away by another");
+	r = right;
+	r.stamp.hi++;
+	memcpy(body, right.body, right.body_len);
+	body[right.body_len - 1] ^= 1;
+	r.body = body;
+	refuse_forged(r, "another public key");
+	cr_assert_eq(identity_sign(&thief->identity, &r, signature), 0);
+	r.signature = signature;
+	refuse_forged(r, "signed by another");
+}
+
+Test(model_keys, a_key_that_is_played_back_loses_to_what_came_later)
+{
+	STORE a = memory(1), b = memory(2), old = memory(3);
 	struct record_key key = key_of_id(RECORD_KEY, store_self(a));
 	struct record r;
 
 	cr_assert_eq(write_key(a, store_self(a), 1, false, NULL), 0);
 	commit(a);
-	cr_assert_eq(store_get(a, &key, &r), 0);
-	r.stamp.lo += 10;
-	cr_assert_eq(store_merge(b, &r, NOW), MERGE_NEW);
-	cr_assert_eq(store_merge(a, &r, NOW), MERGE_REFUTED);
+	pass_all(a, old);
+	cr_assert_eq(write_key(a, store_self(a), 2, false, NULL), 0);
 	commit(a);
-	cr_assert_eq(pass(a, b, RECORD_KEY, store_self(a)), MERGE_NEW);
+	pass_all(a, b);
+	cr_assert_eq(store_get(old, &key, &r), 0);
+	cr_assert_eq(store_merge(b, &r, NOW), MERGE_OLD);
+	cr_assert_eq(view_key_of(store_view(b), store_self(a))->public_key[0], 2);
+}
+
+Test(model_keys, not_more_than_some_forged_names_are_kept)
+{
+	STORE s = memory(1);
+	struct node_key k = { .public_key = { 7 } };
+	struct buf body = { 0 };
+	const struct id *named;
+
+	node_key_encode(&body, &k);
+	for (uint8_t i = 1; i <= STORE_FORGED_MAX + 3; i++) {
+		struct id who = { { i } };
+		struct record r = { .key = key_of_id(RECORD_KEY, &who), .stamp = { 1, 1 },
+				    .writer = who, .body = body.data,
+				    .body_len = (uint16_t)body.len };
+
+		cr_assert_eq(store_merge(s, &r, NOW), MERGE_REFUSED);
+	}
+	cr_assert_eq(store_forged(s, &named), STORE_FORGED_MAX);
+	cr_assert_eq(named[STORE_FORGED_MAX - 1].b[0], STORE_FORGED_MAX);
+	cr_assert_eq(store_count(s), 0);
+	buf_fini(&body);
 }
 
 Test(model_keys, an_epoch_is_anybodys_and_cannot_be_deleted)

@@ -176,8 +176,8 @@ Test(disk, values_by_name_are_kept_at_once)
 	cr_assert_eq(store_meta_set(s, "token", "first", 5, NULL), 0);
 	cr_assert_eq(store_meta_set(s, "token", "second", 6, NULL), 0);
 	cr_assert_eq(store_meta_set(s, "empty", NULL, 0, NULL), 0);
-	cr_assert_eq(store_meta_set(s, ".self", "x", 1, &e), -EINVAL);
-	cr_assert_eq(store_meta_get(s, ".self", &out), -ENOENT);
+	cr_assert_eq(store_meta_set(s, ".identity", "x", 1, &e), -EINVAL);
+	cr_assert_eq(store_meta_get(s, ".identity", &out), -ENOENT, "the secret stays in the store");
 	store_close(s);
 	again = open_at(d.path, 2);
 	cr_assert_eq(store_meta_get(again, "token", &out), 0);
@@ -473,7 +473,62 @@ Test(disk, a_database_without_identity_is_not_given_a_new_one)
 	run_sql(&d, "DELETE FROM meta");
 	e = refused_open(d.path);
 	cr_assert_eq(e.code, -EBADMSG);
-	cr_assert_not_null(strstr(e.text, "which node"), "%s", e.text);
+	cr_assert_not_null(strstr(e.text, "its node's identity"), "%s", e.text);
+}
+
+Test(disk, an_id_of_before_there_were_identities_is_refused_with_what_to_do)
+{
+	DISK;
+	struct store *s = open_at(d.path, 1);
+
+	put_node(s, "host-a");
+	commit(s);
+	store_close(s);
+	run_sql(&d, "UPDATE meta SET name = '.self' WHERE name = '.identity'");
+	cr_assert_not_null(strstr(refused_open(d.path).text, "delete it and join the cluster again"));
+}
+
+Test(disk, an_identity_is_kept_and_signs_in_the_next_life)
+{
+	DISK;
+	struct store *s = open_at(d.path, 1);
+	struct identity was = s->identity;
+	STORE again = NULL;
+	STORE other = memory(2);
+
+	cr_assert_eq(write_key(s, store_self(s), 1, false, NULL), 0);
+	commit(s);
+	store_close(s);
+	again = open_at(d.path, 3);
+	cr_assert_arr_eq(&again->identity, &was, sizeof(was));
+	cr_assert_eq(pass(again, other, RECORD_KEY, store_self(again)), MERGE_NEW, "signed before");
+	cr_assert_eq(write_key(again, store_self(again), 2, false, NULL), 0);
+	commit(again);
+	cr_assert_eq(pass(again, other, RECORD_KEY, store_self(again)), MERGE_NEW, "and after");
+}
+
+Test(disk, a_key_that_was_forged_in_the_database_is_left_out_and_named)
+{
+	DISK;
+	struct store *s = open_at(d.path, 1);
+	STORE again = NULL;
+	struct node_key k = { .public_key = { 7 } };
+	struct buf body = { 0 };
+	const struct id *forged;
+	struct record r;
+
+	node_key_encode(&body, &k);
+	r = (struct record){ .key = key_of_id(RECORD_KEY, &stranger), .stamp = { 1, 1 },
+			     .writer = stranger, .body = body.data,
+			     .body_len = (uint16_t)body.len };
+	cr_assert_eq(entry_put(s, &r, NOW), 0);
+	commit(s);
+	store_close(s);
+	again = open_at(d.path, 1);
+	cr_assert_null(view_key_of(store_view(again), &stranger));
+	cr_assert_eq(store_forged(again, &forged), 1);
+	cr_assert(id_equal(&forged[0], &stranger));
+	buf_fini(&body);
 }
 
 Test(disk, an_empty_file_is_a_first_start)

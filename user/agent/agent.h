@@ -77,6 +77,7 @@ struct keys_state {
 	struct ipsec_want want;    /* facts.sa and .policy of the plan are in it */
 	bool has_want;
 	uint64_t next_at;          /* when the engine is to be asked again */
+	size_t forged_said;        /* of the nodes of store_forged: logged already */
 };
 
 struct agent {
@@ -200,6 +201,8 @@ void agent_keys_tell(struct agent *a);
 void agent_keys_tick(struct agent *a);
 int agent_keys_report(struct agent *a, struct key_row **ret_rows, size_t *ret_count, struct err *e);
 bool agent_keys_warning(const struct agent *a, char *out, size_t size);
+/* Somebody sent key records in another node's name. */
+bool agent_forged_warning(const struct agent *a, char *out, size_t size);
 
 /* health.c */
 int agent_health_init(struct agent *a, struct err *e);

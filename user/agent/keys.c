@@ -164,11 +164,36 @@ void agent_keys_tell(struct agent *a)
 		log_error("%s; will retry", e.text);
 }
 
+static void say_forged(const struct agent *a, const struct id *node, char *out, size_t size)
+{
+	const struct view_node *vn = view_node_by_id(store_view(a->store), node);
+	char id[ID_TEXT_MAX];
+
+	snprintf(out, size, "somebody with the cluster's secret forged a key record of node %s (%.*s), "
+		 "which was refused: find the node that was taken over and remove it with "
+		 "`overlayctl node rm`", vn ? vn->node->name : "that is not known", ID_SHORT,
+		 id_format(node, id));
+}
+
+/* Once for each node. */
+static void warn_of_forged(struct agent *a)
+{
+	const struct id *node;
+	size_t count = store_forged(a->store, &node);
+	char text[320];
+
+	for (; a->keys.forged_said < count; a->keys.forged_said++) {
+		say_forged(a, &node[a->keys.forged_said], text, sizeof(text));
+		log_warn("%s", text);
+	}
+}
+
 void agent_keys_tick(struct agent *a)
 {
 	uint64_t due = ipsec_epoch_due_ms(a->keys.engine, store_view(a->store), &a->facts.away);
 	struct err e = { 0 };
 
+	warn_of_forged(a);
 	if (loop_now_ms(a->loop) < due)
 		return;
 	if (intent_epoch_begin(a->intent, loop_wall_ms(a->loop), &e) < 0)
@@ -208,4 +233,15 @@ bool agent_keys_warning(const struct agent *a, char *out, size_t size)
 	snprintf(out, size, "encrypted networks carry nothing on this node: %.200s",
 		 a->keys.why.text);
 	return true;
+}
+
+/* Of the last node; the log has them all. */
+bool agent_forged_warning(const struct agent *a, char *out, size_t size)
+{
+	const struct id *node;
+	size_t count = store_forged(a->store, &node);
+
+	if (count)
+		say_forged(a, &node[count - 1], out, size);
+	return count;
 }

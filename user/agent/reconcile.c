@@ -405,6 +405,8 @@ static void update_status(struct agent *a)
 		s->warning_count++;
 	if (agent_keys_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
 		s->warning_count++;
+	if (agent_forged_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
+		s->warning_count++;
 	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
 			 (int)sizeof(s->warning[0]) - 1, a->error[i].err.text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* 128-bit random identities (nodes, networks, endpoints), shown as 32 hex digits. */
+/* 128-bit ids, shown as 32 hex digits: random, a node's a hash (model/identity.h). */
 #pragma once
 
 #include <stdbool.h>

@@ -87,7 +87,7 @@ struct control_facts {
 	const struct control_port *taken;
 	struct reach_list reach;  /* the subnets that this host is in */
 	size_t warning_count;
-	char warning[8][320];     /* what a person should know now */
+	char warning[10][320];    /* what a person should know now */
 };
 
 struct control;

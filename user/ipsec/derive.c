@@ -7,9 +7,9 @@
  *   key    = kdf(master, direction and lane)
  *
  * The transcript names both ends and their keys, the lower id first, so that both
- * compute the same and no two sessions do. The cluster's secret is in all of it: a public key
- * that came with a forged record is worth nothing without it, and what somebody
- * recorded cannot be read by breaking X25519 alone.
+ * compute the same and no two sessions do. That a public key is the node's own is not seen to
+ * here: the store takes no KEY record that its node did not sign. The cluster's secret is in all
+ * of it, so that what somebody recorded cannot be read by breaking X25519 alone.
  */
 #include "ipsec/inside.h"
 

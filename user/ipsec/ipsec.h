@@ -6,7 +6,7 @@
  * handed in; the agent seeds it from the system's).
  *
  * No secret is ever replicated. A node publishes one X25519 public key (RFC 7748), its
- * newest, in its own KEY record, and makes a fresh one
+ * newest, in its own KEY record, which it signs (model/identity.h), and makes a fresh one
  *   - when the cluster's epoch (EPOCH record) is another than that of its key,
  *   - at each start: private keys live in memory only,
  *   - when an SA sent too much,

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define FLAG_TOMBSTONE 1u
+/* Schemes of signatures, on the wire: appended, never reused. */
 #define SIGNATURE_NONE 0
+#define SIGNATURE_ED25519 1
 
 int record_key_cmp(const struct record_key *a, const struct record_key *b)
 {
@@ -49,12 +51,18 @@ int record_cmp(const struct record *a, const struct record *b)
 	return diff ? diff : body_cmp(a, b);
 }
 
-size_t record_encoded_len(const struct record *r)
+bool record_needs_signature(uint8_t kind)
 {
-	return 3u + r->key.len + 8 + 8 + 16 + 2 + r->body_len + 1 + 2;
+	return kind == RECORD_KEY;
 }
 
-void record_encode(struct buf *out, const struct record *r)
+size_t record_encoded_len(const struct record *r)
+{
+	return 3u + r->key.len + 8 + 8 + 16 + 2 + r->body_len + 1 + 2 +
+	       (r->signature ? SIGNATURE_LEN : 0);
+}
+
+void record_encode_unsigned(struct buf *out, const struct record *r)
 {
 	buf_u8(out, r->key.kind);
 	buf_u8(out, r->tombstone ? FLAG_TOMBSTONE : 0);
@@ -64,8 +72,13 @@ void record_encode(struct buf *out, const struct record *r)
 	buf_u64(out, r->stamp.lo);
 	buf_put(out, r->writer.b, sizeof(r->writer.b));
 	buf_blob(out, r->body, r->body_len);
-	buf_u8(out, SIGNATURE_NONE);
-	buf_u16(out, 0);
+}
+
+void record_encode(struct buf *out, const struct record *r)
+{
+	record_encode_unsigned(out, r);
+	buf_u8(out, r->signature ? SIGNATURE_ED25519 : SIGNATURE_NONE);
+	buf_blob(out, r->signature, r->signature ? SIGNATURE_LEN : 0);
 }
 
 static void decode_key(struct cursor *c, struct record *r)
@@ -84,6 +97,19 @@ static void decode_key(struct cursor *c, struct record *r)
 	cursor_get(c, r->key.bytes, r->key.len);
 }
 
+/* One of a scheme that is not known is skipped: the record then has none. */
+static void decode_signature(struct cursor *c, struct record *r)
+{
+	uint8_t scheme = cursor_u8(c);
+	struct cursor signature = cursor_blob(c);
+
+	if (c->bad || scheme != SIGNATURE_ED25519)
+		return;
+	if (cursor_left(&signature) != SIGNATURE_LEN)
+		c->bad = true;
+	r->signature = signature.p;
+}
+
 int record_decode(struct cursor *c, struct record *ret_record)
 {
 	struct record r = { 0 };
@@ -96,8 +122,7 @@ int record_decode(struct cursor *c, struct record *ret_record)
 	body = cursor_blob(c);
 	r.body = body.p;
 	r.body_len = (uint16_t)cursor_left(&body);
-	cursor_u8(c);   /* signature algorithm: none is known yet, */
-	cursor_blob(c); /* so what it left is skipped */
+	decode_signature(c, &r);
 	if (r.body_len > RECORD_BODY_MAX)
 		c->bad = true;
 	if (c->bad)

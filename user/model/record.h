@@ -29,10 +29,15 @@
  *
  * Wire and disk form (version 1, big-endian):
  *   u8 kind | u8 flags (1 = tombstone) | u8 key length | key | u64 hi | u64 lo |
- *   16 writer | u16 body length | body | u8 signature algorithm (0 = none) |
- *   u16 signature length | signature
+ *   16 writer | u16 body length | body | u8 signature algorithm (0 = none,
+ *   1 = Ed25519) | u16 signature length | signature
  * A reader skips a signature it does not know; a body's unknown fields are kept,
  * because the body is stored and passed on as it came.
+ *
+ * A KEY is signed by its writer (identity.h), because whoever could write another
+ * node's could read what is sent to it. The signature is over all that stands before
+ * it, the stamp too: an old version that is played back is an old version, and loses. It
+ * is the writer's public key, of which its id is a hash, and 64 bytes of Ed25519.
  */
 #pragma once
 
@@ -59,6 +64,8 @@ enum record_kind {
 
 #define RECORD_KEY_MAX 40
 #define RECORD_BODY_MAX 8192 /* fits any stream message; datagrams carry what fits */
+#define IDENTITY_PUBLIC_LEN 32
+#define SIGNATURE_LEN (IDENTITY_PUBLIC_LEN + 64)
 
 struct stamp {
 	uint64_t hi, lo;
@@ -77,18 +84,22 @@ struct record {
 	bool tombstone;
 	const uint8_t *body; /* borrowed from where the record was read */
 	uint16_t body_len;
+	const uint8_t *signature; /* SIGNATURE_LEN bytes, borrowed; NULL: none */
 };
 
 int record_key_cmp(const struct record_key *a, const struct record_key *b);
 int stamp_cmp(const struct stamp *a, const struct stamp *b);
 /* Whether a tombstone of that kind beats every other version, whatever the stamps. */
 bool record_removal_is_final(uint8_t kind);
+/* Whether a version of that kind counts only with its writer's signature. */
+bool record_needs_signature(uint8_t kind);
 /* Order of two versions of one key: <0 when a loses, 0 when they are the same. */
 int record_cmp(const struct record *a, const struct record *b);
 
 void record_encode(struct buf *out, const struct record *r);
+void record_encode_unsigned(struct buf *out, const struct record *r); /* what is signed */
 size_t record_encoded_len(const struct record *r);
-/* Reads one record; c->bad on anything that is not one. body borrows from c. 0 or -EBADMSG. */
+/* Reads one record; c->bad on anything that is not one. It borrows from c. 0 or -EBADMSG. */
 int record_decode(struct cursor *c, struct record *ret_record);
 
 /* Keys. */

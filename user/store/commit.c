@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -142,20 +143,20 @@ static int load_record(void *ctx, const void *data, size_t len, uint64_t seen_ms
 
 	if (record_decode(&c, &r))
 		return -EBADMSG;
-	if (r.key.kind >= RECORD_KIND_END)
+	if (r.key.kind >= RECORD_KIND_END || record_is_forged(s, &r))
 		return 0;
 	return entry_put(s, &r, seen_ms);
 }
 
 static int read_identity(struct store *s, struct err *e)
 {
-	const struct meta *self = meta_find(s, META_SELF), *gen = meta_find(s, META_GENERATION);
+	const struct meta *seed = meta_find(s, META_IDENTITY), *gen = meta_find(s, META_GENERATION);
 	struct cursor c;
 
-	if (!self || self->len != sizeof(s->self.b) || !gen || gen->len != 8)
-		return err_set(e, -EBADMSG, "the state database does not say which node it belongs "
-			       "to; restore a backup, or delete it and join the cluster again");
-	memcpy(s->self.b, self->data, sizeof(s->self.b));
+	if (!seed || seed->len != IDENTITY_SEED_LEN || !gen || gen->len != 8)
+		return err_set(e, -EBADMSG, "the state database does not hold its node's identity; "
+			       "restore a backup, or delete it and join the cluster again");
+	identity_init(&s->identity, seed->data);
 	c = cursor_of(gen->data, gen->len);
 	s->generation = cursor_u64(&c);
 	return 0;
@@ -164,20 +165,25 @@ static int read_identity(struct store *s, struct err *e)
 /* A store with records but no identity is damaged; one with neither is new. */
 static int identify(struct store *s, struct rng *rng, struct err *e)
 {
+	uint8_t seed[IDENTITY_SEED_LEN];
+
 	if (s->entries || s->metas)
 		return read_identity(s, e);
-	do {
-		rng_bytes(rng, s->self.b, sizeof(s->self.b));
-	} while (id_is_zero(&s->self));
+	rng_bytes(rng, seed, sizeof(seed));
+	identity_init(&s->identity, seed);
+	sodium_memzero(seed, sizeof(seed));
 	return 0;
 }
 
 static int save_identity(struct store *s, struct err *e)
 {
+	uint8_t seed[IDENTITY_SEED_LEN];
 	int err = db_begin(s->db, e);
 
+	identity_seed(&s->identity, seed);
 	if (!err)
-		err = db_put_meta(s->db, META_SELF, s->self.b, sizeof(s->self.b), e);
+		err = db_put_meta(s->db, META_IDENTITY, seed, sizeof(seed), e);
+	sodium_memzero(seed, sizeof(seed));
 	if (!err)
 		err = save_generation(s, e);
 	if (!err)
@@ -206,6 +212,7 @@ int store_load(struct store *s, struct rng *rng, struct err *e)
 		err = identify(s, rng, e);
 	if (err)
 		return err;
+	s->self = s->identity.id;
 	s->generation++;
 	s->written = 0;
 	err = s->db ? save_identity(s, e) : 0;

@@ -137,7 +137,7 @@ int store_write(struct store *s, const struct record_key *key, const struct buf 
 		return err_set(e, err, "no greater version of this record can be made: somebody "
 			       "wrote one with the greatest number there is; look for a node with "
 			       "a broken clock or forged records");
-	err = entry_put(s, &r, now_ms);
+	err = entry_put_own(s, &r, now_ms);
 	return err ? put_error(s, err, e) : 0;
 }
 
@@ -197,7 +197,7 @@ static enum merge_result refute(struct store *s, const struct entry *held, const
 		ours.tombstone = true;
 	ours.writer = s->self;
 	if (stamp_next(s, &ours.key, &seen->stamp, false, now_ms, &ours.stamp) ||
-	    entry_put(s, &ours, now_ms))
+	    entry_put_own(s, &ours, now_ms))
 		return MERGE_REFUSED;
 	return MERGE_REFUTED;
 }
@@ -239,6 +239,8 @@ enum merge_result store_merge(struct store *s, const struct record *r, uint64_t 
 		return MERGE_REFUSED;
 	if (!is_news(s, held, r))
 		return MERGE_OLD;
+	if (record_is_forged(s, r))
+		return MERGE_REFUSED;
 	if (is_own(s, held, &item))
 		return merge_own(s, held, r, now_ms);
 	return entry_put(s, r, now_ms) ? MERGE_REFUSED : MERGE_NEW;

@@ -54,6 +54,7 @@ void store_close(struct store *s)
 	HASH_ITER(hh, s->forgotten, f, f_next)
 		forgotten_free(s, f);
 	metas_free(s);
+	identity_fini(&s->identity);
 	db_close(s->db);
 	free(s);
 }
@@ -103,12 +104,17 @@ static struct entry *entry_new(struct store *s, const struct record_key *key)
 	return en;
 }
 
+/* A signature that nobody asks for is not kept. */
 static struct version *version_new(const struct record *r)
 {
-	struct version *v = calloc(1, sizeof(*v) + r->body_len);
+	bool is_signed = r->signature && record_needs_signature(r->key.kind);
+	struct version *v = calloc(1, sizeof(*v) + r->body_len + (is_signed ? SIGNATURE_LEN : 0));
 
 	if (!v)
 		return NULL;
+	v->is_signed = is_signed;
+	if (is_signed)
+		memcpy(v->body + r->body_len, r->signature, SIGNATURE_LEN);
 	v->stamp = r->stamp;
 	v->writer = r->writer;
 	v->tombstone = r->tombstone;
@@ -123,7 +129,8 @@ struct record version_record(const struct entry *en, const struct version *v)
 {
 	return (struct record){ .key = en->item.key, .stamp = v->stamp, .writer = v->writer,
 				.tombstone = v->tombstone, .body = v->body,
-				.body_len = v->body_len };
+				.body_len = v->body_len,
+				.signature = v->is_signed ? v->body + v->body_len : NULL };
 }
 
 int entry_put(struct store *s, const struct record *r, uint64_t now_ms)

@@ -24,7 +24,8 @@ struct store;
 
 /*
  * Opens (path) or makes (NULL: in memory only, for simulations) a store.
- * `self` is filled from the database, or drawn from rng and saved when new.
+ * The node's identity (model/identity.h) is in the database, or drawn from rng and saved when
+ * new; `self` is its id. The private half never leaves the store.
  * The generation grows by one with each open. Errors: another process has it,
  * damaged, disk full, not ours: a sentence.
  */
@@ -50,9 +51,16 @@ enum merge_result {
 	MERGE_OLD,       /* not newer than ours */
 	MERGE_NEW,       /* taken */
 	MERGE_REFUTED,   /* it claims to be ours and is not: a newer one of ours was written */
-	MERGE_REFUSED,   /* malformed, or written by a node that may not */
+	MERGE_REFUSED,   /* malformed, or written by a node that may not, or not signed by it */
 };
 enum merge_result store_merge(struct store *s, const struct record *r, uint64_t now_ms);
+
+/*
+ * The nodes in whose name records came that they had not signed, since the store was opened,
+ * in that order; borrowed. The first STORE_FORGED_MAX of them.
+ */
+#define STORE_FORGED_MAX 16
+size_t store_forged(const struct store *s, const struct id **ret_nodes);
 
 /* 0, or the error that kept the batch from disk; it stays pending and may be tried again. */
 int store_commit(struct store *s, struct err *e);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "db.h"
+#include "model/identity.h"
 #include "store.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -31,8 +32,8 @@ struct version {
 	struct id writer;
 	uint64_t hash;     /* what it adds to its bucket */
 	uint16_t body_len;
-	bool tombstone;
-	uint8_t body[];
+	bool tombstone, is_signed;
+	uint8_t body[];    /* the signature follows it */
 };
 
 struct entry {
@@ -72,6 +73,9 @@ struct bucket {
 struct store {
 	struct db *db; /* NULL: in memory only */
 	struct id self;
+	struct identity identity;     /* of which self is the id */
+	size_t forged_count;
+	struct id forged[STORE_FORGED_MAX];
 	uint64_t generation, written; /* generation of this run; running number of own records */
 	uint64_t saved_generation;
 	struct stamp clock;           /* hybrid logical clock: the greatest stamp met */
@@ -120,6 +124,12 @@ bool node_is_removed(const struct store *s, const struct id *node);
 int entry_put(struct store *s, const struct record *r, uint64_t now_ms);
 void entry_remove(struct store *s, struct entry *en);
 
+/* ---- sign.c ---- */
+/* The same with a version that this node makes; signed, if its kind wants that. */
+int entry_put_own(struct store *s, const struct record *r, uint64_t now_ms);
+/* Whether its kind wants a signature and it has no right one; its writer's name is kept. */
+bool record_is_forged(struct store *s, const struct record *r);
+
 /* ---- commit.c ---- */
 void entry_set_pending(struct store *s, struct entry *en);
 void version_free(struct version *v);
@@ -132,7 +142,8 @@ void forgotten_drop(struct store *s, const struct record_key *key);
 void forgotten_free(struct store *s, struct forgotten *f);
 
 /* ---- meta.c ---- */
-#define META_SELF ".self"             /* names with a dot in front are the store's own */
+/* Names with a dot in front are the store's own. */
+#define META_IDENTITY ".identity"     /* the seed of its key pair: secret */
 #define META_GENERATION ".generation" /* u64, big-endian */
 int meta_put(struct store *s, const char *name, const void *data, size_t len);
 const struct meta *meta_find(const struct store *s, const char *name);
