@@ -3,6 +3,7 @@
 #
 #   make            overlayd, overlayctl and the BPF programs
 #   make demo       installs what is missing, builds, shows three hosts      (root)
+#   make demo-vm    shows an encrypted network, in a virtual machine         (root)
 #   make test       installs what is missing, runs every test                (root)
 #   make bench      paired measurements on this machine                      (root)
 #   make check      layer rule, purity of the core, manual pages, stack of the BPF programs, no root
@@ -98,9 +99,20 @@ install: all
 deps:
 	tools/install-deps
 
+# Shows what is on a wire.
+$(B)/wire: tools/wire.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -o $@ $<
+
 demo: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $(B)/wire
 	tools/demo
+
+# Encryption alone, on a kernel that can, whatever this machine's can.
+demo-vm: deps
+	tools/install-deps --vm
+	vmtests/fetch
+	$(Q)$(MAKE) --no-print-directory all $(B)/wire
+	vmtests/vmrun 6.12 vmtests/demo.sh
 
 check: all $(B)/bpf-stack $(B)/tests/chain.bpf.o
 	tools/check-layers
@@ -110,4 +122,4 @@ check: all $(B)/bpf-stack $(B)/tests/chain.bpf.o
 -include $(shell find $(B)/user $(B)/tests $(B)/bpf $(B)/fuzz -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all clean install deps demo check
+.PHONY: all clean install deps demo demo-vm check

@@ -14,6 +14,7 @@
 # socket or device of one can be met by the packets of another.
 
 OVERLAY_MTU=1450 # 1500 less IPv4 20, UDP 8, VXLAN 8, Ethernet 14
+DOCKER_VNI=4097
 declare -A LETTER=([bare]=a [docker]=b [ours]=c)
 declare -A CLIENT=([bare]=a1 [docker]=b1c [ours]=c1c)
 declare -A SERVER=([bare]=a2 [docker]=b2c [ours]=c2c)
@@ -24,7 +25,7 @@ paths_init() {
 	local path
 	topo_init bn
 	for path in $PATHS; do
-		path_wire "${LETTER[$path]}"
+		[ -e "/run/netns/$TOPO-${LETTER[$path]}1" ] || path_wire "${LETTER[$path]}"
 		"path_$path"
 		path_await "$path"
 		path_serve "$path"
@@ -78,44 +79,48 @@ path_bare() {
 }
 
 path_docker() {
-	docker_side 1 2
-	docker_side 2 1
+	docker_side b 1 2 $OVERLAY_MTU
+	docker_side b 2 1 $OVERLAY_MTU
 	TARGET[docker]=10.10.0.12
 }
 
-docker_side() { # SIDE PEER: the objects of libnetwork's overlay driver on one host
-	local n=$1 peer=$2
-	topo_space "b${n}o"
-	topo_space "b${n}c"
-	host_tune "b${n}c"
-	ip -n "$TOPO-b$n" link add vx type vxlan id 4097 dstport 4789 learning proxy l2miss l3miss
-	ip -n "$TOPO-b$n" link set vx netns "$TOPO-b${n}o" name vxlan0
-	at "b${n}o" ip link add br0 type bridge vlan_default_pvid 0
-	at "b${n}o" ip addr add 10.10.0.1/24 dev br0
-	ip link add veth0 netns "$TOPO-b${n}o" type veth peer name eth0 netns "$TOPO-b${n}c"
-	at "b${n}o" ip link set vxlan0 mtu $OVERLAY_MTU master br0
-	at "b${n}o" ip link set veth0 mtu $OVERLAY_MTU master br0
-	at "b${n}c" ip link set eth0 mtu $OVERLAY_MTU address "02:42:0a:0a:00:1$n"
-	at "b${n}c" ip addr add "10.10.0.1$n/24" dev eth0
-	at "b${n}o" ip link set br0 up
-	at "b${n}o" ip link set vxlan0 up
-	at "b${n}o" ip link set veth0 up
-	at "b${n}c" ip link set eth0 up
-	at "b${n}o" ip neigh add "10.10.0.1$peer" lladdr "02:42:0a:0a:00:1$peer" dev vxlan0 \
+docker_side() { # LETTER SIDE PEER MTU: the objects of libnetwork's overlay driver on one host
+	local l=$1 n=$2 peer=$3 mtu=$4
+	topo_space "$l${n}o"
+	topo_space "$l${n}c"
+	host_tune "$l${n}c"
+	ip -n "$TOPO-$l$n" link add vx type vxlan id $DOCKER_VNI dstport 4789 learning proxy \
+		l2miss l3miss
+	ip -n "$TOPO-$l$n" link set vx netns "$TOPO-$l${n}o" name vxlan0
+	at "$l${n}o" ip link add br0 type bridge vlan_default_pvid 0
+	at "$l${n}o" ip addr add 10.10.0.1/24 dev br0
+	ip link add veth0 netns "$TOPO-$l${n}o" type veth peer name eth0 netns "$TOPO-$l${n}c"
+	at "$l${n}o" ip link set vxlan0 mtu "$mtu" master br0
+	at "$l${n}o" ip link set veth0 mtu "$mtu" master br0
+	at "$l${n}c" ip link set eth0 mtu "$mtu" address "02:42:0a:0a:00:1$n"
+	at "$l${n}c" ip addr add "10.10.0.1$n/24" dev eth0
+	at "$l${n}o" ip link set br0 up
+	at "$l${n}o" ip link set vxlan0 up
+	at "$l${n}o" ip link set veth0 up
+	at "$l${n}c" ip link set eth0 up
+	at "$l${n}o" ip neigh add "10.10.0.1$peer" lladdr "02:42:0a:0a:00:1$peer" dev vxlan0 \
 		nud permanent
-	at "b${n}o" bridge fdb add "02:42:0a:0a:00:1$peer" dev vxlan0 dst "10.99.0.$peer" \
+	at "$l${n}o" bridge fdb add "02:42:0a:0a:00:1$peer" dev vxlan0 dst "10.99.0.$peer" \
 		self permanent
 }
 
 path_ours() {
 	ours_daemon 1
 	ours_daemon 2 --join 10.99.0.1 --token "$(ctl 1 cluster token)"
-	ctl 1 network create --subnet 10.10.0.0/24 bench >/dev/null
-	await 20 ctl 2 network inspect bench >/dev/null || die "host 2 did not learn of the network"
-	ours_attach 1
-	ours_attach 2
-	TARGET[ours]=$(at c2c ip -4 -o addr show dev eth0 | awk '{ sub("/.*", "", $4); print $4 }')
-	[ -n "${TARGET[ours]}" ] || die "the endpoint on host 2 has no address on its eth0"
+	ours_network bench 10.10.0.0/24
+	ours_attach 1 c1c bench
+	ours_attach 2 c2c bench
+	TARGET[ours]=$(ours_address c2c)
+}
+
+ours_network() { # NAME SUBNET [ARG...]
+	ctl 1 network create --subnet "$2" "${@:3}" "$1" >/dev/null || die "cannot make network $1"
+	await 20 ctl 2 network inspect "$1" >/dev/null || die "host 2 did not learn of network $1"
 }
 
 ours_daemon() { # SIDE [ARG...]: overlayd with this run's pins and state, waits until it answers
@@ -132,11 +137,16 @@ ours_daemon() { # SIDE [ARG...]: overlayd with this run's pins and state, waits 
 	}
 }
 
-ours_attach() { # SIDE
-	topo_space "c$1c"
-	host_tune "c$1c"
-	ctl "$1" endpoint attach --network bench --netns "/run/netns/$TOPO-c$1c" >/dev/null ||
+ours_attach() { # SIDE CONTAINER NETWORK
+	topo_space "$2"
+	host_tune "$2"
+	ctl "$1" endpoint attach --network "$3" --netns "/run/netns/$TOPO-$2" >/dev/null ||
 		die "cannot attach a container on host $1"
+}
+
+ours_address() { # CONTAINER
+	at "$1" ip -4 -o addr show dev eth0 | awk '{ sub("/.*", "", $4); print $4 }' | grep . ||
+		die "$1 has no address on its eth0"
 }
 
 path_await() { # PATH: until the two ends reach each other

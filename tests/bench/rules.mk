@@ -15,6 +15,10 @@ $(B)/bench/lb_wrap.bpf.o: tests/bench/lb_wrap.bpf.c tests/bench/lb_wrap.h
 	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/tests/bench/lb_run.o: CPPFLAGS += -DLB_WRAP_OBJECT='"$(abspath $(B))/bench/lb_wrap.bpf.o"'
 
+$(B)/bench/wire.bpf.o: tests/bench/wire.bpf.c
+	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
 bench-traffic: $(BENCH_TRAFFIC)
+bench-ipsec: $(BENCH_TRAFFIC) $(B)/bench/wire.bpf.o
 bench-tools: $(BENCH_TRAFFIC) $(BENCH_PRODUCT) $(B)/bench/lb_wrap.bpf.o
-.PHONY: bench-traffic bench-tools
+.PHONY: bench-traffic bench-ipsec bench-tools
