@@ -24,11 +24,16 @@ static struct store *new_store(uint64_t seed)
 static void write_cluster(struct store *s, const struct id *id)
 {
 	_cleanup_(buf_fini) struct buf body = { 0 };
-	struct cluster cluster = { .id = *id, .key_count = 1, .key = { { 5 } } };
+	struct cluster cluster = { .id = *id };
+	struct gossip_ring ring = { .key_count = 1, .key = { { 5 } } };
 	struct record_key key = key_of_id(RECORD_CLUSTER, &(struct id){ 0 });
 	struct err e = { 0 };
 
 	cluster_encode(&body, &cluster);
+	cr_assert_eq(store_write(s, &key, &body, false, WALL, &e), 0, "%s", e.text);
+	buf_reset(&body);
+	key = key_of_id(RECORD_RING, &(struct id){ 0 });
+	ring_encode(&body, &ring);
 	cr_assert_eq(store_write(s, &key, &body, false, WALL, &e), 0, "%s", e.text);
 	cr_assert_eq(store_commit(s, &e), 0);
 }
