@@ -128,7 +128,7 @@ Test(gossip_join, a_newcomer_learns_the_cluster_and_its_nodes)
 	cr_assert_eq(join(server, client, &r, &e), 0, "%s", e.text);
 	v = store_view(client);
 	cr_assert(v->cluster && id_equal(&v->cluster->id, &cluster_a));
-	cr_assert_eq(v->cluster->key[0][0], 5);
+	cr_assert_eq(v->ring->key[0][0], 5);
 	cr_assert_not_null(view_node_by_name(v, "alpha"));
 	store_close(server);
 	store_close(client);
