@@ -103,6 +103,18 @@ Test(intent_ring, the_key_of_an_earlier_daemon_is_moved_out_of_the_clusters_reco
 	cr_assert_eq(ring(&h)->key[0][31], 5);
 }
 
+/* By a daemon that is still of that version, and replaces the token. */
+Test(intent_ring, a_new_token_takes_keys_out_that_came_back_into_the_clusters_record)
+{
+	HOST(h, "h1", 1);
+
+	cr_assert_eq(intent_cluster_create(h.intent, WALL, NULL), 0);
+	write_earlier(&h, 5);
+	cr_assert_eq(intent_token_rotate(h.intent, WALL, NULL), 0);
+	cr_assert_eq(store_view(h.store)->cluster->key_count, 0);
+	cr_assert_eq(store_view(h.store)->cluster->key[0][0], 0);
+}
+
 Test(intent_ring, a_cluster_without_any_key_is_said)
 {
 	HOST(h, "h1", 1);

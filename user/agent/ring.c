@@ -7,12 +7,6 @@
 
 #include "base/log.h"
 
-static const char *const phase_text[] = {
-	[RING_STEADY] = "one key",
-	[RING_ADDED] = "a fresh key is added",
-	[RING_MOVED] = "the fresh key seals",
-};
-
 static bool is_taken(const struct agent *a, const struct gossip_ring *ring)
 {
 	return ring->phase == a->ring.phase && ring->key_count == a->ring.key_count &&
@@ -37,20 +31,22 @@ void agent_ring_take(struct agent *a)
 	if (!is_taken(a, ring)) {
 		a->ring = *ring;
 		gossip_set_keys(a->gossip, a->ring.key_count, a->ring.key);
-		log_info("keys of gossip, epoch %llu: %s", (unsigned long long)ring->epoch,
-			 phase_text[ring->phase]);
+		log_info("the key ring of gossip is %s, epoch %llu",
+			 ring_phase_to_str(ring->phase), (unsigned long long)ring->epoch);
 	}
 	confirm(a);
 }
 
 void agent_ring_tick(struct agent *a)
 {
-	const struct view *v = store_view(a->store);
+	const struct view *v;
 	const struct id *self = store_self(a->store);
 	uint64_t now = loop_now_ms(a->loop), wall = loop_wall_ms(a->loop);
 	struct err e = { 0 };
 	int r = 0;
 
+	agent_ring_take(a); /* what could not be said is tried again */
+	v = store_view(a->store);
 	if (ring_look(&a->ring_clock, v, self, &a->facts.away, now) != RING_NO_STEP)
 		r = intent_ring_step(a->intent, wall, &e);
 	else if (now >= ring_epoch_due_ms(&a->ring_clock, v, self, &a->facts.away))

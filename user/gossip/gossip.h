@@ -13,7 +13,7 @@
  *  - calls (TCP): one sealed request, one sealed reply. Anti-entropy, probes
  *    that UDP does not carry, and other rooms' requests (gossip_call) use them.
  *
- * Everything is sealed with the key ring (wire.h); what does not open is counted
+ * Everything is sealed with the key ring (seal.h, rotate.h); what does not open is counted
  * and dropped, and nothing is ever sent in the clear.
  */
 #pragma once

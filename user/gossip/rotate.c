@@ -8,16 +8,29 @@ bool ring_version_equal(const struct ring_version *a, const struct ring_version 
 	return !stamp_cmp(&a->stamp, &b->stamp) && id_equal(&a->writer, &b->writer);
 }
 
-/* Also of nodes that lost their name or are away: they speak, or will again. */
+static bool has_confirmed(const struct view *v, const struct view_node *vn)
+{
+	const struct ring_ack *ack = view_ring_ack_of(v, &vn->node->id);
+
+	return ack && ring_version_equal(&ack->version, &v->ring_version);
+}
+
+/* Also nodes that lost their name or are away: they speak, or will again. */
 const struct view_node *ring_waits_for(const struct view *v)
 {
-	for (size_t i = 0; i < v->node_count; i++) {
-		const struct ring_ack *ack = view_ring_ack_of(v, &v->node[i].node->id);
-
-		if (!ack || !ring_version_equal(&ack->version, &v->ring_version))
+	for (size_t i = 0; i < v->node_count; i++)
+		if (!has_confirmed(v, &v->node[i]))
 			return &v->node[i];
-	}
 	return NULL;
+}
+
+size_t ring_confirmed(const struct view *v)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->node_count; i++)
+		count += has_confirmed(v, &v->node[i]);
+	return count;
 }
 
 static enum ring_step step_wanted(const struct view *v)

@@ -24,6 +24,7 @@ enum ring_step { RING_NO_STEP, RING_ADD, RING_MOVE, RING_DROP };
 bool ring_version_equal(const struct ring_version *a, const struct ring_version *b);
 /* A node that was not removed and has not confirmed the ring as it is; NULL: there is none. */
 const struct view_node *ring_waits_for(const struct view *v);
+size_t ring_confirmed(const struct view *v); /* by how many nodes it is, as it is */
 /* The step that the records allow, whoever makes it. */
 enum ring_step ring_next(const struct view *v);
 /* The ring after it. fresh: the key that ADD adds. The caller wipes *ret_ring. */

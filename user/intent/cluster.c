@@ -81,6 +81,10 @@ int intent_token_rotate(struct intent *in, uint64_t wall_ms, struct err *e)
 			       "this node is in no cluster yet, so there is no token to "
 			       "replace; wait until it has joined");
 	c = *v->cluster;
+	if (v->ring) { /* an earlier daemon wrote its keys back */
+		explicit_bzero(c.key, sizeof(c.key));
+		c.key_count = 0;
+	}
 	rng_bytes(in->rng, c.token_secret, sizeof(c.token_secret));
 	r = write_cluster(in, &c, wall_ms, e);
 	return r < 0 ? r : store_commit(in->store, e);

@@ -315,6 +315,7 @@ int lb_parse(const char *text, uint8_t *ret_lb); /* 0 or -EINVAL */
 const char *service_mode_to_str(uint8_t mode);
 const char *endpoint_health_to_str(uint8_t health);
 const char *publish_mode_to_str(uint8_t mode);
+const char *ring_phase_to_str(uint8_t phase);
 const char *protocol_to_str(uint8_t protocol); /* IPPROTO_TCP, _UDP, _SCTP */
 int protocol_parse(const char *text, size_t len, uint8_t *ret_protocol);
 
