@@ -20,11 +20,16 @@ static void must(bool ok)
 static void write_cluster(struct store *s)
 {
 	_cleanup_(buf_fini) struct buf body = { 0 };
-	struct cluster cluster = { .id = { { 0xaa } }, .key_count = 1, .key = { { 5 } } };
+	struct cluster cluster = { .id = { { 0xaa } } };
+	struct gossip_ring ring = { .key_count = 1, .key = { { 5 } } };
 	struct record_key key = key_of_id(RECORD_CLUSTER, &(struct id){ 0 });
 	struct err e = { 0 };
 
 	cluster_encode(&body, &cluster);
+	must(!store_write(s, &key, &body, false, WALL, &e));
+	buf_reset(&body);
+	key = key_of_id(RECORD_RING, &(struct id){ 0 });
+	ring_encode(&body, &ring);
 	must(!store_write(s, &key, &body, false, WALL, &e));
 	must(!store_commit(s, &e));
 }

@@ -52,6 +52,12 @@ static void encode_body(struct buf *out, const struct item *it)
 	case RECORD_EPOCH:
 		epoch_encode(out, &it->epoch);
 		break;
+	case RECORD_RING:
+		ring_encode(out, &it->ring);
+		break;
+	case RECORD_RING_ACK:
+		ring_ack_encode(out, &it->ring_ack);
+		break;
 	default:
 		block_encode(out, &it->block);
 	}

@@ -357,7 +357,7 @@ static void grow(struct sim *c)
 	c->count = n;
 }
 
-size_t cluster_add(struct sim *c, size_t seed_node)
+size_t cluster_add_down(struct sim *c)
 {
 	struct sim_node *n = calloc(1, sizeof(*n));
 
@@ -372,8 +372,15 @@ size_t cluster_add(struct sim *c, size_t seed_node)
 	n->key_count = 1;
 	memcpy(n->key[0], c->key, sizeof(c->key));
 	open_store(n);
-	start(c, n, seed_node);
 	return n->index;
+}
+
+size_t cluster_add(struct sim *c, size_t seed_node)
+{
+	size_t i = cluster_add_down(c);
+
+	start(c, c->node[i], seed_node);
+	return i;
 }
 
 struct sim *cluster_new_timed(size_t n, uint64_t seed, const struct gossip_timing *timing)

@@ -56,6 +56,8 @@ struct sim_node *cluster_node(struct sim *c, size_t i);
 size_t cluster_size(const struct sim *c);
 /* One more node, its seed is node `seed_node`. Returns its number. */
 size_t cluster_add(struct sim *c, size_t seed_node);
+/* The same, and it is down: cluster_restart starts it. */
+size_t cluster_add_down(struct sim *c);
 /* From now on every node, also one restarted or added later, answers calls by fn. */
 void cluster_on_call(struct sim *c, int (*fn)(struct sim_node *n, const struct id *from,
 					      struct cursor request, struct buf *reply));

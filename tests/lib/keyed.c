@@ -303,7 +303,7 @@ void keyed_new_token(struct keyed *k, size_t i)
 {
 	_cleanup_(buf_fini) struct buf body = { 0 };
 	struct record_key key = key_of_id(RECORD_CLUSTER, &(struct id){ 0 });
-	struct cluster c = { .id = { { 1 } }, .key_count = 1 };
+	struct cluster c = { .id = { { 1 } } };
 
 	rng_bytes(&k->rng, c.token_secret, sizeof(c.token_secret));
 	cluster_encode(&body, &c);

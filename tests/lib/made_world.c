@@ -195,6 +195,38 @@ struct item *world_epoch(struct world *w, uint64_t number, uint64_t began_ms)
 	return it;
 }
 
+struct item *world_ring(struct world *w, uint64_t epoch, enum ring_phase phase, uint64_t stamp)
+{
+	struct item *it = add(w);
+	struct gossip_ring *r = &it->ring;
+	uint8_t newest = (uint8_t)(epoch + 1);
+
+	it->key = key_of_id(RECORD_RING, &(struct id){ 0 });
+	it->writer = world_id(1);
+	it->stamp.hi = stamp;
+	*r = (struct gossip_ring){ .epoch = epoch, .phase = (uint8_t)phase,
+				   .key_count = phase == RING_STEADY ? 1 : 2 };
+	memset(r->key[0], newest, GOSSIP_KEY_LEN);
+	if (phase != RING_STEADY)
+		memset(r->key[1], newest - 1, GOSSIP_KEY_LEN);
+	if (phase == RING_ADDED) {
+		memset(r->key[0], newest - 1, GOSSIP_KEY_LEN);
+		memset(r->key[1], newest, GOSSIP_KEY_LEN);
+	}
+	return it;
+}
+
+struct item *world_ring_ack(struct world *w, unsigned int node, uint64_t stamp)
+{
+	struct item *it = add(w);
+	struct ring_ack *a = &it->ring_ack;
+
+	a->node = it->writer = world_id(node);
+	it->key = key_of_id(RECORD_RING_ACK, &a->node);
+	a->version = (struct ring_version){ .stamp.hi = stamp, .writer = world_id(1) };
+	return it;
+}
+
 void world_shuffle(struct world *w, struct rng *rng)
 {
 	for (size_t i = w->count; i > 1; i--) {

@@ -35,5 +35,9 @@ struct item *world_key(struct world *w, unsigned int node, uint64_t epoch, uint8
 struct item *world_pairs(struct world *w, unsigned int node, const struct pair *pair,
 			 uint8_t count);
 struct item *world_epoch(struct world *w, uint64_t number, uint64_t began_ms);
+/* Stamped so, by node 1; keys are 32 times epoch + 1 and, when there are two, the one before or after. */
+struct item *world_ring(struct world *w, uint64_t epoch, enum ring_phase phase, uint64_t stamp);
+/* Node `node` uses the ring of that stamp. */
+struct item *world_ring_ack(struct world *w, unsigned int node, uint64_t stamp);
 void world_shuffle(struct world *w, struct rng *rng);
 struct view world_view(const struct world *w); /* aborts the test when it fails */

@@ -425,6 +425,24 @@ Test(control, status_counts_and_warns)
 	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "Endpoints.Local")), 1);
 }
 
+Test(control, status_says_how_far_the_key_ring_is_and_no_key)
+{
+	struct err e = { 0 };
+	char *all;
+
+	cr_assert_eq(intent_epoch_begin(f.intent, f.wall, &e), 0, "%s", e.text);
+	cr_assert_eq(intent_ring_confirm(f.intent, f.wall, &e), 0, "%s", e.text);
+	cr_assert_eq(intent_ring_step(f.intent, f.wall, &e), 0, "%s", e.text);
+	assert_ask("GET", "/v1/status", NULL, 200);
+	cr_assert_str_eq(fake_host_text(&f, "KeyRing.Phase"), "added");
+	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "KeyRing.Epoch")), 1);
+	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "KeyRing.Confirmed")), 0);
+	cr_assert_eq((int)json_integer_value(fake_host_value(&f, "KeyRing.Nodes")), 1);
+	all = json_dumps(fake_host_value(&f, "KeyRing"), 0);
+	cr_assert_leq(strlen(all), 80, "%s", all);
+	free(all);
+}
+
 /* The address came after the network, or to another node than made that. */
 Test(control, status_warns_of_a_network_in_a_subnet_of_this_host)
 {

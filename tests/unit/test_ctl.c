@@ -463,12 +463,14 @@ Test(ctl, status_fits_one_screen)
 	answer(200, "{\"Version\":\"0.1.0\",\"Node\":{\"Name\":\"h1\",\"Address\":\"10.99.0.1\"},"
 		    "\"Uplink\":{\"Name\":\"eth0\",\"MTU\":1500},\"XDP\":{\"Mode\":\"off\",\"Why\":\"veth\"},"
 		    "\"Masquerade\":{\"First\":61000,\"Last\":65535},"
+		    "\"KeyRing\":{\"Epoch\":7,\"Phase\":\"added\",\"Confirmed\":2,\"Nodes\":3},"
 		    "\"Peers\":{\"Alive\":2},\"Warnings\":[\"the disk is full\"]}");
 	cr_assert_eq(CTL("status"), 0);
 	assert_says(out, "h1 at 10.99.0.1");
 	assert_says(out, "off: veth");
 	assert_says(out, "2 alive");
 	assert_says(out, "ports 61000 to 65535");
+	assert_says(out, "added, epoch 7; confirmed by 2 of 3 nodes");
 	assert_says(out, "the disk is full");
 	for (const char *p = out; *p; p++)
 		lines += *p == '\n';

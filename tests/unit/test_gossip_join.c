@@ -24,11 +24,16 @@ static struct store *new_store(uint64_t seed)
 static void write_cluster(struct store *s, const struct id *id)
 {
 	_cleanup_(buf_fini) struct buf body = { 0 };
-	struct cluster cluster = { .id = *id, .key_count = 1, .key = { { 5 } } };
+	struct cluster cluster = { .id = *id };
+	struct gossip_ring ring = { .key_count = 1, .key = { { 5 } } };
 	struct record_key key = key_of_id(RECORD_CLUSTER, &(struct id){ 0 });
 	struct err e = { 0 };
 
 	cluster_encode(&body, &cluster);
+	cr_assert_eq(store_write(s, &key, &body, false, WALL, &e), 0, "%s", e.text);
+	buf_reset(&body);
+	key = key_of_id(RECORD_RING, &(struct id){ 0 });
+	ring_encode(&body, &ring);
 	cr_assert_eq(store_write(s, &key, &body, false, WALL, &e), 0, "%s", e.text);
 	cr_assert_eq(store_commit(s, &e), 0);
 }
@@ -123,7 +128,7 @@ Test(gossip_join, a_newcomer_learns_the_cluster_and_its_nodes)
 	cr_assert_eq(join(server, client, &r, &e), 0, "%s", e.text);
 	v = store_view(client);
 	cr_assert(v->cluster && id_equal(&v->cluster->id, &cluster_a));
-	cr_assert_eq(v->cluster->key[0][0], 5);
+	cr_assert_eq(v->ring->key[0][0], 5);
 	cr_assert_not_null(view_node_by_name(v, "alpha"));
 	store_close(server);
 	store_close(client);

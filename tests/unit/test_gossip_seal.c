@@ -105,6 +105,26 @@ Test(gossip_seal, every_key_of_the_ring_opens_and_the_first_seals)
 	}
 }
 
+/* Who has not heard of the newest key can ask for it. */
+Test(gossip_seal, a_reply_is_sealed_with_the_key_of_its_request)
+{
+	struct keyring asker = ring_of(1, keys + 1), asked = ring_of(3, keys), other = ring_of(1, keys);
+	_cleanup_(buf_fini) struct buf request = { 0 }, reply = { 0 }, plain = { 0 };
+	struct rng rng;
+
+	rng_init_u64(&rng, 1);
+	seal_text(&asker, SEAL_REQUEST, NULL, "tell me", &request);
+	buf_put(&plain, "hello", 5);
+	cr_assert_eq(seal_write_reply(&asked, &rng, request.data, nonce_a, &plain, &reply), 0);
+	cr_assert_eq(open_text(&asker, SEAL_REPLY, nonce_a, &reply, &plain), 0);
+	cr_assert_arr_eq(plain.data, "hello", 5);
+	cr_assert_eq(open_text(&asker, SEAL_REPLY, nonce_b, &reply, &plain), -EBADMSG);
+	cr_assert_eq(open_text(&other, SEAL_REPLY, nonce_a, &reply, &plain), -EBADMSG);
+	buf_reset(&reply);
+	cr_assert_eq(seal_write_reply(&other, &rng, request.data, nonce_a, &plain, &reply), -ENOKEY);
+	cr_assert_eq(reply.len, 0);
+}
+
 Test(gossip_seal, an_empty_ring_seals_and_opens_nothing)
 {
 	_cleanup_(buf_fini) struct buf sealed = { 0 }, plain = { 0 }, none = { 0 };

@@ -82,13 +82,18 @@ static const struct gossip_timing brisk = {
 static void write_cluster(struct daemon *d, const uint8_t token[TOKEN_SECRET_LEN], uint64_t wall)
 {
 	struct record_key key = key_of_id(RECORD_CLUSTER, &(struct id){ { 0 } });
-	struct cluster c = { .key_count = 1 };
+	struct gossip_ring ring = { .key_count = 1 };
+	struct cluster c = { 0 };
 	struct buf body = { 0 };
 
 	rng_bytes(&d->rng, &c.id, sizeof(c.id));
-	rng_bytes(&d->rng, c.key[0], GOSSIP_KEY_LEN);
+	rng_bytes(&d->rng, ring.key[0], GOSSIP_KEY_LEN);
 	memcpy(c.token_secret, token, TOKEN_SECRET_LEN);
 	cluster_encode(&body, &c);
+	cr_assert_eq(store_write(d->store, &key, &body, false, wall, NULL), 0);
+	buf_reset(&body);
+	key = key_of_id(RECORD_RING, &(struct id){ { 0 } });
+	ring_encode(&body, &ring);
 	cr_assert_eq(store_write(d->store, &key, &body, false, wall, NULL), 0);
 	buf_fini(&body);
 }
@@ -117,13 +122,13 @@ static void daemon_init(struct daemon *d, uint32_t addr)
 
 static void daemon_start(struct world *w, struct daemon *d, const struct gossipd_limits *limits)
 {
-	const struct cluster *c = store_view(d->store)->cluster;
+	const struct gossip_ring *ring = store_view(d->store)->ring;
 	struct gossip_config config = { .timing = brisk, .self = d->name, .on_call = no_calls };
 	struct err e = { 0 };
 
-	cr_assert_not_null(c);
-	config.key_count = c->key_count;
-	memcpy(config.key, c->key, sizeof(config.key));
+	cr_assert_not_null(ring);
+	config.key_count = ring->key_count;
+	memcpy(config.key, ring->key, sizeof(config.key));
 	cr_assert_eq(gossip_new(&config, d->store, &d->rng, loop_now_ms(w->loop), &d->gossip), 0);
 	cr_assert_eq(gossipd_new_limited(w->loop, d->gossip, d->store, &d->name, limits,
 					 &d->gossipd, &e), 0, "%s", e.text);

@@ -355,7 +355,7 @@ Test(model, cluster_and_block_survive_their_bodies)
 	buf_fini(&b);
 }
 
-Test(model, a_zero_key_of_the_ring_is_kept)
+Test(model, a_zero_key_of_an_earlier_daemons_ring_is_kept)
 {
 	struct cluster c = { .id = alice, .key_count = 3 };
 	struct buf b = { 0 };
@@ -489,8 +489,11 @@ static const struct bad_body bad_bodies[] = {
 	BAD("seventeen filters", RECORD_SERVICE, "\17\0\10\0\6\0\120\0\120\0\21"),
 	BAD("thirty-three published ports", RECORD_SERVICE,
 	    EIGHT_PUBLISHED EIGHT_PUBLISHED EIGHT_PUBLISHED EIGHT_PUBLISHED A_PUBLISHED),
-	BAD("cluster without a key", RECORD_CLUSTER, ""),
+	BAD("cluster without an id", RECORD_CLUSTER, ""),
 	BAD("key of four bytes", RECORD_CLUSTER, "\2\0\4abcd"),
+	BAD("ring without a key", RECORD_RING, ""),
+	BAD("key of the ring of four bytes", RECORD_RING, "\3\0\4abcd"),
+	BAD("confirmation of nothing", RECORD_RING_ACK, ""),
 };
 
 Test(model, a_body_that_breaks_a_bound_is_refused_whole)
@@ -525,6 +528,10 @@ Test(model, keys_of_the_wrong_shape_are_refused)
 	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "block key of 16 bytes");
 	r.key = key_of_id(RECORD_CLUSTER, &alice);
 	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "a second cluster record");
+	r.key = key_of_id(RECORD_RING, &alice);
+	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "a second ring");
+	r.key = key_of_id(RECORD_RING_ACK, &(struct id){ 0 });
+	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "a confirmation of nobody");
 	r.key = key_of_id(RECORD_KIND_END, &alice);
 	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG, "unknown kind");
 }

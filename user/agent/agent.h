@@ -11,6 +11,7 @@
  *   ports.c      published ports -> kept by portd; which of them processes have
  *   health.c     this node's backends -> health checks -> their records
  *   keys.c       keys of encrypted networks: facts -> engine -> plan, own records
+ *   ring.c       the key ring: record -> gossip -> confirmation; the next step, on time
  */
 #pragma once
 
@@ -25,6 +26,7 @@
 #include "base/rng.h"
 #include "front/control.h"
 #include "gossip/gossip.h"
+#include "gossip/rotate.h"
 #include "intent/intent.h"
 #include "ipsec/ipsec.h"
 #include "loop/loop.h"
@@ -105,7 +107,8 @@ struct agent {
 	struct id *away;           /* nodes that are: facts.away */
 	struct fact_port *taken;   /* published ports that processes have: facts.taken */
 	struct control_port *taken_shown; /* the same, for status */
-	struct cluster ring;       /* as given to gossip */
+	struct gossip_ring ring;   /* as given to gossip */
+	struct ring_clock ring_clock;
 	struct bpf_place place;
 
 	bool dirty;                /* plan and apply before the next wait */
@@ -203,6 +206,13 @@ int agent_keys_report(struct agent *a, struct key_row **ret_rows, size_t *ret_co
 bool agent_keys_warning(const struct agent *a, char *out, size_t size);
 /* Somebody sent key records in another node's name. */
 bool agent_forged_warning(const struct agent *a, char *out, size_t size);
+
+/* ring.c */
+/* Gives gossip the ring of the store, and says so; cheap when nothing changed. */
+void agent_ring_take(struct agent *a);
+/* The ring's next step, or the next epoch, when it is this node's turn. */
+void agent_ring_tick(struct agent *a);
+bool agent_ring_warning(const struct agent *a, char *out, size_t size);
 
 /* health.c */
 int agent_health_init(struct agent *a, struct err *e);

@@ -353,17 +353,6 @@ static void announce_self(struct agent *a)
 		log_error("%s; will retry", e.text);
 }
 
-static void take_ring(struct agent *a)
-{
-	const struct cluster *c = store_view(a->store)->cluster;
-
-	if (!c || (c->key_count == a->ring.key_count && !memcmp(c->key, a->ring.key, sizeof(c->key))))
-		return;
-	a->ring = *c;
-	gossip_set_keys(a->gossip, a->ring.key_count, a->ring.key);
-	log_info("gossip keys changed: %u in the ring", a->ring.key_count);
-}
-
 static void commit(struct agent *a)
 {
 	struct err e = { 0 };
@@ -406,6 +395,8 @@ static void update_status(struct agent *a)
 	if (agent_keys_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
 		s->warning_count++;
 	if (agent_forged_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
+		s->warning_count++;
+	if (agent_ring_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
 		s->warning_count++;
 	for (size_t i = 0; i < a->error_count && s->warning_count < ARRAY_SIZE(s->warning); i++)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]), "%.*s",
@@ -452,7 +443,7 @@ void agent_before_wait(void *arg)
 			return;
 		}
 		a->dirty = true;
-		take_ring(a);
+		agent_ring_take(a);
 	}
 	if (agent_away_update(a))
 		a->dirty = true;
@@ -512,6 +503,7 @@ static void on_tick(void *arg)
 			log_warn("%s; will retry", e.text);
 		intent_ask_ahead(a->intent, now, wall);
 		agent_keys_tick(a);
+		agent_ring_tick(a);
 		gossipd_kick(a->gossipd);
 	}
 	loop_timer_set(a->tick, a->retry_at < now + TICK_MS ? a->retry_at : now + TICK_MS);

@@ -170,25 +170,8 @@ static int join(struct agent *a, struct err *e)
 	}
 }
 
-/* A node with state resumes; one without joins or founds. */
-static int become_member(struct agent *a, struct err *e)
+static int found_or_join(struct agent *a, struct err *e)
 {
-	struct record_key key = key_of_id(RECORD_NODE, &a->self.id);
-	const struct item *self = store_item(a->store, &key);
-
-	if (self && self->tombstone)
-		return err_set(e, -EPERM,
-			       "this node was removed from its cluster: delete %s to join afresh",
-			       a->options->state_dir);
-	if (self)
-		a->self.joined_ms = self->node.joined_ms;
-	if (store_view(a->store)->cluster) {
-		if (a->options->join_count)
-			log_info("already a member of a cluster by %s: --join is ignored; to join "
-				 "another one, run `overlayctl cluster leave` first",
-				 a->options->state_dir);
-		return 0;
-	}
 	a->fresh = true;
 	if (!a->options->join_count) {
 		log_info("no state and no --join: founding a new cluster");
@@ -199,6 +182,39 @@ static int become_member(struct agent *a, struct err *e)
 			       "joining needs a token: give --token or --token-file with what "
 			       "`overlayctl cluster token` prints on a member");
 	return join(a, e);
+}
+
+/*
+ * A join that was cut short before this node announced itself is made again: no other node waits
+ * for one that it never heard of, so the key that it got may be none any more.
+ */
+static bool is_member(const struct agent *a, const struct item *self)
+{
+	if (!store_view(a->store)->cluster)
+		return false;
+	return self || !a->options->join_count || !a->options->has_token;
+}
+
+/* A node with state resumes; one without joins or founds. */
+static int become_member(struct agent *a, struct err *e)
+{
+	struct record_key key = key_of_id(RECORD_NODE, &a->self.id);
+	const struct item *self = store_item(a->store, &key);
+	int r = 0;
+
+	if (self && self->tombstone)
+		return err_set(e, -EPERM,
+			       "this node was removed from its cluster: delete %s to join afresh",
+			       a->options->state_dir);
+	if (self)
+		a->self.joined_ms = self->node.joined_ms;
+	if (!is_member(a, self))
+		r = found_or_join(a, e);
+	else if (a->options->join_count)
+		log_info("already a member of a cluster by %s: --join is ignored; to join "
+			 "another one, run `overlayctl cluster leave` first",
+			 a->options->state_dir);
+	return r < 0 ? r : intent_ring_adopt(a->intent, loop_wall_ms(a->loop), e);
 }
 
 /* ---- rooms ---- */
@@ -218,11 +234,10 @@ static int open_gossip(struct agent *a, struct err *e)
 		.on_call = on_call,
 		.ctx = a,
 	};
-	const struct cluster *cluster = store_view(a->store)->cluster;
 	const struct sockname self = config.self;
 	int r;
 
-	a->ring = *cluster;
+	a->ring = *store_view(a->store)->ring;
 	config.key_count = a->ring.key_count;
 	memcpy(config.key, a->ring.key, sizeof(config.key));
 	r = gossip_new(&config, a->store, &a->rng, loop_now_ms(a->loop), &a->gossip);

@@ -50,6 +50,16 @@ static void print_programs(struct ctl *c, const json_t *s)
 	      json_is_true(json_object_get(xdp, "Entry")) ? "; it sends calls to published ports on" : "");
 }
 
+/* A daemon of an earlier version says nothing of it. */
+static void print_ring(struct ctl *c, const json_t *ring)
+{
+	if (json_object_size(ring))
+		field(c, "Key ring", "%s, epoch %" JSON_INTEGER_FORMAT "; confirmed by %"
+		      JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " nodes", ctl_text(ring, "Phase"),
+		      ctl_number(ring, "Epoch"), ctl_number(ring, "Confirmed"),
+		      ctl_number(ring, "Nodes"));
+}
+
 static void print_counts(struct ctl *c, const json_t *s)
 {
 	const json_t *peers = json_object_get(s, "Peers"), *ep = json_object_get(s, "Endpoints");
@@ -94,6 +104,7 @@ int cmd_status(struct ctl *c, const struct ctl_input *in)
 		field(c, "Cluster", "%.12s", ctl_text(s, "Cluster"));
 		print_programs(c, s);
 		print_counts(c, s);
+		print_ring(c, json_object_get(s, "KeyRing"));
 		print_warnings(c, json_object_get(s, "Warnings"));
 	}
 	json_decref(s);

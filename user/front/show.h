@@ -41,6 +41,8 @@ json_t *show_published(const struct view_service *vs, const struct service_detai
 #define SHOW_PORTS_MAX (SERVICE_PUBLISH_MAX * (PUBLISH_TEXT_MAX + 10) + SERVICE_PORT_MAX * 20)
 const char *show_ports_text(const struct service *s, const struct service_detail *d,
 			    char out[SHOW_PORTS_MAX]);
+/* How far the key ring of gossip is. */
+json_t *show_ring(const struct scene *s);
 /* A warning for each published port that another service has. */
 void show_lost_ports(const struct view *v, json_t **all);
 json_t *show_status(const struct scene *s, const struct control_facts *f);

@@ -211,8 +211,9 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 				       "Last", (int)f->masquerade_last);
 	json_t *all = whole_status(s, f);
 
-	/* Both in any case: what is set is owned by `all`, even when that is NULL. */
-	if (json_object_set_new(all, "Flows", flows) | json_object_set_new(all, "Masquerade", masquerade)) {
+	/* All in any case: what is set is owned by `all`, even when that is NULL. */
+	if (json_object_set_new(all, "Flows", flows) | json_object_set_new(all, "Masquerade", masquerade) |
+	    json_object_set_new(all, "KeyRing", show_ring(s))) {
 		json_decref(all);
 		return NULL;
 	}

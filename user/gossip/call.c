@@ -295,8 +295,8 @@ static int answer(struct gossip *g, const struct id *from, uint8_t call, struct 
 	return -EBADMSG;
 }
 
-static int seal_reply(struct gossip *g, int status, const struct buf *body, const uint8_t *nonce,
-		      struct buf *reply)
+static int seal_reply(struct gossip *g, int status, const struct buf *body, const void *request,
+		      const uint8_t *nonce, struct buf *reply)
 {
 	_cleanup_(buf_fini) struct buf plain = { 0 };
 	struct claim self = peer_claim(&g->self);
@@ -307,9 +307,8 @@ static int seal_reply(struct gossip *g, int status, const struct buf *body, cons
 	buf_u16(&plain, (uint16_t)-status);
 	if (!status)
 		buf_put(&plain, body->data, body->len);
-	return seal_write(&g->ring_keys, &g->rng, SEAL_REPLY, nonce, &plain, reply, NULL) ?
-		       -EBADMSG :
-		       0;
+	return seal_write_reply(&g->ring_keys, &g->rng, request, nonce, &plain, reply) ? -EBADMSG :
+											  0;
 }
 
 int gossip_serve(struct gossip *g, const struct sockname *from, const void *data, size_t len,
@@ -341,5 +340,5 @@ int gossip_serve(struct gossip *g, const struct sockname *from, const void *data
 	r = -EHOSTUNREACH; /* another node lived at this address */
 	if (id_equal(&target, &g->self.m.id))
 		r = answer(g, &sender.id, call, &c, &body);
-	return seal_reply(g, r, &body, nonce, reply);
+	return seal_reply(g, r, &body, data, nonce, reply);
 }

@@ -369,7 +369,7 @@ void gossip_free(struct gossip *g)
 		next = o->next;
 		output_free(o);
 	}
-	if (g->plain.data) /* a CLUSTER record may have been there */
+	if (g->plain.data) /* a secret record may have been there */
 		sodium_memzero(g->plain.data, g->plain.cap);
 	buf_fini(&g->plain);
 	keyring_wipe(&g->ring_keys);

@@ -13,7 +13,7 @@
  *  - calls (TCP): one sealed request, one sealed reply. Anti-entropy, probes
  *    that UDP does not carry, and other rooms' requests (gossip_call) use them.
  *
- * Everything is sealed with the key ring (wire.h); what does not open is counted
+ * Everything is sealed with the key ring (seal.h, rotate.h); what does not open is counted
  * and dropped, and nothing is ever sent in the clear.
  */
 #pragma once
@@ -93,7 +93,7 @@ int gossip_new(const struct gossip_config *config, struct store *store, const st
 	       uint64_t now, struct gossip **ret_gossip);
 void gossip_free(struct gossip *g); /* wipes the keys */
 
-/* Takes over a changed ring (a CLUSTER record); key[0] seals from now on. */
+/* Takes over a changed ring (a RING record); key[0] seals from now on. */
 void gossip_set_keys(struct gossip *g, uint8_t count, uint8_t key[][GOSSIP_KEY_LEN]);
 
 /* Tells it of nodes to try, besides those it knows from NODE records in the store. */

@@ -120,14 +120,21 @@ static void put_head(struct buf *out, enum join_status status, const char *sente
 	buf_str(out, sentence);
 }
 
-/* The cluster's record first: it must not be what is cut off. */
+/* What it cannot be a member without first: it must not be what is cut off. */
 static void put_records(struct store *s, const struct record *cluster, struct buf *out)
 {
+	static const struct id zero;
+	struct record_key key = key_of_id(RECORD_RING, &zero);
 	struct answer a = { .out = out, .count = 1 };
 	size_t at = out->len;
+	struct record ring;
 
 	buf_u16(out, 0);
 	record_encode(out, cluster);
+	if (!store_get(s, &key, &ring)) {
+		record_encode(out, &ring);
+		a.count++;
+	}
 	for (unsigned int bucket = 0; bucket < STORE_BUCKETS; bucket++)
 		store_each(s, bucket, put_record, &a);
 	buf_patch_u16(out, at, a.count);
@@ -213,6 +220,12 @@ static int check_records(const struct store *s, struct cursor c, struct err *e)
 	return err;
 }
 
+static bool is_for_newcomers(const struct record *r)
+{
+	return r->key.kind == RECORD_CLUSTER || r->key.kind == RECORD_RING ||
+	       r->key.kind == RECORD_NODE;
+}
+
 int join_accept(struct store *s, struct cursor reply, uint64_t wall_ms, struct err *e)
 {
 	int err = read_head(&reply, e);
@@ -225,7 +238,7 @@ int join_accept(struct store *s, struct cursor reply, uint64_t wall_ms, struct e
 		return err;
 	count = cursor_u16(&reply);
 	for (uint16_t i = 0; i < count && !record_decode(&reply, &r); i++)
-		if (r.key.kind == RECORD_CLUSTER || r.key.kind == RECORD_NODE)
+		if (is_for_newcomers(&r))
 			store_merge(s, &r, wall_ms); /* what is refused here, gossip refuses too */
 	return 0;
 }

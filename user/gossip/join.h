@@ -8,7 +8,7 @@
  *   request: u8 1 | str node name | 16 node id | 16 address | u16 gossip port |
  *            str overlayd version
  *   reply:   u8 1 | u8 status (0 = welcome) | str sentence | record bytes of the
- *            CLUSTER record and of every NODE record (u16 count, then records)
+ *            CLUSTER and RING records and of every NODE record (u16 count, then records)
  *
  * The token proves the right to join and keys TLS (PSK identity "overlayd", key =
  * the token's 32 bytes, ECDHE-PSK with X25519: forward secret). The server

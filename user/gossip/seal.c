@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #define MAGIC 0x4f56 /* "OV" */
+#define KEY_ID_AT 4
 #define TAG_LEN crypto_aead_xchacha20poly1305_ietf_ABYTES
 
 _Static_assert(GOSSIP_KEY_LEN == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key length");
@@ -69,45 +70,61 @@ static uint8_t *grow(struct buf *b, size_t len)
 	return b->failed ? NULL : b->data + at;
 }
 
-int seal_write(const struct keyring *k, struct rng *rng, enum seal_channel channel,
-	       const uint8_t *bind, const struct buf *plain, struct buf *out, uint8_t *ret_nonce)
+static int seal_with(const struct keyring_slot *slot, struct rng *rng, enum seal_channel channel,
+		     const uint8_t *bind, const struct buf *plain, struct buf *out,
+		     uint8_t *ret_nonce)
 {
 	uint8_t nonce[SEAL_NONCE_LEN], *body;
 	size_t start = out->len;
 	struct context x;
 
-	if (!k->count)
-		return -ENOKEY;
 	rng_bytes(rng, nonce, sizeof(nonce));
 	buf_u16(out, MAGIC);
 	buf_u8(out, SEAL_VERSION);
 	buf_u8(out, 0);
-	buf_u32(out, k->slot[0].id);
+	buf_u32(out, slot->id);
 	buf_put(out, nonce, sizeof(nonce));
 	body = grow(out, plain->len + TAG_LEN);
 	if (!body || plain->failed)
 		return -ENOMEM;
 	x = context_of(out->data + start, channel, bind);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(body, NULL, plain->data, plain->len, x.bytes,
-						   x.len, NULL, nonce, k->slot[0].key);
+						   x.len, NULL, nonce, slot->key);
 	if (ret_nonce)
 		memcpy(ret_nonce, nonce, sizeof(nonce));
 	return 0;
 }
 
-static const uint8_t *key_of(const struct keyring *k, uint32_t id)
+int seal_write(const struct keyring *k, struct rng *rng, enum seal_channel channel,
+	       const uint8_t *bind, const struct buf *plain, struct buf *out, uint8_t *ret_nonce)
+{
+	return k->count ? seal_with(&k->slot[0], rng, channel, bind, plain, out, ret_nonce) :
+			  -ENOKEY;
+}
+
+static const struct keyring_slot *slot_of(const struct keyring *k, uint32_t id)
 {
 	for (int i = 0; i < k->count; i++)
 		if (k->slot[i].id == id)
-			return k->slot[i].key;
+			return &k->slot[i];
 	return NULL;
+}
+
+int seal_write_reply(const struct keyring *k, struct rng *rng, const void *request,
+		     const uint8_t *nonce, const struct buf *plain, struct buf *out)
+{
+	struct cursor c = cursor_of((const uint8_t *)request + KEY_ID_AT, sizeof(uint32_t));
+	const struct keyring_slot *slot = slot_of(k, cursor_u32(&c));
+
+	return slot ? seal_with(slot, rng, SEAL_REPLY, nonce, plain, out, NULL) : -ENOKEY;
 }
 
 int seal_read(const struct keyring *k, enum seal_channel channel, const uint8_t *bind,
 	      const void *data, size_t len, struct buf *ret_plain, uint8_t *ret_nonce)
 {
 	struct cursor c = cursor_of(data, len);
-	const uint8_t *key, *nonce;
+	const struct keyring_slot *slot;
+	const uint8_t *nonce;
 	struct context x;
 	uint8_t version;
 
@@ -117,9 +134,9 @@ int seal_read(const struct keyring *k, enum seal_channel channel, const uint8_t 
 	if (version != SEAL_VERSION)
 		return -EPROTONOSUPPORT;
 	cursor_u8(&c); /* authenticated, and free for a later version to use */
-	key = key_of(k, cursor_u32(&c));
+	slot = slot_of(k, cursor_u32(&c));
 	nonce = cursor_take(&c, SEAL_NONCE_LEN);
-	if (!key || !nonce)
+	if (!slot || !nonce)
 		return -EBADMSG;
 	x = context_of(data, channel, bind);
 	buf_reset(ret_plain);
@@ -127,7 +144,8 @@ int seal_read(const struct keyring *k, enum seal_channel channel, const uint8_t 
 		return -ENOMEM;
 	ret_plain->len = len - SEAL_OVERHEAD;
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(ret_plain->data, NULL, NULL, c.p,
-						       cursor_left(&c), x.bytes, x.len, nonce, key))
+						       cursor_left(&c), x.bytes, x.len, nonce,
+						       slot->key))
 		return -EBADMSG;
 	if (ret_nonce)
 		memcpy(ret_nonce, nonce, SEAL_NONCE_LEN);

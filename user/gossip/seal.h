@@ -33,7 +33,7 @@ enum seal_channel { SEAL_DATAGRAM = 1, SEAL_REQUEST = 2, SEAL_REPLY = 3 };
 
 struct keyring {
 	uint8_t count;
-	struct {
+	struct keyring_slot {
 		uint32_t id;
 		uint8_t key[GOSSIP_KEY_LEN];
 	} slot[RING_KEYS_MAX]; /* slot[0] seals, all open */
@@ -49,6 +49,13 @@ void keyring_wipe(struct keyring *k);
  */
 int seal_write(const struct keyring *k, struct rng *rng, enum seal_channel channel,
 	       const uint8_t *bind, const struct buf *plain, struct buf *out, uint8_t *ret_nonce);
+/*
+ * The same for the reply to a request, whose nonce and whose first SEAL_HEADER_LEN bytes are given. It
+ * is sealed with the key of the request, which the asker has: also one who has not heard yet of
+ * the key that we seal with, and asks in order to.
+ */
+int seal_write_reply(const struct keyring *k, struct rng *rng, const void *request,
+		     const uint8_t *nonce, const struct buf *plain, struct buf *out);
 /*
  * Replaces *ret_plain by what was sealed. -EPROTONOSUPPORT: another version of
  * the envelope; -EBADMSG: not ours, or no key of ours opens it; -ENOMEM.

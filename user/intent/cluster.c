@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The cluster's own record: its keys and its join token. */
+/* The cluster's own record with its join token, and the key ring that comes with it. */
 #include "room.h"
 
 #include <errno.h>
@@ -10,30 +10,32 @@ static void cluster_wipe(struct cluster *c)
 	explicit_bzero(c, sizeof(*c));
 }
 
-/* A buffer that held the record in the clear. */
-static void secret_fini(struct buf *b)
-{
-	if (b->data)
-		explicit_bzero(b->data, b->cap);
-	buf_fini(b);
-}
-
 static int write_cluster(struct intent *in, const struct cluster *c, uint64_t wall_ms,
 			 struct err *e)
 {
 	static const struct id zero;
 	_cleanup_(secret_fini) struct buf body = { 0 };
 	struct record_key key = key_of_id(RECORD_CLUSTER, &zero);
-	int r;
 
 	cluster_encode(&body, c);
-	r = store_write(in->store, &key, &body, false, wall_ms, e);
+	return store_write(in->store, &key, &body, false, wall_ms, e);
+}
+
+/* Both in one transaction. */
+static int write_both(struct intent *in, const struct cluster *c, const struct gossip_ring *ring,
+		      uint64_t wall_ms, struct err *e)
+{
+	int r = write_ring(in, ring, wall_ms, e);
+
+	if (r == 0)
+		r = write_cluster(in, c, wall_ms, e);
 	return r < 0 ? r : store_commit(in->store, e);
 }
 
 int intent_cluster_create(struct intent *in, uint64_t wall_ms, struct err *e)
 {
-	_cleanup_(cluster_wipe) struct cluster c = { .key_count = 1 };
+	_cleanup_(ring_wipe) struct gossip_ring ring = { .key_count = 1 };
+	_cleanup_(cluster_wipe) struct cluster c = { 0 };
 	char id[ID_TEXT_MAX];
 	const struct view *v = store_view(in->store);
 
@@ -43,9 +45,27 @@ int intent_cluster_create(struct intent *in, uint64_t wall_ms, struct err *e)
 			       "run `overlayctl cluster leave` first",
 			       id_format(&v->cluster->id, id));
 	c.id = draw_id(in);
-	rng_bytes(in->rng, c.key[0], sizeof(c.key[0]));
+	rng_bytes(in->rng, ring.key[0], sizeof(ring.key[0]));
 	rng_bytes(in->rng, c.token_secret, sizeof(c.token_secret));
-	return write_cluster(in, &c, wall_ms, e);
+	return write_both(in, &c, &ring, wall_ms, e);
+}
+
+int intent_ring_adopt(struct intent *in, uint64_t wall_ms, struct err *e)
+{
+	_cleanup_(ring_wipe) struct gossip_ring ring = { .key_count = 1 };
+	_cleanup_(cluster_wipe) struct cluster c = { 0 };
+	const struct view *v = store_view(in->store);
+
+	if (!v->cluster || v->ring)
+		return 0;
+	if (!v->cluster->key_count)
+		return err_set(e, -ENOKEY, "this node has no key for gossip, so it cannot reach its "
+			       "cluster; delete its state directory and join again");
+	c = *v->cluster;
+	memcpy(ring.key[0], c.key[0], sizeof(ring.key[0]));
+	explicit_bzero(c.key, sizeof(c.key));
+	c.key_count = 0;
+	return write_both(in, &c, &ring, wall_ms, e);
 }
 
 int intent_token_rotate(struct intent *in, uint64_t wall_ms, struct err *e)
@@ -61,6 +81,11 @@ int intent_token_rotate(struct intent *in, uint64_t wall_ms, struct err *e)
 			       "this node is in no cluster yet, so there is no token to "
 			       "replace; wait until it has joined");
 	c = *v->cluster;
+	if (v->ring) { /* an earlier daemon wrote its keys back */
+		explicit_bzero(c.key, sizeof(c.key));
+		c.key_count = 0;
+	}
 	rng_bytes(in->rng, c.token_secret, sizeof(c.token_secret));
-	return write_cluster(in, &c, wall_ms, e);
+	r = write_cluster(in, &c, wall_ms, e);
+	return r < 0 ? r : store_commit(in->store, e);
 }

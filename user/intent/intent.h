@@ -102,8 +102,17 @@ void intent_know_reach(struct intent *in, const struct reach_list *reach);
 /* Attaches that wait are told -ECANCELED. May be freed before gossip or after it. */
 void intent_free(struct intent *in);
 
-/* First start without --join: makes the CLUSTER record with fresh keys and token. */
+/* First start without --join: makes the CLUSTER and RING records with fresh keys and token. */
 int intent_cluster_create(struct intent *in, uint64_t wall_ms, struct err *e);
+/* Moves the key of gossip out of a CLUSTER record of an earlier daemon. Nothing to do: 0. */
+int intent_ring_adopt(struct intent *in, uint64_t wall_ms, struct err *e);
+/*
+ * The next step of the key ring, if the records allow one (gossip/rotate.h, where it is said whose
+ * turn it is, too). 0 also when there is none.
+ */
+int intent_ring_step(struct intent *in, uint64_t wall_ms, struct err *e);
+/* Says that this node seals and opens by the ring that is in the store. Said already: 0. */
+int intent_ring_confirm(struct intent *in, uint64_t wall_ms, struct err *e);
 int intent_token_rotate(struct intent *in, uint64_t wall_ms, struct err *e);
 /* This node's own NODE record, rewritten when it differs. */
 int intent_node_announce(struct intent *in, const struct node *self, uint64_t wall_ms,
@@ -119,11 +128,11 @@ int intent_leave(struct intent *in, uint64_t wall_ms, struct err *e);
  */
 int intent_keys_write(struct intent *in, const struct node_key *key, const struct pairs_whole *pairs,
 		      size_t count, uint64_t wall_ms, struct err *e);
-/* Tells all nodes to make fresh keys. */
+/* Tells all nodes to make fresh keys; the ring of gossip gets one, too. */
 int intent_epoch_begin(struct intent *in, uint64_t wall_ms, struct err *e);
 /*
- * The same, as a person's wish. SAs are of pairs of nodes, so all are rotated, whichever
- * network is named; that it is there and encrypted is checked all the same.
+ * The same, as a person's wish. SAs are of pairs of nodes, and the key ring of gossip is everybody's, so
+ * all are rotated, whichever network is named; that it is there and encrypted is checked all the same.
  */
 int intent_key_rotate(struct intent *in, const char *network, uint64_t wall_ms, uint64_t *ret_epoch,
 		      struct err *e);

@@ -65,6 +65,13 @@ int can_encrypt(const struct intent *in, struct err *why);
 /* Refuses what this node cannot do in that network, because it is encrypted. */
 int check_encryption(const struct intent *in, const struct view_network *vn, struct err *e);
 
+/* ---- ring.c ---- */
+/* Of a buffer that held a secret record in the clear. */
+void secret_fini(struct buf *b);
+void ring_wipe(struct gossip_ring *ring);
+/* Written, not committed. */
+int write_ring(struct intent *in, const struct gossip_ring *ring, uint64_t wall_ms, struct err *e);
+
 /* ---- network_opt.c ---- */
 /* Also draws a VNI when none is asked for. */
 int take_options(struct intent *in, const struct network_ask *ask, const struct view *v,

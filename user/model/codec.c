@@ -100,6 +100,18 @@ static const struct field epoch_fields[] = {
 	ONE(2, FIELD_UINT, epoch, began_ms),
 };
 
+static const struct field ring_fields[] = {
+	ONE(1, FIELD_UINT, gossip_ring, epoch),
+	ONE(2, FIELD_UINT, gossip_ring, phase),
+	LIST(3, FIELD_BYTES, gossip_ring, key, key_count, RING_KEYS_MAX),
+};
+
+static const struct field ring_ack_fields[] = {
+	ONE(1, FIELD_UINT, ring_ack, version.stamp.hi),
+	ONE(2, FIELD_UINT, ring_ack, version.stamp.lo),
+	ONE(3, FIELD_BYTES, ring_ack, version.writer),
+};
+
 #define SCHEMA(f) { f, sizeof(f) / sizeof((f)[0]) }
 const struct schema schema_of_kind[RECORD_KIND_END] = {
 	[RECORD_CLUSTER] = SCHEMA(cluster_fields),
@@ -111,6 +123,8 @@ const struct schema schema_of_kind[RECORD_KIND_END] = {
 	[RECORD_KEY] = SCHEMA(key_fields),
 	[RECORD_PAIRS] = SCHEMA(pairs_fields),
 	[RECORD_EPOCH] = SCHEMA(epoch_fields),
+	[RECORD_RING] = SCHEMA(ring_fields),
+	[RECORD_RING_ACK] = SCHEMA(ring_ack_fields),
 };
 
 static uint64_t load_uint(const uint8_t *at, size_t size)

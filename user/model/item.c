@@ -48,6 +48,16 @@ void epoch_encode(struct buf *out, const struct epoch *e)
 	schema_encode(&schema_of_kind[RECORD_EPOCH], e, out);
 }
 
+void ring_encode(struct buf *out, const struct gossip_ring *r)
+{
+	schema_encode(&schema_of_kind[RECORD_RING], r, out);
+}
+
+void ring_ack_encode(struct buf *out, const struct ring_ack *a)
+{
+	schema_encode(&schema_of_kind[RECORD_RING_ACK], a, out);
+}
+
 /* Identity is taken from the key alone: a body cannot claim another's. */
 static void identify(struct item *it)
 {
@@ -69,6 +79,9 @@ static void identify(struct item *it)
 	case RECORD_KEY:
 		memcpy(it->node_key.node.b, bytes, 16);
 		break;
+	case RECORD_RING_ACK:
+		memcpy(it->ring_ack.node.b, bytes, 16);
+		break;
 	case RECORD_PAIRS:
 		memcpy(it->pairs.node.b, bytes, 16);
 		it->pairs.chunk = bytes[16];
@@ -87,12 +100,14 @@ static bool key_is_valid(const struct record_key *key)
 	switch (key->kind) {
 	case RECORD_CLUSTER:
 	case RECORD_EPOCH:
+	case RECORD_RING:
 		return key->len == 16 && !memcmp(key->bytes, zero, 16);
 	case RECORD_NODE:
 	case RECORD_NETWORK:
 	case RECORD_ENDPOINT:
 	case RECORD_SERVICE:
 	case RECORD_KEY:
+	case RECORD_RING_ACK:
 		return key->len == 16 && memcmp(key->bytes, zero, 16);
 	case RECORD_PAIRS:
 		return key->len == 17 && memcmp(key->bytes, zero, 16) &&
@@ -161,6 +176,10 @@ static void *payload(struct item *it)
 		return &it->node_key;
 	case RECORD_EPOCH:
 		return &it->epoch;
+	case RECORD_RING:
+		return &it->ring;
+	case RECORD_RING_ACK:
+		return &it->ring_ack;
 	default:
 		return &it->block;
 	}
@@ -222,6 +241,14 @@ static int decode_payload(const struct record *r, struct item *it)
 	return err;
 }
 
+/* A ring of another shape could not be rotated on. */
+static int check_ring(const struct gossip_ring *r)
+{
+	if (r->phase > RING_MOVED || r->key_count != (r->phase == RING_STEADY ? 1 : 2))
+		return -EBADMSG;
+	return r->key_count == 2 && !memcmp(r->key[0], r->key[1], GOSSIP_KEY_LEN) ? -EBADMSG : 0;
+}
+
 static int decode_body(const struct record *r, struct item *it)
 {
 	int err = decode_payload(r, it);
@@ -235,8 +262,12 @@ static int decode_body(const struct record *r, struct item *it)
 		return check_endpoint(&it->endpoint);
 	if (r->key.kind == RECORD_KEY)
 		return check_key(&it->node_key);
-	if (r->key.kind == RECORD_CLUSTER && !it->cluster.key_count)
-		return -EBADMSG;
+	if (r->key.kind == RECORD_CLUSTER)
+		return id_is_zero(&it->cluster.id) ? -EBADMSG : 0;
+	if (r->key.kind == RECORD_RING)
+		return check_ring(&it->ring);
+	if (r->key.kind == RECORD_RING_ACK)
+		return id_is_zero(&it->ring_ack.version.writer) ? -EBADMSG : 0;
 	return 0;
 }
 
@@ -258,7 +289,7 @@ int item_decode(const struct record *r, uint64_t seen_ms, struct item *ret_item)
 	err = decode_body(r, &it);
 	if (!err)
 		*ret_item = it;
-	if (r->key.kind == RECORD_CLUSTER)
+	if (record_is_secret(r->key.kind))
 		explicit_bzero(&it, sizeof(it)); /* keys and token */
 	return err;
 }
@@ -274,6 +305,8 @@ struct id item_owner(const struct item *it)
 		return it->node_key.node;
 	case RECORD_PAIRS:
 		return it->pairs.node;
+	case RECORD_RING_ACK:
+		return it->ring_ack.node;
 	case RECORD_BLOCK:
 		return it->block.owner;
 	default:

@@ -161,9 +161,39 @@ struct block {
 /* One record for the whole cluster. Secret: never printed, never logged, wiped after use. */
 struct cluster {
 	struct id id;
-	uint8_t key_count;                           /* >= 1; key[0] seals, all open */
+	/* The ring, of a daemon that had no RING record yet; who meets it moves it there. */
+	uint8_t key_count;
 	uint8_t key[RING_KEYS_MAX][GOSSIP_KEY_LEN];
 	uint8_t token_secret[TOKEN_SECRET_LEN];
+};
+
+/*
+ * The keys that seal gossip, one record for the whole cluster, as secret as CLUSTER. How they are
+ * replaced is in gossip/rotate.h. Not part of CLUSTER, for the reason of struct epoch.
+ */
+enum ring_phase {
+	RING_STEADY, /* one key */
+	RING_ADDED,  /* {old, new}: all are to open with the new one */
+	RING_MOVED,  /* {new, old}: all are to seal with it */
+};
+
+struct gossip_ring {
+	uint64_t epoch;                              /* the cluster's, when the newest key was made */
+	uint8_t phase;                               /* enum ring_phase */
+	uint8_t key_count;                           /* key[0] seals, all open */
+	uint8_t key[RING_KEYS_MAX][GOSSIP_KEY_LEN];
+};
+
+/* Which version of the RING record: no two have the same stamp and writer. */
+struct ring_version {
+	struct stamp stamp;
+	struct id writer;
+};
+
+/* What a node says of the ring: the version by which it seals and opens. */
+struct ring_ack {
+	struct id node;
+	struct ring_version version;
 };
 
 /*
@@ -241,6 +271,8 @@ struct item {
 		struct node_key node_key;
 		struct pairs pairs;
 		struct epoch epoch;
+		struct gossip_ring ring;
+		struct ring_ack ring_ack;
 	};
 };
 
@@ -253,6 +285,8 @@ void cluster_encode(struct buf *out, const struct cluster *c);
 void node_key_encode(struct buf *out, const struct node_key *k);
 void pairs_encode(struct buf *out, const struct pairs *p, const struct pairs_detail *d);
 void epoch_encode(struct buf *out, const struct epoch *e);
+void ring_encode(struct buf *out, const struct gossip_ring *r);
+void ring_ack_encode(struct buf *out, const struct ring_ack *a);
 /*
  * Fills *ret_item from a record, identity taken from the key; borrows its body, which is
  * checked to the end, details included. 0 or -EBADMSG.
@@ -281,6 +315,7 @@ int lb_parse(const char *text, uint8_t *ret_lb); /* 0 or -EINVAL */
 const char *service_mode_to_str(uint8_t mode);
 const char *endpoint_health_to_str(uint8_t health);
 const char *publish_mode_to_str(uint8_t mode);
+const char *ring_phase_to_str(uint8_t phase);
 const char *protocol_to_str(uint8_t protocol); /* IPPROTO_TCP, _UDP, _SCTP */
 int protocol_parse(const char *text, size_t len, uint8_t *ret_protocol);
 

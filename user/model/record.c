@@ -28,6 +28,11 @@ bool record_removal_is_final(uint8_t kind)
 	return kind == RECORD_NODE || kind == RECORD_SERVICE;
 }
 
+bool record_is_secret(uint8_t kind)
+{
+	return kind == RECORD_CLUSTER || kind == RECORD_RING;
+}
+
 static int body_cmp(const struct record *a, const struct record *b)
 {
 	size_t common = a->body_len < b->body_len ? a->body_len : b->body_len;

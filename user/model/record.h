@@ -9,12 +9,13 @@
  * Who may write, and what the stamp counts, depends on the kind:
  *
  *   NODE, ENDPOINT, one owner, the node named in the record. stamp.hi is the
- *   KEY, PAIRS      owner's generation (grows with each start), stamp.lo its
- *                   running number. A node that meets a foreign version of its
+ *   KEY, PAIRS,     owner's generation (grows with each start), stamp.lo its
+ *   RING_ACK        running number. A node that meets a foreign version of its
  *                   own record writes a newer one (refutes it).
  *   NETWORK,        anybody; last writer wins by hybrid logical clock
  *   SERVICE,        (Kulkarni et al. 2014): hi = milliseconds since 1970,
- *   CLUSTER, EPOCH  lo = logical counter.
+ *   CLUSTER, EPOCH, lo = logical counter.
+ *   RING
  *   BLOCK           the range's owner, and it may name another node as the next
  *                   owner; hi = the token's version, lo = 0. Two nodes never
  *                   write the same version, so there is nothing to arbitrate
@@ -59,8 +60,10 @@ enum record_kind {
 	RECORD_KEY = 7,   /* a node's public key for encrypted networks */
 	RECORD_PAIRS = 8, /* what it says of its SAs with some of the other nodes */
 	RECORD_EPOCH = 9, /* when all nodes were last to make new keys */
+	RECORD_RING = 10, /* the keys that seal gossip */
+	RECORD_RING_ACK = 11, /* which version of them a node uses */
 };
-#define RECORD_KIND_END 10
+#define RECORD_KIND_END 12
 
 #define RECORD_KEY_MAX 40
 #define RECORD_BODY_MAX 8192 /* fits any stream message; datagrams carry what fits */
@@ -93,6 +96,8 @@ int stamp_cmp(const struct stamp *a, const struct stamp *b);
 bool record_removal_is_final(uint8_t kind);
 /* Whether a version of that kind counts only with its writer's signature. */
 bool record_needs_signature(uint8_t kind);
+/* Whether bodies of that kind hold keys: never printed, never logged, wiped after use. */
+bool record_is_secret(uint8_t kind);
 /* Order of two versions of one key: <0 when a loses, 0 when they are the same. */
 int record_cmp(const struct record *a, const struct record *b);
 
@@ -103,6 +108,6 @@ size_t record_encoded_len(const struct record *r);
 int record_decode(struct cursor *c, struct record *ret_record);
 
 /* Keys. */
-struct record_key key_of_id(enum record_kind kind, const struct id *id); /* CLUSTER, EPOCH: zero id */
+struct record_key key_of_id(enum record_kind kind, const struct id *id); /* CLUSTER, EPOCH, RING: zero id */
 struct record_key key_of_pairs(const struct id *node, uint8_t chunk);
 struct record_key key_of_block(const struct id *network, const struct ov_addr *start);

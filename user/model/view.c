@@ -168,6 +168,20 @@ static void fill_keys(struct view *v, const struct sorted *s)
 		v->epoch = s->kind[RECORD_EPOCH].ref[0].item->epoch;
 }
 
+static void fill_ring(struct view *v, const struct sorted *s)
+{
+	const struct refs *ring = &s->kind[RECORD_RING], *acks = &s->kind[RECORD_RING_ACK];
+
+	if (ring->alive) {
+		v->ring = &ring->ref[0].item->ring;
+		v->ring_version = (struct ring_version){ ring->ref[0].item->stamp,
+							 ring->ref[0].item->writer };
+	}
+	for (size_t i = 0; i < acks->alive; i++)
+		if (!node_is_removed(&s->kind[RECORD_NODE], &acks->ref[i].item->ring_ack.node))
+			v->ring_ack[v->ring_ack_count++] = &acks->ref[i].item->ring_ack;
+}
+
 static void fill_uplinks(struct view *v)
 {
 	for (size_t i = 0; i < v->node_count; i++) {
@@ -195,8 +209,9 @@ static int allocate(struct view *v, const struct sorted *s)
 			     sizeof(*v->released));
 	v->key = calloc(k[RECORD_KEY].alive + 1, sizeof(*v->key));
 	v->pairs = calloc(k[RECORD_PAIRS].alive + 1, sizeof(*v->pairs));
-	return v->key && v->pairs && v->node && v->network && v->endpoint && v->block && v->service && v->released ?
-		       0 : -ENOMEM;
+	v->ring_ack = calloc(k[RECORD_RING_ACK].alive + 1, sizeof(*v->ring_ack));
+	return v->key && v->pairs && v->ring_ack && v->node && v->network && v->endpoint &&
+	       v->block && v->service && v->released ? 0 : -ENOMEM;
 }
 
 static int settle(struct view *v)
@@ -231,6 +246,7 @@ int view_build(const struct item *const *items, size_t count, struct view *ret_v
 	fill_released(&v, &s.kind[RECORD_SERVICE]);
 	fill_blocks(&v, &s.kind[RECORD_BLOCK]);
 	fill_keys(&v, &s);
+	fill_ring(&v, &s);
 	if (settle(&v))
 		return -ENOMEM;
 	fill_uplinks(&v);
@@ -249,5 +265,6 @@ void view_fini(struct view *v)
 	free(v->released);
 	free(v->key);
 	free(v->pairs);
+	free(v->ring_ack);
 	*v = (struct view){ 0 };
 }

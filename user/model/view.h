@@ -24,7 +24,7 @@
  *  - two services that publish one port, on one address or one of them on every address,
  *    whatever the mode: the smaller (created_ms, id) keeps it, of the other it is in
  *    `publish_lost`, and opened nowhere. A claim that is lost takes nothing from younger ones;
- *  - a KEY or PAIRS whose node's NODE record is a tombstone is gone;
+ *  - a KEY, PAIRS or RING_ACK whose node's NODE record is a tombstone is gone;
  *  - two nodes with one name or one address: the smaller (joined_ms, id) keeps it,
  *    the other is `name_lost` and is not a peer.
  */
@@ -74,6 +74,10 @@ struct view {
 	const struct node_key **key;     /* sorted by node */
 	const struct item **pairs;       /* sorted by (node, chunk) */
 	struct epoch epoch;              /* zero before there is one */
+	const struct gossip_ring *ring;  /* NULL before there is one */
+	struct ring_version ring_version;
+	size_t ring_ack_count;
+	const struct ring_ack **ring_ack; /* sorted by node */
 	/* Released addresses, for IPAM: ENDPOINT and SERVICE tombstones of living networks. */
 	size_t released_count;
 	const struct item **released;
@@ -109,6 +113,8 @@ const struct node_key *view_key_of(const struct view *v, const struct id *node);
 /* What `node` says of its SAs with `peer`. False when nothing, and then all of it is zero. */
 bool view_pair(const struct view *v, const struct id *node, const struct id *peer,
 	       struct pair *ret_pair);
+/* What it says of the ring; NULL when nothing, or when it was removed. */
+const struct ring_ack *view_ring_ack_of(const struct view *v, const struct id *node);
 bool view_has_encrypted(const struct view *v); /* some network is */
 
 /*

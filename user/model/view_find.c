@@ -75,6 +75,15 @@ const struct node_key *view_key_of(const struct view *v, const struct id *node)
 	return i < v->key_count && id_equal(&v->key[i]->node, node) ? v->key[i] : NULL;
 }
 
+_Static_assert(!offsetof(struct ring_ack, node), "see lower_bound");
+
+const struct ring_ack *view_ring_ack_of(const struct view *v, const struct id *node)
+{
+	size_t i = lower_bound(v->ring_ack, v->ring_ack_count, sizeof(*v->ring_ack), node);
+
+	return i < v->ring_ack_count && id_equal(&v->ring_ack[i]->node, node) ? v->ring_ack[i] : NULL;
+}
+
 static int pairs_cmp(const void *key, const void *element)
 {
 	const struct item *const *it = element;

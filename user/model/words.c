@@ -27,6 +27,12 @@ static const char *const health_words[] = {
 	[ENDPOINT_UNHEALTHY] = "unhealthy",
 };
 
+static const char *const ring_words[] = {
+	[RING_STEADY] = "steady",
+	[RING_ADDED] = "added",
+	[RING_MOVED] = "moved",
+};
+
 static const struct {
 	const char *word;
 	uint8_t protocol;
@@ -66,6 +72,11 @@ const char *publish_mode_to_str(uint8_t mode)
 const char *endpoint_health_to_str(uint8_t health)
 {
 	return word_of(health_words, ARRAY_SIZE(health_words), health);
+}
+
+const char *ring_phase_to_str(uint8_t phase)
+{
+	return word_of(ring_words, ARRAY_SIZE(ring_words), phase);
 }
 
 const char *protocol_to_str(uint8_t protocol)

@@ -9,7 +9,7 @@
 void version_free(struct version *v)
 {
 	if (v)
-		explicit_bzero(v->body, v->body_len); /* keys and token, if it is the CLUSTER */
+		explicit_bzero(v->body, v->body_len); /* keys and token, if it is secret */
 	free(v);
 }
 
@@ -75,7 +75,7 @@ static int save_newest(struct store *s, const struct entry *en, struct buf *scra
 static void scratch_fini(struct buf *b)
 {
 	if (b->data)
-		explicit_bzero(b->data, b->cap); /* a CLUSTER record may have been there */
+		explicit_bzero(b->data, b->cap); /* a secret record may have been there */
 	buf_fini(b);
 }
 

@@ -80,10 +80,12 @@ static int check_right(const struct store *s, const struct entry *held, const st
 		return check_service(held, it, e);
 	case RECORD_KEY:
 	case RECORD_PAIRS:
+	case RECORD_RING_ACK:
 		return check_own(s, it, e);
 	case RECORD_CLUSTER:
 	case RECORD_EPOCH:
-		return it->tombstone ? err_set(e, -EPERM, "the cluster record cannot be deleted") :
+	case RECORD_RING:
+		return it->tombstone ? err_set(e, -EPERM, "this record of the whole cluster cannot be deleted") :
 				       0;
 	default:
 		return 0;
@@ -160,6 +162,7 @@ static bool may_write(const struct record *r, const struct item *it)
 	case RECORD_ENDPOINT:
 	case RECORD_KEY:
 	case RECORD_PAIRS:
+	case RECORD_RING_ACK:
 		return owner_wrote(r, it);
 	case RECORD_BLOCK:
 		return r->stamp.hi && !r->stamp.lo && !id_is_zero(&it->block.owner);
@@ -167,6 +170,7 @@ static bool may_write(const struct record *r, const struct item *it)
 		return r->tombstone || r->stamp.hi < STAMP_FINAL;
 	case RECORD_CLUSTER:
 	case RECORD_EPOCH:
+	case RECORD_RING:
 		return !r->tombstone;
 	default:
 		return true;

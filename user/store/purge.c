@@ -61,7 +61,8 @@ static bool is_dead(const struct store *s, const struct item *it, uint64_t now_m
 		return is_old_tombstone(s, RECORD_NODE, &it->endpoint.node, now_ms, max_age_ms) ||
 		       is_old_tombstone(s, RECORD_NETWORK, &it->endpoint.network, now_ms,
 					max_age_ms);
-	if (it->key.kind == RECORD_KEY || it->key.kind == RECORD_PAIRS)
+	if (it->key.kind == RECORD_KEY || it->key.kind == RECORD_PAIRS ||
+	    it->key.kind == RECORD_RING_ACK)
 		return is_old_tombstone(s, RECORD_NODE, &owner, now_ms, max_age_ms);
 	if (it->key.kind == RECORD_BLOCK)
 		return is_old_tombstone(s, RECORD_NETWORK, &it->block.network, now_ms, max_age_ms);

@@ -63,6 +63,7 @@ int stamp_next(struct store *s, const struct record_key *key, const struct stamp
 	case RECORD_ENDPOINT:
 	case RECORD_KEY:
 	case RECORD_PAIRS:
+	case RECORD_RING_ACK:
 		return next_owned(s, known, ret_stamp);
 	case RECORD_BLOCK:
 		if (known && known->hi + 1 >= STAMP_LIMIT)

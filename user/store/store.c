@@ -34,8 +34,8 @@ static void entry_free(struct entry *en)
 	if (en->newest != en->committed)
 		version_free(en->newest);
 	version_free(en->committed);
-	if (en->item.key.kind == RECORD_CLUSTER)
-		explicit_bzero(&en->item.cluster, sizeof(en->item.cluster)); /* keys and token */
+	if (record_is_secret(en->item.key.kind))
+		explicit_bzero(&en->item, sizeof(en->item)); /* keys and token */
 	free(en);
 }
 
