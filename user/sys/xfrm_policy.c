@@ -123,23 +123,26 @@ static void read_attr(const struct nlattr *attr, struct xfrm_policy *p)
 	}
 }
 
+/* The kernel's messages are aligned to 4 bytes, these structs to 8. */
 static int add_policy(const struct nlmsghdr *msg, void *arg)
 {
-	const struct xfrm_userpolicy_info *info = mnl_nlmsg_get_payload(msg);
+	struct xfrm_userpolicy_info info;
 	const struct nlattr *attr;
 	struct xfrm_policy p;
 
-	if (msg->nlmsg_type != XFRM_MSG_NEWPOLICY ||
-	    mnl_nlmsg_get_payload_len(msg) < sizeof(*info) || info->dir != XFRM_POLICY_OUT)
+	if (msg->nlmsg_type != XFRM_MSG_NEWPOLICY || mnl_nlmsg_get_payload_len(msg) < sizeof(info))
+		return 0;
+	memcpy(&info, mnl_nlmsg_get_payload(msg), sizeof(info));
+	if (info.dir != XFRM_POLICY_OUT)
 		return 0;
 	p = (struct xfrm_policy){
-		.src = read_end(&info->sel.saddr, info->sel.prefixlen_s, info->sel.family),
-		.dst = read_end(&info->sel.daddr, info->sel.prefixlen_d, info->sel.family),
-		.port = ntohs(info->sel.dport),
-		.priority = info->priority,
-		.is_block = info->action == XFRM_POLICY_BLOCK,
+		.src = read_end(&info.sel.saddr, info.sel.prefixlen_s, info.sel.family),
+		.dst = read_end(&info.sel.daddr, info.sel.prefixlen_d, info.sel.family),
+		.port = ntohs(info.sel.dport),
+		.priority = info.priority,
+		.is_block = info.action == XFRM_POLICY_BLOCK,
 	};
-	mnl_attr_for_each(attr, msg, sizeof(*info))
+	mnl_attr_for_each(attr, msg, sizeof(info))
 		read_attr(attr, &p);
 	return push(arg, &p);
 }

@@ -146,23 +146,26 @@ static uint32_t read_device(const struct nlmsghdr *msg)
 	return 0;
 }
 
+/* The kernel's messages are aligned to 4 bytes, this struct to 8. */
 static int add_sa(const struct nlmsghdr *msg, void *arg)
 {
-	const struct xfrm_usersa_info *x = mnl_nlmsg_get_payload(msg);
+	struct xfrm_usersa_info x;
 	struct sa_list *l = arg;
 
-	if (msg->nlmsg_type != XFRM_MSG_NEWSA || mnl_nlmsg_get_payload_len(msg) < sizeof(*x) ||
-	    x->reqid != l->reqid || x->id.proto != IPPROTO_ESP)
+	if (msg->nlmsg_type != XFRM_MSG_NEWSA || mnl_nlmsg_get_payload_len(msg) < sizeof(x))
+		return 0;
+	memcpy(&x, mnl_nlmsg_get_payload(msg), sizeof(x));
+	if (x.reqid != l->reqid || x.id.proto != IPPROTO_ESP)
 		return 0;
 	return push(l, &(struct xfrm_sa_info){
-		.sa = { .src = xfrm_read_addr(&x->saddr, x->family),
-			.dst = xfrm_read_addr(&x->id.daddr, x->family),
-			.spi = ntohl(x->id.spi), .reqid = x->reqid, .device = read_device(msg) },
-		.packets = x->curlft.packets,
-		.bytes = x->curlft.bytes,
-		.added_s = x->curlft.add_time,
-		.replayed = x->stats.replay,
-		.failed = x->stats.integrity_failed,
+		.sa = { .src = xfrm_read_addr(&x.saddr, x.family),
+			.dst = xfrm_read_addr(&x.id.daddr, x.family),
+			.spi = ntohl(x.id.spi), .reqid = x.reqid, .device = read_device(msg) },
+		.packets = x.curlft.packets,
+		.bytes = x.curlft.bytes,
+		.added_s = x.curlft.add_time,
+		.replayed = x.stats.replay,
+		.failed = x.stats.integrity_failed,
 	});
 }
 
