@@ -24,6 +24,7 @@ $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(SKELS)
 NETNS_BINS := $(B)/tests/raw $(B)/tests/ask $(B)/tests/load $(B)/tests/marked
 $(NETNS_BINS): $(B)/tests/%: tests/netns/%.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -o $@ $(filter %.c,$^)
+$(B)/tests/raw: tests/netns/raw_wire.c tests/netns/raw.h
 $(B)/tests/load: tests/netns/load_serve.c tests/netns/load_udp.c tests/netns/load.h
 
 # libFuzzer needs clang throughout: what parses is compiled again, once, with coverage.

@@ -4,7 +4,7 @@
 # rotation of keys and the death of a daemon under load, and what a host lets out from which
 # somebody took SAs and policies away.
 . "$(dirname "$0")/lib.sh"
-modprobe -a esp4 xfrm_user gcm seqiv ghash-generic || die "no ESP"
+esp_modules
 topo_init enc
 cluster 3
 network 3 secret --subnet 10.10.0.0/24 --opt encrypted
@@ -18,17 +18,7 @@ for n in 1 2 3; do await 15 knows "$n" s1 s2 s3 o1 o2 o3 || die "h$n does not kn
 declare -A IP
 for c in s1 s2 s3 o1 o2 o3; do IP[$c]=$(ip_of 1 "$c"); done
 
-# ---- the wire: what h1's port of the fabric carries, either way ----
-
-wire_begin() { # NAME TEXT
-	spawn fab "$RAW" tally h1 "$2" >"$WORK/wire.$1"
-	WIRE=$SPAWN
-	await 5 grep -q listening "$WORK/wire.$1" || die "no packet socket"
-}
-wire_end() { kill "$WIRE" && wait "$WIRE"; }
-wire() { counted "$2" "$WORK/wire.$1"; } # NAME KEY
-none() { same "$(wire "$1" "$2")" 0; }
-some() { [ "$(wire "$1" "$2")" -gt 0 ]; }
+# ---- the wire ----
 
 reaches() { at "$1" ping -q -c 2 -i 0.2 -W 5 "$2" >/dev/null; }
 for pair in "s1 s2" "s2 s3" "s3 s1"; do
@@ -63,7 +53,7 @@ wire_begin tcp GET
 check "TCP across hosts arrives whole" at s1 "$LOAD" bulk "${IP[s2]}:7001" bytes=2097152
 wire_end
 check "as ESP and nothing else" none tcp vxlan
-check "and much of it" test "$(wire tcp esp)" -gt 100
+check "and much of it" test "$(carried tcp esp)" -gt 100
 for n in 1 2 3; do at "h$n" ethtool -K eth0 tso off gso off gro on >/dev/null; done
 check "also by a wire without segmentation offload" at s1 "$LOAD" bulk "${IP[s2]}:7001" bytes=2097152
 
@@ -73,18 +63,18 @@ spis() { at "h$1" ip xfrm state | sed -n 's/.*spi \(0x[0-9a-f]*\).*/\1/p' | sort
 new_spis() { # HOST FILE: none is left of those in the file
 	! spis "$1" | grep -qxFf "$2"
 }
-rotate() {
+replaced() {
 	for n in 1 2 3; do spis "$n" >"$WORK/spis.$n"; done
 	ctl 1 key rotate >/dev/null || return
 	for n in 1 2 3; do await 60 new_spis "$n" "$WORK/spis.$n" || return; done
 }
 wire_begin load "${SECRET:0:16}"
 begin flows s1 udp "${IP[s2]}:7001" flows=8 every=100 t=600
-for i in 1 2 3; do check "keys are rotated: round $i" rotate; done
+for i in 1 2 3; do check "keys are rotated: round $i" replaced; done
 topo_kill KILL 2
 topo_daemon 2
 await 30 alive 2 3 || die "h2 is not back"
-check "a restarted daemon makes keys of its own again" rotate
+check "a restarted daemon makes keys of its own again" replaced
 end flows
 wire_end
 check "many packets were sent meanwhile" test "$(counted sent "$WORK/flows")" -gt 1000

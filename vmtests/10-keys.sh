@@ -3,7 +3,7 @@
 # Keys of an encrypted network between two hosts: packets with its marks never meet an SA that is
 # not there, whatever is rotated, killed or flushed meanwhile.
 . "$(dirname "$0")/lib.sh"
-modprobe -a esp4 xfrm_user gcm seqiv ghash-generic || die "no ESP"
+esp_modules
 cp build/tests/marked "$BUILD"
 MARK=0x6f760000 # OV_IPSEC_MARK
 SENDER=()
@@ -23,9 +23,6 @@ sas() { at "h$1" ip xfrm state count | grep -oE '[0-9]+' | head -1; }
 quiet() { # HOSTS have the SAs of one session each way: 4 lanes
 	local n
 	for n in "$@"; do same "$(sas "$n")" 8 || return; done
-}
-missed() { # HOST COUNTER: of /proc/net/xfrm_stat
-	at "h$1" awk -v k="$2" '$1 == k { print $2 }' /proc/net/xfrm_stat
 }
 received() { ctl "$1" --json key ls | jq '.[0].Received'; }
 hears() { [ "$(received "$1")" -gt "$2" ]; }

@@ -36,6 +36,50 @@ expected_attach() {
 	done < <(grep -v '^#' "$VMTEST_DIR/kernels.txt")
 }
 
+# ---- encrypted networks ----
+
+esp_modules() { modprobe -a esp4 xfrm_user gcm seqiv ghash-generic || die "no ESP"; }
+
+# What a host's port of the fabric carries, either way: tests/netns/raw.c, tally.
+wire_begin() { # NAME TEXT [HOST] [ARG...]
+	spawn fab "$RAW" tally "${3:-h1}" "$2" "${@:4}" >"$WORK/wire.$1"
+	WIRE=$SPAWN
+	await 5 grep -q listening "$WORK/wire.$1" || die "no packet socket"
+}
+wire_end() { kill "$WIRE" && wait "$WIRE"; }
+carried() { counted "$2" "$WORK/wire.$1"; } # NAME KEY
+none() { same "$(carried "$1" "$2")" 0; }
+some() { [ "$(carried "$1" "$2")" -gt 0 ]; }
+
+keys() { ctl "$1" --json key ls | jq "${@:2}"; } # HOST JQ-ARG...
+# All other nodes are on the keys of that epoch with this one, both ways.
+on_epoch() { # EPOCH HOST...
+	local n
+	for n in "${@:2}"; do
+		keys "$n" -e --argjson e "$1" 'length > 0 and
+			all(.Ready == "in, out" and .Epoch == $e and .PeerEpoch == $e)' >/dev/null || return
+	done
+}
+rotate() { # the number of the new epoch, from host 1
+	ctl 1 key rotate | awk '{ print $2 }'
+}
+missed() { # HOST COUNTER: of /proc/net/xfrm_stat
+	at "h$1" awk -v k="$2" '$1 == k { print $2 }' /proc/net/xfrm_stat
+}
+# A flow that is answered, each datagram with a number (tests/netns/load.c, udp), until `end`.
+flow() { # NAME CLIENT ADDRESS
+	begin "$1" "$2" udp "$3:7001" flows=4 every=100 t=3600
+}
+lossless() { # NAME...
+	local name
+	for name in "$@"; do
+		grep -E '^(gap|lost|wrong)' "$WORK/$name" >&2
+		[ "$(counted sent "$WORK/$name")" -gt 0 ] || return
+		same "$(counted ok "$WORK/$name") $(counted lost "$WORK/$name")" \
+			"$(counted sent "$WORK/$name") 0" || return
+	done
+}
+
 # ---- the second guest (vmrun), outside of every node's kernel ----
 
 export PEER=10.99.0.100

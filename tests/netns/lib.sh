@@ -78,13 +78,13 @@ attach() { # HOST NETWORK CONTAINER [ARG...]
 	ctl "$host" endpoint attach --network "$net" --netns "/run/netns/$TOPO-$c" --name "$c" "$@" >/dev/null
 }
 
-# A cluster of $1 hosts, all alive to one another.
-cluster() {
-	local n
-	for ((n = 1; n <= $1; n++)); do topo_host "$n"; done
-	topo_daemon 1
-	for ((n = 2; n <= $1; n++)); do topo_join "$n"; done
-	for ((n = 1; n <= $1; n++)); do await 20 alive "$n" "$1" || die "h$n does not see $1 nodes"; done
+cluster() { # HOSTS [ARG...]: all alive to one another; the arguments are the daemons'
+	local n hosts=$1
+	shift
+	for ((n = 1; n <= hosts; n++)); do topo_host "$n"; done
+	topo_daemon 1 "$@"
+	for ((n = 2; n <= hosts; n++)); do topo_join "$n" "$@"; done
+	for ((n = 1; n <= hosts; n++)); do await 20 alive "$n" "$hosts" || die "h$n does not see $hosts nodes"; done
 }
 network() { # HOSTS NAME ARG...: created on host 1, known on all of them
 	local hosts=$1 name=$2 n

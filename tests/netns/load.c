@@ -13,7 +13,8 @@
  *                      (idle); "ready" when all are there, "break KIND NAME TIME OPENED"
  *   load bulk ADDR:PORT [bytes=N]                there and back, compared
  *   load udp ADDR:PORT [flows=K] [port=FIRST] [every=MS] [n=N] [t=S] [size=BYTES] [via=ADDR]
- *                      "flow PORT NAME GOT/SENT", "moved PORT FROM TO TIME"
+ *                      "flow PORT NAME GOT/SENT", "moved PORT FROM TO TIME"; "gap PORT COUNT TIME"
+ *                      at once: so many are lost, or later than one that was sent after them
  *   load udp ADDR:PORT what=super [n=N] [size=BYTES]      UDP_SEGMENT both ways
  *   load udp ADDR:PORT what=mtu                           too large with DF, then what fits
  *

@@ -19,6 +19,7 @@ struct flow {
 	struct sockaddr_in own;
 	char name[32]; /* of who answered last */
 	uint64_t sent, got;
+	uint64_t next; /* behind the last that came */
 };
 
 static struct {
@@ -86,6 +87,10 @@ static void flow_answer(struct flow *f, const char *in, size_t len)
 		udp.wrong++;
 		return;
 	}
+	if (seq > f->next)
+		printf("gap %u %llu %llu\n", port, seq - f->next, (unsigned long long)clock_ms());
+	if (seq >= f->next)
+		f->next = seq + 1;
 	f->got++;
 	tally_add(&udp.by, name);
 	if (f->name[0] && strcmp(f->name, name))

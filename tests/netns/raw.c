@@ -8,18 +8,25 @@
  *   raw arp  IFACE op=1|2 smac= dmac= sip= dip=
  *   raw syn  IFACE n=N smac= dmac= sip= dip= dport=      from as many ports and more
  *   raw hear IFACE SECONDS T      exit 0 when a frame holding T comes in, 1 when none does
- *   raw tally IFACE T             until SIGTERM, of both directions: "esp", "vxlan", "holds"
+ *   raw say MARK text=T [n=1] sip= dip= [dport=] vni=N ...    the same packet by a socket with
+ *                                 that mark, from whatever address: what a node itself sends
+ *   raw tally IFACE T [port=4789] until SIGTERM, of both directions: "esp", "vxlan", "holds"
  *                                 and how many frames were ESP, VXLAN, or held T
+ *   raw again IFACE [n=1] [ahead=N] [flip=1] [spi=N]    the next ESP frame that goes out there,
+ *                                 sent again: with its sequence number so much greater, its
+ *                                 last byte another one, another SPI
  *
  * With vni= the frame carries a VXLAN packet (RFC 7348) around an inner frame.
  */
+#include "raw.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +35,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint8_t frame[65536 + 64]; /* also super-packets, as veth hands them on */
+uint8_t frame[FRAME_MAX];
 static size_t len;
 
-static const char *option(char **argv, const char *name, const char *otherwise)
+const char *option(char **argv, const char *name, const char *otherwise)
 {
 	size_t n = strlen(name);
 
@@ -41,7 +48,7 @@ static const char *option(char **argv, const char *name, const char *otherwise)
 	return otherwise;
 }
 
-static void fail(const char *what)
+void fail(const char *what)
 {
 	fprintf(stderr, "raw: %s: %s\n", what, strerror(errno));
 	exit(2);
@@ -120,7 +127,7 @@ static void put_udp(const char *sip, const char *dip, unsigned int sport, unsign
 	put16(0); /* no checksum: legal for UDP over IPv4 */
 }
 
-static unsigned int number(const char *text)
+unsigned int number(const char *text)
 {
 	return (unsigned int)strtoul(text, NULL, 0);
 }
@@ -191,7 +198,7 @@ static void vary_syn(uint8_t *tcp, uint32_t pseudo, unsigned int sport, unsigned
 	tcp[17] = (uint8_t)sum;
 }
 
-static int packet_socket(const char *ifname, unsigned int protocol)
+int packet_socket(const char *ifname, unsigned int protocol)
 {
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons((uint16_t)protocol) };
 	int fd = socket(AF_PACKET, SOCK_RAW, htons((uint16_t)protocol));
@@ -267,47 +274,26 @@ static int hear(const char *ifname, double seconds, const char *text)
 	}
 }
 
-static volatile sig_atomic_t stop;
-
-static void on_term(int signo)
+/* A VXLAN packet as our own socket sends it: with a mark, so that XFRM takes it. */
+static int say(const char *mark, char **o)
 {
-	(void)signo;
-	stop = 1;
-}
+	size_t head = ETH_HLEN + 20 + 8; /* the socket makes these */
+	struct sockaddr_in from = { .sin_family = AF_INET }, to = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
+	unsigned int m = number(mark), n = number(option(o, "n", "1"));
 
-static int be16(const uint8_t *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-/* Whether it is IPv4 of that protocol; of UDP only what goes to that port. */
-static int is_ip(const uint8_t *p, size_t n, int protocol, int port)
-{
-	return n >= 38 && be16(p + 12) == ETH_P_IP && p[23] == protocol &&
-	       (!port || be16(p + ETH_HLEN + 20 + 2) == port);
-}
-
-static int tally(const char *ifname, const char *text)
-{
-	struct sigaction on = { .sa_handler = on_term }; /* no SA_RESTART: recv ends */
-	unsigned long esp = 0, vxlan = 0, holds = 0;
-	int fd = packet_socket(ifname, ETH_P_ALL), room = 64 << 20;
-
-	sigaction(SIGTERM, &on, NULL);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	puts("listening");
-	fflush(stdout);
-	while (!stop) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		ssize_t n = poll(&p, 1, 200) > 0 ? recv(fd, frame, sizeof(frame), 0) : 0;
-
-		if (n <= 0)
-			continue;
-		esp += (unsigned long)is_ip(frame, (size_t)n, 50, 0);
-		vxlan += (unsigned long)is_ip(frame, (size_t)n, 17, 4789);
-		holds += memmem(frame, (size_t)n, text, strlen(text)) != NULL;
-	}
-	printf("esp %lu\nvxlan %lu\nholds %lu\n", esp, vxlan, holds);
+	build_send(o);
+	memcpy(&from.sin_addr, frame + ETH_HLEN + 12, 4);
+	memcpy(&to.sin_addr, frame + ETH_HLEN + 16, 4);
+	memcpy(&to.sin_port, frame + ETH_HLEN + 22, 2);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &m, sizeof(m)) < 0 ||
+	    setsockopt(fd, SOL_IP, IP_TRANSPARENT, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		fail("socket");
+	for (unsigned int i = 0; i < n; i++)
+		if (send(fd, frame + head, len - head, 0) < 0)
+			fail("send");
 	return 0;
 }
 
@@ -325,8 +311,13 @@ int main(int argc, char **argv)
 		return flood(argv[2], argv + 3);
 	if (argc == 5 && !strcmp(argv[1], "hear"))
 		return hear(argv[2], atof(argv[3]), argv[4]);
-	if (argc == 4 && !strcmp(argv[1], "tally"))
-		return tally(argv[2], argv[3]);
-	fputs("usage: raw send|arp|syn IFACE KEY=VALUE... | raw hear IFACE SECONDS TEXT | raw tally IFACE TEXT\n", stderr);
+	if (argc >= 3 && !strcmp(argv[1], "say"))
+		return say(argv[2], argv + 3);
+	if (argc >= 3 && !strcmp(argv[1], "again"))
+		return again(argv[2], argv + 3);
+	if (argc >= 4 && !strcmp(argv[1], "tally"))
+		return tally(argv[2], argv[3], argv + 4);
+	fputs("usage: raw send|arp|syn|again IFACE KEY=VALUE... | raw say MARK KEY=VALUE... | "
+	      "raw hear IFACE SECONDS TEXT | raw tally IFACE TEXT [port=N]\n", stderr);
 	return 2;
 }

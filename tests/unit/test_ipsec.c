@@ -148,6 +148,7 @@ struct bench {
 	uint8_t peer_seed;        /* of its key; 0: it has none */
 	bool is_plain, is_removed;
 	uint64_t epoch;
+	bool is_behind;           /* the peer's key is of the epoch before */
 	struct pair said;         /* by the peer, of us */
 	struct node_key own_key;  /* as our records have them */
 	struct pairs_whole own;
@@ -188,6 +189,7 @@ static void fill_world(struct bench *b, struct world *w, struct cluster *cluster
 {
 	struct side peer = side_of(PEER, b->peer_seed);
 
+	peer.key.epoch = b->epoch - b->is_behind;
 	world_node(w, SELF, "a", VTEP);
 	world_node(w, PEER, "b", PEER_ADDR)->tombstone = b->is_removed;
 	world_network(w, 20, "net", "10.9.0.0/24", 5000)->network.encrypted = !b->is_plain;
@@ -294,6 +296,25 @@ Test(ipsec, rule_1_inbound_sas_come_with_the_peers_key)
 	cr_assert_eq(b.w.sa[0].spi & OV_SPI_LANE_MASK, 0);
 	cr_assert_eq(b.w.sa[3].spi, b.w.sa[0].spi + 3);
 	cr_assert_geq(b.w.sa[0].spi, 256, "RFC 4303");
+}
+
+Test(ipsec, rule_1_a_key_of_another_epoch_gets_none_for_it_will_be_replaced)
+{
+	uint32_t old;
+	BENCH;
+	both_ready(&b);
+	old = told(&b)->spi_in;
+	b.epoch = 1;
+	b.is_behind = true;
+	settle(&b);
+	cr_assert_eq(wanted(&b, false), OV_SA_LANES);
+	cr_assert_eq(b.w.sa[0].spi, old, "what it sends with stays");
+	cr_assert_eq(told(&b)->spi_in, 0);
+	b.is_behind = false;
+	b.peer_seed = 0x23;
+	settle(&b);
+	cr_assert_eq(wanted(&b, false), 2 * OV_SA_LANES);
+	cr_assert_neq(told(&b)->spi_in, 0);
 }
 
 Test(ipsec, rule_2_the_session_is_told_at_once_and_its_spi_when_it_is_seen)

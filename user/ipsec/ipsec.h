@@ -29,9 +29,10 @@
  * halfway), what was said last stays.
  *
  * The rules, for A towards B:
- *   1. Inbound SAs of the newest session are installed as soon as B's key is known, if those of
- *      fewer than IPSEC_SESSIONS_MAX sessions with B are in the kernel. A chooses their SPI,
- *      random and unused.
+ *   1. Inbound SAs of the newest session are installed as soon as B's key is known and both keys
+ *      are of one epoch, if those of fewer than IPSEC_SESSIONS_MAX sessions with B are in the
+ *      kernel. A chooses their SPI, random and unused. (A key of another epoch is replaced once
+ *      its node hears of the epoch, so its sessions would only take room from lasting ones.)
  *   2. A says at once which session is its newest, and once its SAs are seen in the kernel,
  *      their SPI.
  *   3. A begins to send with its newest session when B says that it is B's newest too, and what

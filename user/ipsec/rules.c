@@ -68,13 +68,21 @@ static bool is_over(struct turn *t, const struct peer *p, const struct pair *q,
 	return false;
 }
 
+/* Of another epoch than ours it is about to be replaced: a session with it carries nothing. */
+static bool is_lasting(const struct turn *t, const struct peer *p)
+{
+	const struct node_key *key = view_key_of(t->v, &p->id);
+
+	return p->session && key && key->epoch == t->s->key.epoch;
+}
+
 static void apply_inbound(struct turn *t, struct peer *p, const struct pair *q)
 {
 	struct drain drain[IPSEC_SESSIONS_MAX];
 	size_t count, drained = 0;
 	const struct group *g = seen_of(t->seen, &p->addr, false, &count);
 
-	if (p->session && !p->spi_in && count < IPSEC_SESSIONS_MAX)
+	if (is_lasting(t, p) && !p->spi_in && count < IPSEC_SESSIONS_MAX)
 		p->spi_in = choose_spi(t);
 	for (size_t i = 0; i < count; i++)
 		if (g[i].spi != p->spi_in && !is_over(t, p, q, &g[i], drain, &drained))
