@@ -259,11 +259,14 @@ Test(ctl, what_balances_is_a_table_like_ipvsadms)
 Test(ctl, keys_are_a_table_of_peers)
 {
 	answer(200, "[{\"Peer\":\"b\",\"Epoch\":5,\"PeerEpoch\":4,\"Age\":\"3h12m\",\"Sent\":10,"
-		    "\"Received\":9,\"Ready\":\"in\",\"Replayed\":1,\"Failed\":2}]");
+		    "\"Received\":9,\"Ready\":\"in\",\"Replayed\":1,\"Failed\":2,"
+		    "\"NoSA\":3,\"Cleartext\":4}]");
 	cr_assert_eq(CTL("key", "ls"), 0);
 	assert_asked("GET /v1/keys\n");
-	assert_says(out, "PEER   EPOCH   PEER EPOCH   AGE     SENT   RECEIVED   READY   REPLAYED   FAILED\n");
-	assert_says(out, "b          5            4   3h12m     10          9   in             1        2\n");
+	assert_says(out, "PEER   EPOCH   PEER EPOCH   AGE     SENT   RECEIVED   READY   REPLAYED   FAILED"
+			 "   NO SA   CLEARTEXT\n");
+	assert_says(out, "b          5            4   3h12m     10          9   in             1        2"
+			 "       3           4\n");
 }
 
 Test(ctl, rotating_keys_says_which_epoch_begins)
