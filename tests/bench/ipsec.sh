@@ -133,6 +133,7 @@ ipsec_measure() {
 
 # Emulated CPUs have no cards: one wire, and as few and short rounds as tell anything.
 ipsec_in_vm() {
+	[ "$(id -u)" = 0 ] || die "the guest's root reads this machine's files as you: run it as root"
 	"$TOPO_TOP/tools/install-deps" --vm
 	"$TOPO_TOP/vmtests/fetch"
 	make --no-print-directory -s -C "$TOPO_TOP" all bench-ipsec
