@@ -18,6 +18,7 @@
 #define OV_ENDPOINT_PORTS  16u /* with VIP: only the ports that `services` names */
 #define OV_ENDPOINT_PUBLISHED 32u /* with BACKEND: the service has a published port */
 #define OV_ENDPOINT_ENCRYPTED 64u /* of an encrypted network (OV_NETWORK_ENCRYPTED) */
+#define OV_ENDPOINT_POLICY 128u /* its network has rules or denies: see `policies` (policy.h) */
 
 struct ov_endpoint_key {
 	struct ov_addr addr;
@@ -44,7 +45,7 @@ struct ov_device {
 	__u8 mac[6];
 	__u16 mtu;              /* largest IP packet it may send, bytes */
 	__u32 incarnation;      /* as in struct ov_endpoint */
-	__u16 flags;            /* OV_ENDPOINT_BACKEND, _PUBLISHED, _ENCRYPTED */
+	__u16 flags;            /* OV_ENDPOINT_BACKEND, _PUBLISHED, _ENCRYPTED, _POLICY */
 	__u16 pad;
 };
 _Static_assert(sizeof(struct ov_endpoint_key) == 20, "ov_endpoint_key is ABI");

@@ -25,6 +25,7 @@
 	X(10, FWD_OUTSIDE, "sent to the world outside the overlay", "")                            \
 	X(11, FWD_HOST, "delivered to a process of this host", "")                                 \
 	X(12, FWD_ENCRYPT, "encapsulated, given to IPsec and sent to a peer", "")                  \
+	X(13, FWD_CUT, "connection that policy no longer allows, answered with a TCP reset", "")   \
 	X(32, DROP_NOT_READY, "the daemon has not filled the configuration yet",                   \
 	  "start overlayd, or look at its log for why it stopped")                                 \
 	X(33, DROP_UNKNOWN_DEVICE, "the packet came from a device that is no endpoint",            \
@@ -102,7 +103,11 @@
 	X(69, DROP_NO_SA, "of an encrypted network, to a node with which no keys are agreed yet",  \
 	  "look at `overlayctl key ls` on both nodes")                                             \
 	X(70, DROP_CLEARTEXT, "of an encrypted network, but it came in the clear",                 \
-	  "somebody forges packets, or the sending node knows the network as another one")
+	  "somebody forges packets, or the sending node knows the network as another one")         \
+	X(71, DROP_POLICY, "a rule of the network, or its default, denies the flow",               \
+	  "look at `overlayctl policy ls`; `overlayctl trace` names the rule")                     \
+	X(72, DROP_POLICY_UNREADABLE, "the network has a policy that cannot be read",              \
+	  "look at `overlayctl status`: its rules may not fit; nothing passes until they do")
 
 enum ov_verdict {
 #define X(number, name, meaning, mend) OV_##name = number,
