@@ -22,6 +22,7 @@ static void create_encrypted(struct host *h, const char *name, const char *opt)
 
 	cr_assert_eq(intent_network_create(h->intent, &ask, WALL, &(struct id){ 0 }, &e), 0, "%s", e.text);
 	cr_assert(host_network(h, name)->encrypted);
+	cr_assert(network_id_is_marked(&host_network(h, name)->id));
 }
 
 Test(intent_encrypted, a_network_is_encrypted_where_the_host_is_able)

@@ -85,6 +85,35 @@ Test(model, network_survives_its_body)
 	buf_fini(&b);
 }
 
+Test(model, no_record_can_say_that_an_encrypted_network_is_none)
+{
+	struct network n = { .id = app_net, .name = "app-net", .vni = 5000, .encrypted = true };
+	struct buf honest = { 0 }, forged = { 0 }, plain = { 0 };
+	struct record r;
+	struct item it;
+
+	network_id_mark(&n.id, true);
+	cr_assert(network_id_is_marked(&n.id));
+	network_encode(&honest, &n);
+	it = decoded(RECORD_NETWORK, &n.id, &honest);
+	cr_assert(it.network.encrypted);
+
+	n.encrypted = false;
+	network_encode(&forged, &n);
+	r = (struct record){ .key = key_of_id(RECORD_NETWORK, &n.id), .body = forged.data,
+			     .body_len = (uint16_t)forged.len };
+	cr_assert_eq(item_decode(&r, 0, &it), -EBADMSG);
+
+	network_id_mark(&n.id, false);
+	cr_assert_not(network_id_is_marked(&n.id), "an id that has the mark by chance loses it");
+	network_encode(&plain, &n);
+	it = decoded(RECORD_NETWORK, &n.id, &plain);
+	cr_assert_not(it.network.encrypted);
+	buf_fini(&honest);
+	buf_fini(&forged);
+	buf_fini(&plain);
+}
+
 Test(model, endpoint_with_everything_survives_its_body)
 {
 	struct endpoint_detail d = full_detail(), back;

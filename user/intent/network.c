@@ -290,6 +290,7 @@ int intent_network_create(struct intent *in, const struct network_ask *ask, uint
 	if (r < 0)
 		return r;
 	n.id = draw_id(in);
+	network_id_mark(&n.id, n.encrypted);
 	r = record_network(in, &n, wall_ms, e);
 	if (r == 0)
 		*ret_id = n.id;

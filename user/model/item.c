@@ -119,12 +119,30 @@ static bool key_is_valid(const struct record_key *key)
 	}
 }
 
+static const uint8_t network_mark[NETWORK_ID_MARK_LEN] = { 'E', 'S', 'P', 0x01 };
+
+bool network_id_is_marked(const struct id *id)
+{
+	return !memcmp(id->b + sizeof(id->b) - NETWORK_ID_MARK_LEN, network_mark,
+		       NETWORK_ID_MARK_LEN);
+}
+
+void network_id_mark(struct id *id, bool encrypted)
+{
+	uint8_t *end = id->b + sizeof(id->b) - NETWORK_ID_MARK_LEN;
+
+	if (encrypted)
+		memcpy(end, network_mark, NETWORK_ID_MARK_LEN);
+	else if (network_id_is_marked(id)) /* by chance */
+		end[0] ^= 1;
+}
+
 /* Whoever has no --ip-range takes addresses from all of the subnet. */
 static int check_network(struct network *n)
 {
 	static const struct prefix none;
 
-	if (n->vni > VNI_MAX)
+	if (n->vni > VNI_MAX || (network_id_is_marked(&n->id) && !n->encrypted))
 		return -EBADMSG;
 	if (!memcmp(&n->subnet, &none, sizeof(none)))
 		return 0;

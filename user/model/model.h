@@ -55,6 +55,15 @@ struct network {
 	uint64_t created_ms;
 };
 
+/*
+ * The id of an encrypted network ends with a mark, and one with the mark is never taken for
+ * unencrypted: a record that says so is refused by every node. So who can forge records
+ * cannot have an encrypted network's packets sent in the clear.
+ */
+#define NETWORK_ID_MARK_LEN 4
+void network_id_mark(struct id *id, bool encrypted);
+bool network_id_is_marked(const struct id *id);
+
 #define SERVICE_PORT_MAX 16
 #define HEALTH_PATH_MAX_LEN 127
 #define WEIGHT_MAX 100 /* of a backend; 1 unless asked */
