@@ -180,10 +180,13 @@ static __noinline int policy_begin(struct policy_scratch *s)
 		return 0;
 	if (second)
 		s->fresh.flags |= OV_FLOW_SECOND;
+	if (second != s->p.is_second) /* it is the answer itself */
+		s->fresh.flags |= OV_FLOW_REPLIED;
 	s->fresh.judged = s->ruling;
 	s->fresh.incarnation = s->incarnation;
 	s->fresh.seen = flow_now();
-	bpf_map_delete_elem(&flows, &s->key);
+	if (!bpf_map_delete_elem(&flows, &s->key)) /* the other end's, which this one takes over */
+		flow_count(OV_FLOW_LEFT);
 	bpf_map_update_elem(&brief, &s->key, &s->fresh, BPF_ANY);
 	return 0;
 }
@@ -239,8 +242,12 @@ static __always_inline int policy_follow(struct policy_scratch *s)
 {
 	struct found at = flow_find(&s->key);
 
-	if (!at.flow || policy_is_past(s, at.flow))
+	if (!at.flow)
 		return POLICY_NEW;
+	if (policy_is_past(s, at.flow)) {
+		flow_forget(&s->key, &at);
+		return POLICY_NEW;
+	}
 	/* The other end opens: that it was called gives it no right to call. */
 	if ((s->p.l4.event & L4_OPENS) && !policy_began(s, at.flow))
 		return POLICY_NEW;
