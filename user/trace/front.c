@@ -72,7 +72,7 @@ static enum ov_verdict call(const struct at *at, const struct ov_config *c, bool
 
 	if (!row)
 		return leave_to_host(at, "no service publishes that port here");
-	if (!is_loop && row_address(at, &p->src))
+	if (!is_loop && (addr_v4(&p->src) >> 24 == 127 || row_address(at, &p->src)))
 		return leave_to_host(at, "from outside, with an address of this host");
 	if (p->protocol == IPPROTO_UDP && htons(p->sport) == c->vxlan_port) {
 		say(at, "from the VXLAN port: its answer would pass for a node's");

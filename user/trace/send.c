@@ -9,9 +9,14 @@
 
 bool is_too_large(const struct at *at, const struct trace_packet *p, uint16_t mtu)
 {
+	bool can_tell;
+
 	if (p->size <= mtu)
 		return false;
-	if (p->may_fragment || p->size < QUOTE_BYTES) {
+	/* The gateway speaks for the network, if there is one; outside, the address called does. */
+	can_tell = !p->may_fragment && p->size >= QUOTE_BYTES &&
+		   (!p->vni || row_network(at, p->vni));
+	if (!can_tell) {
 		say(at, "%u bytes are more than the network's MTU of %u, and nobody can be told",
 		    p->size, mtu);
 		decide(at, OV_DROP_TOO_BIG);

@@ -8,57 +8,10 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/addr.h"
-#include "base/err.h"
-#include "maps/verdict.h"
 #include "plan/plan.h"
+#include "trace/steps.h"
 
-#define TRACE_TEXT_MAX 320
-#define TRACE_STEPS_MAX 48
-#define TRACE_ROWS_MAX 64
-#define TRACE_KEY_MAX 40
 _Static_assert(TRACE_KEY_MAX >= sizeof(struct ov_allowed_key), "holds any key of the data path");
-
-/* The first packet of a flow: TCP's SYN, SCTP's INIT, a ping, or a datagram. */
-struct trace_packet {
-	uint32_t vni;           /* the sender's network; 0: it comes from outside */
-	struct ov_addr src, dst;
-	uint8_t protocol;       /* IPPROTO_* */
-	uint16_t sport, dport;  /* host order; a sport of 0: any */
-	uint16_t size;          /* of the IP packet, in bytes */
-	bool may_fragment;      /* without DF */
-	struct ov_addr follow;  /* the backend to follow where several may get it; zero: any */
-};
-
-struct trace_step {
-	struct id node;
-	const char *program;    /* "ov_endpoint"; "" for what no program decides */
-	char text[TRACE_TEXT_MAX];
-};
-
-/* A row of this node's plan that a decision rests on, or the lack of one. */
-struct trace_row {
-	enum plan_table_id table;
-	uint8_t key[TRACE_KEY_MAX];
-	const uint8_t *value;   /* of the plan; NULL: it has none */
-};
-
-struct trace {
-	const struct view *view; /* for names; NULL: addresses alone */
-	const struct id_set *away; /* nodes thought dead; with a view */
-	size_t step_count, row_count;
-	struct trace_step step[TRACE_STEPS_MAX];
-	struct trace_row row[TRACE_ROWS_MAX];
-	enum ov_verdict verdict; /* of the program that had it last */
-	enum ov_verdict why;     /* behind an answer (OV_FWD_RESET): the reason; else the same */
-	bool is_open;            /* another packet like it may go elsewhere */
-	struct ov_addr to;       /* whom it reaches */
-	uint16_t to_port;        /* host order */
-	bool has_backend;        /* a service chose `to` */
-};
 
 /* One node's tables. */
 struct trace_node {
@@ -66,26 +19,6 @@ struct trace_node {
 	struct ov_addr vtep;
 	const struct plan *plan;
 	bool is_self;           /* its rows are remembered in trace.row */
-};
-
-/* What leaves a node. */
-enum trace_way {
-	TRACE_NOWHERE,
-	TRACE_TUNNEL,           /* VXLAN, to the node at `to` */
-	TRACE_OUTSIDE,          /* as it is, by the host's routes */
-	TRACE_LOOPBACK,         /* to this host itself */
-};
-
-enum trace_mark { TRACE_INSIDE, TRACE_BACK, TRACE_DIRECT }; /* bpf/lib/mesh.h */
-
-struct trace_hop {
-	enum trace_way way;
-	struct trace_packet packet; /* rewritten */
-	struct ov_addr from, to;    /* outer addresses */
-	uint8_t src_mac[6], dst_mac[6];
-	uint8_t mark;               /* enum trace_mark */
-	struct ov_addr called;      /* with a mark: the node's address that the client called */
-	bool is_encrypted;
 };
 
 /* The programs, one by one; each adds its steps and sets verdict and why. */
@@ -103,6 +36,3 @@ enum ov_verdict trace_front(struct trace *t, const struct trace_node *n,
  */
 int trace_run(const struct view *v, const struct facts *f, const struct id *self,
 	      const struct plan *plan, const struct trace_packet *p, struct trace *t);
-
-/* Whether somebody got it: a verdict of this kind is what a sender hopes for. */
-bool trace_is_delivered(const struct trace *t);
