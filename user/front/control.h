@@ -22,6 +22,7 @@
  *   GET    /v1/lb[?service=REF]
  *   GET    /v1/keys               POST /v1/keys/rotate {Network}
  *   GET    /v1/drops
+ *   GET    /v1/trace?from=REF&to=HOST[:PORT[/PROTO]][&size=N][&sport=N][&backend=IP]
  *
  * Numbers of a request are strings, as a person typed them.
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
@@ -38,6 +39,7 @@
 #include "model/key_row.h"
 #include "model/lb.h"
 #include "model/reach.h"
+#include "trace/ask.h"
 
 /* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
 struct control_host {
@@ -52,6 +54,9 @@ struct control_host {
 	int (*read_lb)(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
 	/* Keys with each other node; *ret_rows is owned by the caller. */
 	int (*read_keys)(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e);
+	/* Follows a packet through this node's plan and others'; it says what was asked, too. */
+	int (*trace)(void *ctx, const struct trace_ask *ask, struct trace *ret_trace,
+		     struct trace_packet *ret_packet, struct err *e);
 	/*
 	 * Calls done once the kernel holds what the store holds now (e is NULL), or
 	 * with the reason why not. Only failures of that endpoint's rows count when
