@@ -89,7 +89,7 @@ static void publish_some(struct tw *tw, int i, struct service *s, struct service
 
 static void make_service(struct tw *tw, int i)
 {
-	unsigned int network = ID(NETWORK_KIND, rng_below(tw->rng, 2));
+	unsigned int network = ID(NETWORK_KIND, i % 2);
 	bool is_vip = !once_in(tw, 5);
 	char name[16], vip[32];
 
@@ -128,8 +128,10 @@ static void make_endpoint(struct tw *tw, int i)
 	snprintf(ep->name, sizeof(ep->name), "ep%d", i);
 	ep->draining = once_in(tw, 6);
 	ep->weight = (uint16_t)(1 + rng_below(tw->rng, 3));
-	if (!once_in(tw, 3)) /* of a service of the other network it is none's */
-		ep->service = world_id(ID(SERVICE_KIND, rng_below(tw->rng, TW_SERVICES)));
+	if (once_in(tw, 10)) /* of a service of the other network it is none's */
+		network ^= 1;
+	if (!once_in(tw, 4))
+		ep->service = world_id(ID(SERVICE_KIND, 2 * rng_below(tw->rng, 2) + network));
 }
 
 static void make_state(struct tw *tw)

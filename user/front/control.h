@@ -54,9 +54,6 @@ struct control_host {
 	int (*read_lb)(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
 	/* Keys with each other node; *ret_rows is owned by the caller. */
 	int (*read_keys)(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e);
-	/* Follows a packet through this node's plan and others'; it says what was asked, too. */
-	int (*trace)(void *ctx, const struct trace_ask *ask, struct trace *ret_trace,
-		     struct trace_packet *ret_packet, struct err *e);
 	/*
 	 * Calls done once the kernel holds what the store holds now (e is NULL), or
 	 * with the reason why not. Only failures of that endpoint's rows count when
@@ -68,6 +65,9 @@ struct control_host {
 	void (*shut_down)(void *ctx);
 	/* Filled by the agent, read by status. */
 	const struct control_facts *facts;
+	/* Follows a packet through this node's plan and others'; it says what was asked, too. */
+	int (*trace)(void *ctx, const struct trace_ask *ask, struct trace *ret_trace,
+		     struct trace_packet *ret_packet, struct err *e);
 };
 
 /* A published port that a process of this host has, so that it is not open here. */
