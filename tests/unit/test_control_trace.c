@@ -104,7 +104,7 @@ Test(control_trace, what_cannot_be_traced_is_one_sentence)
 	refused("from=one&to=:80", 400, "no destination");
 	refused("from=one&to=elsewhere.example:80", 404, "elsewhere.example");
 	refused("from=one&to=a..b:80", 404, "a..b");
-	refused("from=one&to=fd00::1", 400, "");
+	refused("from=one&to=fd00::1", 400, "IPv6");
 	refused("from=one&to=10.10.0.3&size=27", 400, "size");
 	refused("from=one&to=10.10.0.3:80&sport=65536", 400, "source port");
 	refused("from=one&to=10.10.0.3:80&backend=x", 400, "backend");

@@ -43,9 +43,12 @@ static int read_protocol(const char *text, uint8_t *ret)
 static int read_target(const char *text, struct target *ret, struct err *e)
 {
 	char *slash, *colon;
+	struct ov_addr whole;
 
 	if (strlen(text) >= sizeof(ret->host))
 		return err_set(e, -EINVAL, "the destination is longer than %d characters", TO_MAX - 1);
+	if (!addr_parse(text, &whole) && !addr_is_v4(&whole))
+		return err_set(e, -EINVAL, "\"%s\" is IPv6, and networks carry IPv4", text);
 	*ret = (struct target){ 0 };
 	strcpy(ret->host, text);
 	slash = strchr(ret->host, '/');
