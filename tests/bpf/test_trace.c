@@ -214,6 +214,13 @@ static bool must_follow(struct trial *t, struct trace_packet *p)
 	return true;
 }
 
+/* Where several may get it, and it was one that is being removed. */
+static bool is_unlucky(const struct trial *t)
+{
+	return t->trace.is_open && t->trace.has_backend && !t->hop.packet.follow.b[15] &&
+	       (t->o.verdict == OV_FWD_RESET || t->o.verdict == OV_FWD_UNREACHABLE);
+}
+
 static void begin(struct trial *t)
 {
 	t->trace = (struct trace){ 0 };
@@ -227,6 +234,10 @@ static void run_endpoint(struct trial *t, struct trace_packet *p, uint32_t ifind
 	begin(t);
 	forget_port(p);
 	tw_trace_endpoint(t->tw, t->node, &t->trace, p, &t->hop);
+	if (is_unlucky(t)) {
+		t->hop.way = TRACE_NOWHERE;
+		return;
+	}
 	if (must_follow(t, p)) {
 		begin(t);
 		tw_trace_endpoint(t->tw, t->node, &t->trace, p, &t->hop);
@@ -242,6 +253,10 @@ static void run_front(struct trial *t, struct trace_packet *p, bool is_loop, con
 	begin(t);
 	forget_port(p);
 	tw_trace_front(t->tw, t->node, &t->trace, p, is_loop, &t->hop);
+	if (is_unlucky(t)) {
+		t->hop.way = TRACE_NOWHERE;
+		return;
+	}
 	if (must_follow(t, p)) {
 		begin(t);
 		tw_trace_front(t->tw, t->node, &t->trace, p, is_loop, &t->hop);

@@ -23,6 +23,7 @@ static void encode_body(struct buf *out, const struct item *it)
 	struct endpoint_detail detail;
 	struct service_detail service;
 	struct pairs_detail pairs;
+	struct policy_detail policy;
 
 	switch (it->key.kind) {
 	case RECORD_CLUSTER:
@@ -57,6 +58,10 @@ static void encode_body(struct buf *out, const struct item *it)
 		break;
 	case RECORD_RING_ACK:
 		ring_ack_encode(out, &it->ring_ack);
+		break;
+	case RECORD_POLICY:
+		policy_detail_decode(it, &policy);
+		policy_encode(out, &it->policy, &policy);
 		break;
 	default:
 		block_encode(out, &it->block);

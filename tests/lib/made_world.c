@@ -142,6 +142,74 @@ void world_service_detail(struct item *it, const struct service_detail *d)
 	it->body_len = (uint16_t)body.len;
 }
 
+static void world_select(struct selector *s, struct label *label, const char *text)
+{
+	if (!strncmp(text, "service=", 8)) {
+		*s = (struct selector){ SELECTOR_SERVICE, .id = world_id((unsigned int)atoi(text + 8)) };
+	} else if (!strncmp(text, "endpoint=", 9)) {
+		*s = (struct selector){ SELECTOR_ENDPOINT, .id = world_id((unsigned int)atoi(text + 9)) };
+	} else if (!strncmp(text, "cidr=", 5)) {
+		s->kind = SELECTOR_CIDR;
+		must(!prefix_parse(text + 5, &s->cidr), text);
+	} else if (!strncmp(text, "label=", 6)) {
+		s->kind = SELECTOR_LABEL;
+		snprintf(label->text, sizeof(label->text), "%s", text + 6);
+	} else {
+		must(!strcmp(text, "any"), text);
+	}
+}
+
+static void policy_body(struct item *it, const struct policy_detail *d)
+{
+	struct buf body = { 0 };
+
+	policy_encode(&body, &it->policy, d);
+	must(!body.failed, "out of memory");
+	free((void *)it->body);
+	it->body = body.data;
+	it->body_len = (uint16_t)body.len;
+}
+
+struct item *world_policy(struct world *w, unsigned int number, unsigned int network, bool deny,
+			  const char *from, const char *to)
+{
+	struct item *it = add(w);
+	struct policy_detail detail = { 0 };
+
+	it->policy = (struct policy){ .id = world_id(number), .network = world_id(network),
+				      .deny = deny, .created_ms = number };
+	it->key = key_of_id(RECORD_POLICY, &it->policy.id);
+	world_select(&it->policy.from, &detail.from_label, from);
+	world_select(&it->policy.to, &detail.to_label, to);
+	policy_body(it, &detail);
+	return it;
+}
+
+void world_policy_port(struct item *it, uint8_t protocol, uint16_t first, uint16_t last)
+{
+	struct policy_detail detail;
+
+	policy_detail_decode(it, &detail);
+	must(it->policy.port_count < POLICY_PORT_MAX, "too many ports");
+	detail.port[it->policy.port_count++] = (struct policy_port){ protocol, first, last };
+	policy_body(it, &detail);
+}
+
+void world_label(struct item *it, const char *label)
+{
+	struct endpoint_detail detail;
+	struct buf body = { 0 };
+
+	endpoint_detail_decode(it, &detail);
+	must(detail.label_count < LABEL_MAX, "too many labels");
+	snprintf(detail.label[detail.label_count++].text, sizeof(detail.label[0].text), "%s", label);
+	endpoint_encode(&body, &it->endpoint, &detail);
+	must(!body.failed, "out of memory");
+	free((void *)it->body);
+	it->body = body.data;
+	it->body_len = (uint16_t)body.len;
+}
+
 struct item *world_block(struct world *w, unsigned int network, const char *start,
 			 unsigned int owner)
 {

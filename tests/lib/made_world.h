@@ -27,6 +27,15 @@ struct item *world_service(struct world *w, unsigned int number, unsigned int ne
 			   const char *name, const char *vip);
 /* Writes the item's body anew, with these details. */
 void world_service_detail(struct item *it, const struct service_detail *d);
+/*
+ * A rule of a network: from and to are "any", "service=NUMBER", "endpoint=NUMBER", "label=K=V" or
+ * "cidr=PREFIX". It is of every port until world_policy_port.
+ */
+struct item *world_policy(struct world *w, unsigned int number, unsigned int network, bool deny,
+			  const char *from, const char *to);
+void world_policy_port(struct item *it, uint8_t protocol, uint16_t first, uint16_t last);
+/* Writes an endpoint's body anew, with this label too. */
+void world_label(struct item *it, const char *label);
 struct item *world_block(struct world *w, unsigned int network, const char *start,
 			 unsigned int owner);
 /* Its public key is 32 times `byte`. */

@@ -69,7 +69,7 @@ Test(model, network_survives_its_body)
 {
 	struct network n = { .id = app_net, .name = "app-net", .vni = VNI_MAX, .mtu = 1400,
 			     .gateway = addr_from_v4(0x0a0a0001), .internal = true,
-			     .policy_deny = true, .created_ms = 42 };
+			     .policy_deny = true, .policy_audit = true, .created_ms = 42 };
 	struct buf b = { 0 };
 	struct item it;
 
@@ -81,8 +81,52 @@ Test(model, network_survives_its_body)
 	cr_assert_eq(memcmp(&it.network.ip_range, &n.ip_range, sizeof(n.ip_range)), 0);
 	cr_assert_eq(it.network.vni, VNI_MAX);
 	cr_assert_eq(it.network.mtu, 1400);
-	cr_assert(it.network.internal && !it.network.encrypted && it.network.policy_deny);
+	cr_assert(it.network.internal && !it.network.encrypted && it.network.policy_deny &&
+		  it.network.policy_audit);
 	buf_fini(&b);
+}
+
+Test(model, policy_survives_its_body)
+{
+	struct policy p = { .id = pod_one, .network = app_net, .deny = true, .created_ms = 42,
+			    .from = { SELECTOR_LABEL }, .to = { SELECTOR_CIDR },
+			    .port_count = POLICY_PORT_MAX };
+	struct policy_detail d = { .from_label = { "tier=web" } }, back;
+	struct buf b = { 0 };
+	struct item it;
+
+	cr_assert_eq(prefix_parse("0.0.0.0/0", &p.to.cidr), 0);
+	for (uint16_t i = 0; i < POLICY_PORT_MAX; i++)
+		d.port[i] = (struct policy_port){ IPPROTO_UDP, i, (uint16_t)(2 * i) };
+	policy_encode(&b, &p, &d);
+	it = decoded(RECORD_POLICY, &pod_one, &b);
+	cr_assert(id_equal(&it.policy.network, &app_net) && it.policy.deny);
+	cr_assert_eq(it.policy.from.kind, SELECTOR_LABEL);
+	cr_assert_eq(memcmp(&it.policy.to.cidr, &p.to.cidr, sizeof(p.to.cidr)), 0);
+	cr_assert_eq(it.policy.port_count, POLICY_PORT_MAX);
+	policy_detail_decode(&it, &back);
+	cr_assert_str_eq(back.from_label.text, "tier=web");
+	cr_assert_str_empty(back.to_label.text);
+	cr_assert_eq(memcmp(back.port, d.port, sizeof(d.port)), 0);
+	buf_fini(&b);
+}
+
+Test(model, ports_of_a_policy_as_people_write_them)
+{
+	static const struct {
+		struct policy_port port;
+		const char *text;
+	} all[] = {
+		{ { POLICY_PROTOCOL_ANY, 0, 65535 }, "any" },
+		{ { IPPROTO_ICMP, 0, 65535 }, "icmp" },
+		{ { IPPROTO_TCP, 0, 65535 }, "tcp" },
+		{ { IPPROTO_TCP, 80, 80 }, "80/tcp" },
+		{ { IPPROTO_SCTP, 8000, 65535 }, "8000-65535/sctp" },
+	};
+	char text[POLICY_PORT_TEXT_MAX];
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		cr_assert_str_eq(policy_port_format(&all[i].port, text), all[i].text);
 }
 
 Test(model, endpoint_with_everything_survives_its_body)
@@ -487,6 +531,19 @@ static const struct bad_body bad_bodies[] = {
 	BAD("filter given twice", RECORD_SERVICE,
 	    "\17\0\24\0\6\0\120\0\120\0\2\4\012\0\0\0\10\4\012\0\0\0\10"),
 	BAD("seventeen filters", RECORD_SERVICE, "\17\0\10\0\6\0\120\0\120\0\21"),
+	BAD("rule from an unknown selector", RECORD_POLICY, "\3\0\1\5"),
+	BAD("rule from a service without its id", RECORD_POLICY, "\3\0\1\1"),
+	BAD("rule from everybody with an id", RECORD_POLICY, "\4\0\0201234567890123456"),
+	BAD("rule to a label without one", RECORD_POLICY, "\7\0\1\2"),
+	BAD("rule to a CIDR without one", RECORD_POLICY, "\7\0\1\4"),
+	BAD("rule to everybody with a label", RECORD_POLICY, "\12\0\3a=b"),
+	BAD("rule to a CIDR with host bits", RECORD_POLICY,
+	    "\7\0\1\4\11\0\21\0\0\0\0\0\0\0\0\0\0\377\377\12\0\0\1\170"),
+	BAD("rule that is neither allow nor deny", RECORD_POLICY, "\2\0\1\2"),
+	BAD("port of a rule, of an unknown protocol", RECORD_POLICY, "\13\0\5\57\0\0\377\377"),
+	BAD("port of a rule, backwards", RECORD_POLICY, "\13\0\5\6\0\2\0\1"),
+	BAD("port of ICMP", RECORD_POLICY, "\13\0\5\1\0\120\0\120"),
+	BAD("port of a rule, of six bytes", RECORD_POLICY, "\13\0\6\6\0\1\0\2\0"),
 	BAD("thirty-three published ports", RECORD_SERVICE,
 	    EIGHT_PUBLISHED EIGHT_PUBLISHED EIGHT_PUBLISHED EIGHT_PUBLISHED A_PUBLISHED),
 	BAD("cluster without an id", RECORD_CLUSTER, ""),

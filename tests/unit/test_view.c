@@ -703,3 +703,33 @@ Test(view, a_hundred_thousand_endpoints_all_are_there)
 	for (size_t i = 0; i < v.endpoint_count; i++)
 		cr_assert_not(v.endpoint[i].addr_lost);
 }
+
+Test(view, policies_stand_by_network)
+{
+	_cleanup_(world_fini) struct world w = { 0 };
+	_cleanup_(view_fini) struct view v = { 0 };
+	const struct view_policy *of;
+	char id[ID_TEXT_MAX];
+	struct id first = world_id(0x10000001);
+	size_t count;
+
+	world_network(&w, 2, "b", "10.2.0.0/24", 2);
+	world_network(&w, 1, "a", "10.1.0.0/24", 1);
+	world_network(&w, 3, "c", "10.3.0.0/24", 3);
+	world_policy(&w, 0x10000001, 2, true, "any", "any");
+	world_policy(&w, 0x20000001, 1, false, "any", "any");
+	world_policy(&w, 0x30000001, 2, false, "any", "cidr=10.2.0.0/25");
+	world_policy(&w, 0x40000001, 9, false, "any", "any"); /* of no network that there is */
+	v = world_view(&w);
+	cr_assert_eq(v.policy_count, 3);
+	of = view_policies_of(&v, &v.network[1], &count);
+	cr_assert_eq(count, 2);
+	cr_assert(id_equal(&of[0].policy->id, &first) && of[0].policy->deny);
+	cr_assert_null(view_policies_of(&v, &v.network[2], &count));
+	cr_assert_eq(count, 0);
+	cr_assert_eq(view_policy_find(&v, id_format(&first, id)), of);
+	id[8] = '\0'; /* "eeee1000" */
+	cr_assert_eq(view_policy_find(&v, id), of);
+	cr_assert_null(view_policy_find(&v, "eeee"), "of three one");
+	cr_assert_null(view_policy_find(&v, "web"));
+}

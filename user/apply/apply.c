@@ -194,6 +194,19 @@ static int row_cmp(const struct plan_table *a, size_t i, const struct plan_table
 	return memcmp(plan_row(a, i), plan_row(b, j), a->key_size);
 }
 
+/*
+ * A set of rules of which some row could not be written must not come into force, and the rows of
+ * the one that is stay: what names sets, and what they are made of, waits for another run.
+ */
+static bool is_held_back(const struct run *run, enum plan_table_id id)
+{
+	bool parts = run->stale[PLAN_POLICY_RULES] || run->stale[PLAN_POLICY_SUBJECTS];
+
+	if (id == PLAN_POLICY_RULES || id == PLAN_POLICY_SUBJECTS)
+		return parts || run->stale[PLAN_POLICY_SETS];
+	return id == PLAN_POLICY_SETS && parts;
+}
+
 /* One merge over both sorted lists. Rows that are only seen stay for remove_rows. */
 static int put_rows(struct run *run, enum plan_table_id id)
 {
@@ -254,12 +267,12 @@ int apply_run(struct apply *a, const struct plan *p, bool may_remove,
 
 	for (int i = 0; i < PLAN_TABLE_COUNT && !r; i++) {
 		usable[i] = observe(&run, (enum plan_table_id)i);
-		if (usable[i])
+		if (usable[i] && !is_held_back(&run, (enum plan_table_id)i))
 			r = put_rows(&run, (enum plan_table_id)i);
 	}
 	run.doing = REMOVE;
 	for (int i = PLAN_TABLE_COUNT - 1; i >= 0 && !r && may_remove; i--)
-		if (usable[i])
+		if (usable[i] && !is_held_back(&run, (enum plan_table_id)i))
 			remove_rows(&run, (enum plan_table_id)i);
 	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
 		if (run.stale[i])

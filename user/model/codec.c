@@ -40,6 +40,7 @@ static const struct field network_fields[] = {
 	ONE(8, FIELD_BOOL, network, encrypted),
 	ONE(9, FIELD_BOOL, network, policy_deny),
 	ONE(10, FIELD_UINT, network, created_ms),
+	ONE(11, FIELD_BOOL, network, policy_audit),
 };
 
 static const struct field endpoint_fields[] = {
@@ -112,6 +113,21 @@ static const struct field ring_ack_fields[] = {
 	ONE(3, FIELD_BYTES, ring_ack, version.writer),
 };
 
+static const struct field policy_fields[] = {
+	ONE(1, FIELD_BYTES, policy_whole, p.network),
+	ONE(2, FIELD_BOOL, policy_whole, p.deny),
+	ONE(3, FIELD_UINT, policy_whole, p.from.kind),
+	ONE(4, FIELD_BYTES, policy_whole, p.from.id),
+	ONE(5, FIELD_PREFIX, policy_whole, p.from.cidr),
+	ONE(6, FIELD_TEXT, policy_whole, d.from_label),
+	ONE(7, FIELD_UINT, policy_whole, p.to.kind),
+	ONE(8, FIELD_BYTES, policy_whole, p.to.id),
+	ONE(9, FIELD_PREFIX, policy_whole, p.to.cidr),
+	ONE(10, FIELD_TEXT, policy_whole, d.to_label),
+	LIST(11, FIELD_POLICY_PORT, policy_whole, d.port, p.port_count, POLICY_PORT_MAX),
+	ONE(12, FIELD_UINT, policy_whole, p.created_ms),
+};
+
 #define SCHEMA(f) { f, sizeof(f) / sizeof((f)[0]) }
 const struct schema schema_of_kind[RECORD_KIND_END] = {
 	[RECORD_CLUSTER] = SCHEMA(cluster_fields),
@@ -125,6 +141,7 @@ const struct schema schema_of_kind[RECORD_KIND_END] = {
 	[RECORD_EPOCH] = SCHEMA(epoch_fields),
 	[RECORD_RING] = SCHEMA(ring_fields),
 	[RECORD_RING_ACK] = SCHEMA(ring_ack_fields),
+	[RECORD_POLICY] = SCHEMA(policy_fields),
 };
 
 static uint64_t load_uint(const uint8_t *at, size_t size)
@@ -194,6 +211,10 @@ static void encode_value(const struct field *f, const uint8_t *at, struct buf *o
 	}
 	if (f->form == FIELD_PAIR) {
 		pair_encode(f->type, (const struct pair *)at, out);
+		return;
+	}
+	if (f->form == FIELD_POLICY_PORT) {
+		policy_port_encode(f->type, (const struct policy_port *)at, out);
 		return;
 	}
 	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
@@ -311,6 +332,8 @@ static int decode_value(const struct field *f, struct cursor v, uint8_t *at)
 		return publish_decode(&v, (struct publish *)at);
 	if (f->form == FIELD_PAIR)
 		return pair_decode(&v, (struct pair *)at);
+	if (f->form == FIELD_POLICY_PORT)
+		return policy_port_decode(&v, (struct policy_port *)at);
 	if (f->form == FIELD_NAME || f->form == FIELD_TEXT)
 		return decode_text(f, &v, at);
 	if (cursor_left(&v) != f->size)

@@ -18,6 +18,7 @@ enum field_form {
 	FIELD_PORT,   /* struct service_port */
 	FIELD_PUBLISH, /* struct publish */
 	FIELD_PAIR,   /* struct pair */
+	FIELD_POLICY_PORT, /* struct policy_port */
 	FIELD_TEXT,   /* UTF-8 without control characters, shorter than `size` */
 };
 
@@ -46,6 +47,12 @@ struct service_whole {
 	struct service_detail d;
 };
 
+/* And a POLICY's. */
+struct policy_whole {
+	struct policy p;
+	struct policy_detail d;
+};
+
 extern const struct schema schema_of_kind[RECORD_KIND_END];
 
 /* A zero or empty single value is left out; list elements are always written. */
@@ -64,3 +71,9 @@ void pair_encode(uint8_t type, const struct pair *p, struct buf *out);
 int pair_decode(struct cursor *v, struct pair *p);
 /* Fills *ret_pairs but for its identity, and checks the pairs against its chunk. 0 or -EBADMSG. */
 int decode_pairs_item(const struct record *r, struct pairs *ret_pairs);
+
+/* ---- codec_policy.c ---- */
+void policy_port_encode(uint8_t type, const struct policy_port *p, struct buf *out);
+int policy_port_decode(struct cursor *v, struct policy_port *p);
+/* Fills *ret_policy but for its identity, and checks that it means something. 0 or -EBADMSG. */
+int decode_policy_item(const struct record *r, struct policy *ret_policy);

@@ -82,6 +82,9 @@ static void identify(struct item *it)
 	case RECORD_RING_ACK:
 		memcpy(it->ring_ack.node.b, bytes, 16);
 		break;
+	case RECORD_POLICY:
+		memcpy(it->policy.id.b, bytes, 16);
+		break;
 	case RECORD_PAIRS:
 		memcpy(it->pairs.node.b, bytes, 16);
 		it->pairs.chunk = bytes[16];
@@ -108,6 +111,7 @@ static bool key_is_valid(const struct record_key *key)
 	case RECORD_SERVICE:
 	case RECORD_KEY:
 	case RECORD_RING_ACK:
+	case RECORD_POLICY:
 		return key->len == 16 && memcmp(key->bytes, zero, 16);
 	case RECORD_PAIRS:
 		return key->len == 17 && memcmp(key->bytes, zero, 16) &&
@@ -233,6 +237,8 @@ static int decode_payload(const struct record *r, struct item *it)
 		return decode_service_item(r, it);
 	if (r->key.kind == RECORD_PAIRS)
 		return decode_pairs_item(r, &it->pairs);
+	if (r->key.kind == RECORD_POLICY)
+		return decode_policy_item(r, &it->policy);
 	if (r->key.kind != RECORD_ENDPOINT)
 		return schema_decode(&schema_of_kind[r->key.kind],
 				     cursor_of(r->body, r->body_len), payload(it));

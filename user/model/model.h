@@ -51,7 +51,9 @@ struct network {
 	struct ov_addr gateway;
 	uint32_t vni;
 	uint16_t mtu;             /* asked for; 0 = computed from the uplinks */
-	bool internal, encrypted, policy_deny;
+	bool internal, encrypted;
+	bool policy_deny;         /* flows that no rule names */
+	bool policy_audit;        /* what policy denies passes, and is counted */
 	uint64_t created_ms;
 };
 
@@ -252,6 +254,43 @@ struct epoch {
 	uint64_t began_ms;
 };
 
+/*
+ * Whom a rule means. A name would mean somebody else once it is given anew, so services and
+ * endpoints are meant by id.
+ */
+enum selector_kind { SELECTOR_ANY, SELECTOR_SERVICE, SELECTOR_LABEL, SELECTOR_ENDPOINT, SELECTOR_CIDR };
+
+struct selector {
+	uint8_t kind;             /* enum selector_kind */
+	struct id id;             /* of SELECTOR_SERVICE and _ENDPOINT; else zero */
+	struct prefix cidr;       /* of SELECTOR_CIDR; else zero */
+};
+
+#define POLICY_PORT_MAX 16
+#define POLICY_PROTOCOL_ANY 0 /* struct policy_port: every protocol, and all its ports */
+
+/* Host order. ICMP has no ports: it has all of them. */
+struct policy_port {
+	uint8_t protocol;         /* POLICY_PROTOCOL_ANY or IPPROTO_ICMP, _TCP, _UDP, _SCTP */
+	uint16_t first, last;
+};
+
+/* A rule. It is made and removed, and never changed. */
+struct policy {
+	struct id id;
+	struct id network;
+	uint64_t created_ms;
+	bool deny;
+	uint8_t port_count;       /* of the detail's; 0: every protocol and port */
+	struct selector from, to;
+};
+
+/* The long rest of a rule, decoded when asked for. */
+struct policy_detail {
+	struct label from_label, to_label; /* of SELECTOR_LABEL; else empty */
+	struct policy_port port[POLICY_PORT_MAX];
+};
+
 /* Decoded body with the header fields a reader needs. */
 struct item {
 	struct record_key key;
@@ -273,6 +312,7 @@ struct item {
 		struct epoch epoch;
 		struct gossip_ring ring;
 		struct ring_ack ring_ack;
+		struct policy policy;
 	};
 };
 
@@ -287,6 +327,7 @@ void pairs_encode(struct buf *out, const struct pairs *p, const struct pairs_det
 void epoch_encode(struct buf *out, const struct epoch *e);
 void ring_encode(struct buf *out, const struct gossip_ring *r);
 void ring_ack_encode(struct buf *out, const struct ring_ack *a);
+void policy_encode(struct buf *out, const struct policy *p, const struct policy_detail *d);
 /*
  * Fills *ret_item from a record, identity taken from the key; borrows its body, which is
  * checked to the end, details included. 0 or -EBADMSG.
@@ -297,6 +338,8 @@ void endpoint_detail_decode(const struct item *it, struct endpoint_detail *ret_d
 /* The same of a SERVICE. */
 void service_detail_decode(const struct item *it, struct service_detail *ret_detail);
 
+/* The same of a POLICY. */
+void policy_detail_decode(const struct item *it, struct policy_detail *ret_detail);
 /* The same of PAIRS. */
 void pairs_detail_decode(const struct item *it, struct pairs_detail *ret_detail);
 /* One of them, without decoding the others. False when there is none. */
@@ -327,6 +370,14 @@ bool publish_clashes(const struct publish *a, const struct publish *b);
 /* As Docker writes it: "*:80->8080/tcp", "192.0.2.1:80->8080/tcp". Returns out. */
 #define PUBLISH_TEXT_MAX (ADDR_TEXT_MAX + 24)
 const char *publish_format(const struct publish *p, char out[PUBLISH_TEXT_MAX]);
+
+/* Every protocol, or a whole one: no port of it is left out. */
+bool policy_port_is_whole(const struct policy_port *p);
+/* As people type it: "any", "icmp", "tcp", "80/tcp", "8000-8100/udp". Returns out. */
+#define POLICY_PORT_TEXT_MAX 20
+const char *policy_port_format(const struct policy_port *p, char out[POLICY_PORT_TEXT_MAX]);
+/* The word before the '=' of a selector: "service", "label", "endpoint", "cidr"; "any". */
+const char *selector_kind_to_str(uint8_t kind);
 
 /* Join token as people type it: "ov1-" and 64 hex digits (256 random bits). */
 #define TOKEN_TEXT_MAX 72

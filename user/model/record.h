@@ -15,7 +15,7 @@
  *   NETWORK,        anybody; last writer wins by hybrid logical clock
  *   SERVICE,        (Kulkarni et al. 2014): hi = milliseconds since 1970,
  *   CLUSTER, EPOCH, lo = logical counter.
- *   RING
+ *   RING, POLICY
  *   BLOCK           the range's owner, and it may name another node as the next
  *                   owner; hi = the token's version, lo = 0. Two nodes never
  *                   write the same version, so there is nothing to arbitrate
@@ -62,8 +62,9 @@ enum record_kind {
 	RECORD_EPOCH = 9, /* when all nodes were last to make new keys */
 	RECORD_RING = 10, /* the keys that seal gossip */
 	RECORD_RING_ACK = 11, /* which version of them a node uses */
+	RECORD_POLICY = 12, /* one rule: who may, or may not, begin a flow to whom */
 };
-#define RECORD_KIND_END 12
+#define RECORD_KIND_END 13
 
 #define RECORD_KEY_MAX 40
 #define RECORD_BODY_MAX 8192 /* fits any stream message; datagrams carry what fits */

@@ -153,6 +153,28 @@ static void fill_blocks(struct view *v, const struct refs *r)
 			v->block[v->block_count++] = &r->ref[i].item->block;
 }
 
+static int policy_cmp(const void *a, const void *b)
+{
+	const struct view_policy *x = a, *y = b;
+
+	if (x->net != y->net)
+		return x->net < y->net ? -1 : 1;
+	return id_cmp(&x->policy->id, &y->policy->id);
+}
+
+static void fill_policies(struct view *v, const struct refs *r)
+{
+	for (size_t i = 0; i < r->alive; i++) {
+		const struct item *it = r->ref[i].item;
+		const struct view_network *net = view_network_by_id(v, &it->policy.network);
+
+		if (net)
+			v->policy[v->policy_count++] = (struct view_policy){
+				.policy = &it->policy, .item = it, .net = net };
+	}
+	qsort(v->policy, v->policy_count, sizeof(*v->policy), policy_cmp);
+}
+
 static void fill_keys(struct view *v, const struct sorted *s)
 {
 	const struct refs *keys = &s->kind[RECORD_KEY], *pairs = &s->kind[RECORD_PAIRS];
@@ -205,12 +227,13 @@ static int allocate(struct view *v, const struct sorted *s)
 	v->endpoint = calloc(k[RECORD_ENDPOINT].alive + 1, sizeof(*v->endpoint));
 	v->block = calloc(k[RECORD_BLOCK].alive + 1, sizeof(*v->block));
 	v->service = calloc(k[RECORD_SERVICE].alive + 1, sizeof(*v->service));
+	v->policy = calloc(k[RECORD_POLICY].alive + 1, sizeof(*v->policy));
 	v->released = calloc(k[RECORD_ENDPOINT].dead + k[RECORD_SERVICE].dead + 1,
 			     sizeof(*v->released));
 	v->key = calloc(k[RECORD_KEY].alive + 1, sizeof(*v->key));
 	v->pairs = calloc(k[RECORD_PAIRS].alive + 1, sizeof(*v->pairs));
 	v->ring_ack = calloc(k[RECORD_RING_ACK].alive + 1, sizeof(*v->ring_ack));
-	return v->key && v->pairs && v->ring_ack && v->node && v->network && v->endpoint &&
+	return v->policy && v->key && v->pairs && v->ring_ack && v->node && v->network && v->endpoint &&
 	       v->block && v->service && v->released ? 0 : -ENOMEM;
 }
 
@@ -245,6 +268,7 @@ int view_build(const struct item *const *items, size_t count, struct view *ret_v
 	fill_released(&v, &s.kind[RECORD_ENDPOINT]);
 	fill_released(&v, &s.kind[RECORD_SERVICE]);
 	fill_blocks(&v, &s.kind[RECORD_BLOCK]);
+	fill_policies(&v, &s.kind[RECORD_POLICY]);
 	fill_keys(&v, &s);
 	fill_ring(&v, &s);
 	if (settle(&v))
@@ -262,6 +286,7 @@ void view_fini(struct view *v)
 	free(v->endpoint);
 	free(v->block);
 	free(v->service);
+	free(v->policy);
 	free(v->released);
 	free(v->key);
 	free(v->pairs);

@@ -16,7 +16,7 @@
  *    is `vni_lost` and carries no traffic until it is given a new one;
  *  - two endpoints of one network with one address (only a restored backup can do
  *    that): the smaller (created_ms, id) keeps it, the other is `addr_lost`;
- *  - a SERVICE whose network is a tombstone or unknown is gone;
+ *  - a SERVICE or POLICY whose network is a tombstone or unknown is gone;
  *  - two services of one network with one name, whatever the case: the smaller
  *    (created_ms, id) keeps it, the other is shown as NAME~<first 6 hex digits of its id> and answers to no name;
  *  - a service and another service or endpoint of its network with one address: the
@@ -56,6 +56,13 @@ struct view_endpoint {
 	bool addr_lost;
 };
 
+/* A rule. Whom it names may be gone: then it matches nobody. */
+struct view_policy {
+	const struct policy *policy;
+	const struct item *item;
+	const struct view_network *net;
+};
+
 struct view_node {
 	const struct node *node;
 	const struct item *item;
@@ -65,10 +72,12 @@ struct view_node {
 struct view {
 	const struct cluster *cluster; /* NULL before there is one */
 	size_t node_count, network_count, endpoint_count, block_count, service_count;
+	size_t policy_count;
 	struct view_node *node;          /* sorted by id */
 	struct view_network *network;    /* sorted by id */
 	struct view_endpoint *endpoint;  /* sorted by id */
 	struct view_service *service;    /* sorted by id */
+	struct view_policy *policy;      /* sorted by (network, id) */
 	const struct block **block;      /* sorted by (network, start) */
 	size_t key_count, pairs_count;
 	const struct node_key **key;     /* sorted by node */
@@ -107,6 +116,12 @@ const struct view_service *view_service_by_id(const struct view *v, const struct
  */
 const struct view_service *view_service_find(const struct view *v, const char *ref,
 					     bool *ret_ambiguous);
+
+/* The rules of a network, side by side in v->policy: *ret_count of them; NULL when there is none. */
+const struct view_policy *view_policies_of(const struct view *v, const struct view_network *vn,
+					   size_t *ret_count);
+/* By full id or unambiguous id prefix. */
+const struct view_policy *view_policy_find(const struct view *v, const char *ref);
 
 /* NULL when it has none, or was removed. */
 const struct node_key *view_key_of(const struct view *v, const struct id *node);

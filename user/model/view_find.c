@@ -242,6 +242,45 @@ const struct view_service *view_service_find(const struct view *v, const char *r
 	return i < v->service_count ? &v->service[i] : NULL;
 }
 
+const struct view_policy *view_policies_of(const struct view *v, const struct view_network *vn,
+					   size_t *ret_count)
+{
+	size_t low = 0, high = v->policy_count, end;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (v->policy[mid].net < vn)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (end = low; end < v->policy_count && v->policy[end].net == vn;)
+		end++;
+	*ret_count = end - low;
+	return end > low ? &v->policy[low] : NULL;
+}
+
+/* They are in order within their network only, and few ask. */
+const struct view_policy *view_policy_find(const struct view *v, const char *ref)
+{
+	const struct view_policy *found = NULL;
+	struct id low, high;
+
+	if (!prefix_range(ref, &low, &high))
+		return NULL;
+	for (size_t i = 0; i < v->policy_count; i++) {
+		const struct view_policy *vp = &v->policy[i];
+
+		if (id_cmp(&vp->policy->id, &low) < 0 || id_cmp(&vp->policy->id, &high) > 0)
+			continue;
+		if (found)
+			return NULL;
+		found = vp;
+	}
+	return found;
+}
+
 bool view_endpoint_serves(const struct view_endpoint *ve, const struct id_set *away)
 {
 	if (ve->addr_lost || ve->ep->draining || id_set_has(away, &ve->ep->node))

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "plan.h"
+#include "policy/policy.h"
 
 /* A service that balances in the kernel, and its backends in b->backend. */
 struct balance {
@@ -25,6 +26,8 @@ struct build {
 	struct balance *balance;
 	const struct view_endpoint **backend; /* of one service together, sorted by id */
 	size_t local_first; /* behind them in `backend`: room for those of one service here */
+	struct policy_book policy;
+	bool *has_policy; /* by index in v->network: its endpoints ask for `policies` */
 	uint8_t taken[65536 / 8]; /* bit by port: some process listens there */
 	struct plan plan;
 };
@@ -87,3 +90,12 @@ bool ipsec_is_wanted(const struct build *b);
 bool ipsec_has_policy(const struct build *b, const struct ov_addr *peer);
 /* Rows of SAs and policies. There must be room. */
 void ipsec_add(struct build *b);
+
+/* ---- plan_policy.c ---- */
+
+/* Compiles the rules of all networks, before any endpoint's row is made. 0 or -ENOMEM. */
+int policies_init(struct build *b);
+/* OV_ENDPOINT_POLICY on a network with rules, or one that denies; else 0. */
+uint16_t policy_flag(const struct build *b, const struct view_network *vn);
+/* Rows of rules, subjects and sets. There must be room. */
+void policies_add(struct build *b);

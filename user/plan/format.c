@@ -262,11 +262,48 @@ static void format_attach(const uint8_t *row, struct buf *out)
 	    a.xdp_mode < ARRAY_SIZE(modes) ? modes[a.xdp_mode] : "?");
 }
 
+static void format_rule(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_rule_key, key, struct ov_rule, r);
+	char hex[9];
+
+	put(out, "vni=%u set=%08x %08x>%08x ", key.vni, key.set, key.from, key.to);
+	if (key.prefix_len == OV_RULE_PREFIX)
+		put(out, "any");
+	else
+		put(out, "protocol=%u port=%u/%u", key.protocol, ntohs(key.port),
+		    key.prefix_len - OV_RULE_PREFIX_PROTOCOL);
+	put(out, " %s by %s", r.verdict == OV_POLICY_DENY ? "deny" : "allow",
+	    incarnation_format(r.id, hex));
+}
+
+static void format_subject(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_subject_key, key, struct ov_subject, s);
+	struct prefix p = { key.addr, (uint8_t)(key.prefix_len - OV_SUBJECT_PREFIX) };
+	char text[PREFIX_TEXT_MAX];
+
+	put(out, "%s vni=%u set=%08x class=%08x", prefix_format(&p, text), key.vni, key.set,
+	    s.class);
+}
+
+static void format_rule_set(const uint8_t *row, struct buf *out)
+{
+	ROW(struct ov_policy_key, key, struct ov_policy, p);
+
+	put(out, "vni=%u set=%08x %s%s%s", key.vni, p.set,
+	    p.verdict == OV_POLICY_DENY ? "deny" : "allow",
+	    p.flags & OV_POLICY_AUDIT ? " audit" : "",
+	    p.flags & OV_POLICY_BROKEN ? " broken" : "");
+}
+
 static void (*const format_row[PLAN_TABLE_COUNT])(const uint8_t *row, struct buf *out) = {
 	[PLAN_TUNNEL] = format_tunnel,         [PLAN_DEVICES] = format_device,
 	[PLAN_SAS] = format_sa,                [PLAN_POLICIES] = format_policy,
 	[PLAN_CONFIG] = format_config,         [PLAN_NETWORKS] = format_network,
 	[PLAN_PEERS] = format_peer,            [PLAN_MAP_DEVICES] = format_map_device,
+	[PLAN_POLICY_RULES] = format_rule,     [PLAN_POLICY_SUBJECTS] = format_subject,
+	[PLAN_POLICY_SETS] = format_rule_set,
 	[PLAN_BACKENDS] = format_backend,      [PLAN_CHOICES] = format_choices,
 	[PLAN_SERVICES] = format_service,      [PLAN_ENDPOINTS] = format_endpoint,
 	[PLAN_ADDRESSES] = format_address,     [PLAN_LINKS] = format_link,

@@ -19,6 +19,8 @@ static void build_fini(struct build *b)
 	free(b->vip);
 	free(b->balance);
 	free(b->backend);
+	free(b->has_policy);
+	policy_book_fini(&b->policy);
 	plan_fini(&b->plan);
 }
 
@@ -192,7 +194,8 @@ static void add_map_device(struct build *b, const struct view_endpoint *ve, uint
 	value.mtu = view_network_mtu(b->v, ve->net->net);
 	value.incarnation = service_incarnation(&ve->ep->id);
 	value.flags = service_flags(b, ve, &value.service) &
-		      (OV_ENDPOINT_BACKEND | OV_ENDPOINT_PUBLISHED | OV_ENDPOINT_ENCRYPTED);
+		      (OV_ENDPOINT_BACKEND | OV_ENDPOINT_PUBLISHED | OV_ENDPOINT_ENCRYPTED |
+		       OV_ENDPOINT_POLICY);
 	table_add(build_table(b, PLAN_MAP_DEVICES), &key, &value);
 }
 
@@ -285,6 +288,8 @@ static int reserve(struct build *b)
 	b->is_peer = calloc(v->node_count + 1, sizeof(*b->is_peer));
 	if (!err)
 		err = services_init(b);
+	if (!err)
+		err = policies_init(b);
 	publish_init(b);
 	return b->is_peer ? err : -ENOMEM;
 }
@@ -296,6 +301,7 @@ static int fill(struct build *b)
 	add_tunnel(b);
 	ipsec_add(b);
 	add_config(b);
+	policies_add(b);
 	for (size_t i = 0; i < v->network_count; i++)
 		if (!v->network[i].vni_lost)
 			add_network(b, v->network[i].net);

@@ -162,6 +162,10 @@ enum plan_table_id {
 	PLAN_CONFIG,    /* map rows from here on: key and value are maps/ types */
 	PLAN_NETWORKS,
 	PLAN_PEERS,
+	/* A set of rules is whole before `policies` names it, and that before endpoints ask for it. */
+	PLAN_POLICY_RULES,
+	PLAN_POLICY_SUBJECTS,
+	PLAN_POLICY_SETS,
 	PLAN_MAP_DEVICES,
 	PLAN_ENDPOINTS, /* before those who name them as backends, and removed after them */
 	PLAN_BACKENDS,
@@ -184,6 +188,8 @@ struct plan_table {
 struct plan {
 	struct plan_table table[PLAN_TABLE_COUNT];
 	size_t left_out; /* backends that get no new flow, because their service has too many */
+	size_t broken;   /* networks whose rules do not fit the maps: nothing passes there */
+	char broken_name[NAME_MAX_LEN + 9]; /* one of them */
 };
 
 /* 0 or -ENOMEM. `self` selects which endpoints are local. */

@@ -261,7 +261,8 @@ static void add_vip(struct build *b, const struct view_service *vs, bool has_por
 	value.incarnation = service_incarnation(&vs->svc->id);
 	mac_from_addr(&vs->svc->vip, value.mac);
 	value.flags = OV_ENDPOINT_VIP | (has_ports ? OV_ENDPOINT_PORTS : 0) |
-		      (vs->net->net->encrypted ? OV_ENDPOINT_ENCRYPTED : 0);
+		      (vs->net->net->encrypted ? OV_ENDPOINT_ENCRYPTED : 0) |
+		      policy_flag(b, vs->net);
 	table_add(build_table(b, PLAN_ENDPOINTS), &key, &value);
 }
 

@@ -73,7 +73,8 @@ uint32_t service_incarnation(const struct id *id)
 uint16_t service_flags(const struct build *b, const struct view_endpoint *ve,
 		       struct ov_addr *ret_vip)
 {
-	uint16_t flags = ve->net->net->encrypted ? OV_ENDPOINT_ENCRYPTED : 0;
+	uint16_t flags = (ve->net->net->encrypted ? OV_ENDPOINT_ENCRYPTED : 0) |
+			 policy_flag(b, ve->net);
 
 	if (!service_balances(b, ve)) {
 		*ret_vip = (struct ov_addr){ 0 };

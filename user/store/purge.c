@@ -66,6 +66,8 @@ static bool is_dead(const struct store *s, const struct item *it, uint64_t now_m
 		return is_old_tombstone(s, RECORD_NODE, &owner, now_ms, max_age_ms);
 	if (it->key.kind == RECORD_BLOCK)
 		return is_old_tombstone(s, RECORD_NETWORK, &it->block.network, now_ms, max_age_ms);
+	if (it->key.kind == RECORD_POLICY)
+		return is_old_tombstone(s, RECORD_NETWORK, &it->policy.network, now_ms, max_age_ms);
 	if (it->key.kind == RECORD_SERVICE)
 		return is_old_tombstone(s, RECORD_NETWORK, &it->service.network, now_ms,
 					max_age_ms);

@@ -174,12 +174,12 @@ const struct ov_endpoint *service_choose(const struct at *at, const struct wish 
 	say_choice(at, w, b);
 	if (is_open(w))
 		at->t->is_open = true;
+	at->t->has_backend = true;
 	ep = row_endpoint(at, w->vni, &b->addr);
 	if (!is_alive(ep, b, w->vip)) {
 		say(at, "that backend is being removed this moment");
 		return NULL;
 	}
-	at->t->has_backend = true;
 	*ret_backend = b->addr;
 	return ep;
 }

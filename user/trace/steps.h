@@ -52,7 +52,7 @@ struct trace {
 	bool is_open;            /* another packet like it may go elsewhere */
 	struct ov_addr to;       /* whom it reaches */
 	uint16_t to_port;        /* host order */
-	bool has_backend;        /* a service chose `to` */
+	bool has_backend;        /* a service chose somebody */
 };
 
 /* What leaves a node. */
