@@ -9,7 +9,9 @@
 #include "lib/icmp.h"
 #include "lib/masq.h"
 #include "lib/mesh_reply.h"
+#include "lib/policy.h"
 #include "lib/publish.h"
+#include "lib/reset.h"
 #include "lib/size.h"
 #include "lib/verdict.h"
 
@@ -216,6 +218,12 @@ static __always_inline int decide(struct __sk_buff *skb)
 	if (size > dev->mtu)
 		return icmp_answer_too_big(skb, &c, ip, dev);
 	verdict = egress_parse(&c, ip, &e);
+	if (dev->flags & OV_ENDPOINT_POLICY) {
+		int judged = policy_check(skb, dev->vni, dev->incarnation, POLICY_SENDER);
+
+		if (judged)
+			return judged;
+	}
 
 	int reply = reply_to_outside(skb, cfg, dev);
 
@@ -233,7 +241,11 @@ int ov_egress(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
 
-	return verdict_exit_tc(skb, decide(skb), bytes);
+	int verdict = decide(skb);
+
+	if (verdict == POLICY_CUT)
+		verdict = reset_answer(skb, OV_DROP_POLICY) < 0 ? -OV_DROP_POLICY : OV_FWD_CUT;
+	return verdict_exit_tc(skb, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

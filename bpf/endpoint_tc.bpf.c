@@ -12,6 +12,7 @@
 #include "lib/neighbour.h"
 #include "lib/mesh.h"
 #include "lib/parse.h"
+#include "lib/policy.h"
 #include "lib/send.h"
 #include "lib/size.h"
 #include "lib/verdict.h"
@@ -75,6 +76,34 @@ static __always_inline int restore_vip(struct __sk_buff *skb, const struct ov_de
 	return vip_reply(skb, &r);
 }
 
+/*
+ * What policy no longer allows becomes a reset to its sender, from whom it was for; and from
+ * the VIP, if that was called.
+ */
+static __noinline int cut(struct __sk_buff *skb)
+{
+	const struct ov_device *dev = device_lookup(skb->ifindex);
+	const struct ov_endpoint *from;
+	struct iphdr *ip;
+	int verdict = 0;
+
+	if (!dev || reset_answer(skb, OV_DROP_POLICY) < 0)
+		return -OV_DROP_POLICY;
+
+	struct cursor c = cursor_skb(skb);
+
+	if (!cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0)
+		return -OV_DROP_POLICY;
+	from = endpoint_lookup_v4(dev->vni, ip->saddr);
+	if (from && (from->flags & OV_ENDPOINT_BACKEND)) {
+		struct reply r = { .vni = dev->vni, .incarnation = from->incarnation };
+
+		addr_copy(&r.vip, &from->service);
+		verdict = vip_reply(skb, &r);
+	}
+	return verdict < 0 ? verdict : OV_FWD_CUT;
+}
+
 static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c, struct ethhdr *eth,
 					const struct ov_config *cfg, const struct ov_device *dev)
 {
@@ -112,7 +141,14 @@ static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c,
 			verdict = VIP_SEND;
 		if (verdict != VIP_SEND)
 			return verdict;
-	} else if (dst->ifindex && (dev->flags & OV_ENDPOINT_BACKEND)) {
+	}
+	if (dev->flags & OV_ENDPOINT_POLICY) {
+		verdict = policy_check(skb, dev->vni, dev->incarnation ^ t.ep->incarnation,
+				       POLICY_SENDER);
+		if (verdict)
+			return verdict;
+	}
+	if (!(dst->flags & OV_ENDPOINT_VIP) && dst->ifindex && (dev->flags & OV_ENDPOINT_BACKEND)) {
 		verdict = restore_vip(skb, dev);
 		if (verdict < 0)
 			return verdict;
@@ -154,7 +190,9 @@ int ov_endpoint(struct __sk_buff *skb)
 	__u32 bytes = skb->len; /* before anything is pushed */
 	int verdict = decide(skb);
 
-	if (verdict >= REFUSE(0)) /* a service does not take it */
+	if (verdict == POLICY_CUT)
+		verdict = cut(skb);
+	else if (verdict >= REFUSE(0)) /* a service does not take it */
 		verdict = refuse(skb, REFUSE_WHY(verdict));
 	return verdict_exit_tc(skb, verdict, bytes);
 }

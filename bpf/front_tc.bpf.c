@@ -17,6 +17,7 @@
 #include "lib/mesh.h"
 #include "lib/fragment.h"
 #include "lib/outside.h"
+#include "lib/policy.h"
 #include "lib/publish.h"
 #include "lib/quote.h"
 #include "lib/reset.h"
@@ -33,14 +34,31 @@ static __always_inline int is_masq_port(const struct ov_config *cfg, __be16 port
 /* ---- to an endpoint, wherever it lives ---- */
 
 /* Packets of the loopback device have a route of this host, which must not follow them. */
-static __always_inline int deliver(struct __sk_buff *skb, const struct front *f,
+static __always_inline int deliver(struct __sk_buff *skb, const struct front *f, __u32 vni,
 				   const struct ov_endpoint *ep)
 {
+	int verdict = 0;
+
+	if (ep->flags & OV_ENDPOINT_POLICY)
+		verdict = policy_check(skb, vni, ep->incarnation, POLICY_OUTSIDE);
+	if (verdict < 0)
+		return verdict;
 	if (f->is_loop)
 		bpf_redirect(ep->ifindex, 0);
 	else
 		bpf_redirect_peer(ep->ifindex, 0);
 	return OV_FWD_LOCAL;
+}
+
+/* Apart, because its headers would lie on the stack of policy. */
+static __noinline int front_encap(struct __sk_buff *skb, const struct ov_config *cfg,
+				  const struct front *f, __u32 vni, const struct ov_endpoint *ep)
+{
+	if (!cfg || !f || !ep)
+		return -OV_DROP_NO_BACKEND;
+	if (f->is_large)
+		return encap_send_in_fragments(skb, cfg, ep, vni, f->tos);
+	return encap_send(skb, cfg, ep, vni, f->l4.protocol, f->tos);
 }
 
 /* From the gateway, if it lives here; else marked as from outside, to its node. */
@@ -57,10 +75,8 @@ static __noinline int front_send(struct __sk_buff *skb, const struct ov_config *
 	if (nat_macs(skb, ep->ifindex ? net->gateway_mac : mac, ep->mac) < 0)
 		return -OV_DROP_NAT_FAILED;
 	if (ep->ifindex)
-		return deliver(skb, f, ep);
-	if (f->is_large)
-		return encap_send_in_fragments(skb, cfg, ep, vni, f->tos);
-	return encap_send(skb, cfg, ep, vni, f->l4.protocol, f->tos);
+		return deliver(skb, f, vni, ep);
+	return front_encap(skb, cfg, f, vni, ep);
 }
 
 /* What later fragments of the packet will be like: they go to dst, in the network vni. */
@@ -114,7 +130,7 @@ static __noinline int answer_deliver(struct __sk_buff *skb, const struct front *
 		return -OV_DROP_NO_FLOW;
 	if (nat_macs(skb, net->gateway_mac, ep->mac) < 0)
 		return -OV_DROP_NAT_FAILED;
-	return deliver(skb, f, ep);
+	return deliver(skb, f, m->vni, ep);
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "lib/deliver.h"
 #include "lib/mesh.h"
 #include "lib/mesh_reply.h"
+#include "lib/policy.h"
 #include "lib/publish.h"
 #include "lib/reset.h"
 #include "lib/verdict.h"
@@ -171,6 +172,8 @@ static __always_inline int arrive(struct __sk_buff *skb)
 		verdict = arrive_l4(skb, &c, ip, dst);
 	if (verdict == -OV_DROP_FLOW_CLASH)
 		return arrive_refuse(skb, dst, net, vni, skb->cb[CB_NODE]);
+	if (verdict == 0 && (dst->flags & OV_ENDPOINT_POLICY))
+		verdict = policy_check(skb, vni, dst->incarnation, POLICY_OUTSIDE);
 	if (verdict == 0)
 		verdict = nat_macs(skb, net->gateway_mac, dst->mac);
 	if (verdict < 0)

@@ -7,6 +7,7 @@
 #include "lib/compat.h"
 #include "lib/config.h"
 #include "lib/decap.h"
+#include "lib/decap_policy.h"
 #include "lib/parse.h"
 #include "lib/verdict.h"
 
@@ -53,7 +54,9 @@ static __always_inline int decide(struct __sk_buff *skb)
 		return peer_drop(skb, from.node, -OV_DROP_CLEARTEXT);
 	if (verdict > 0)
 		return decap_jump(skb, verdict, &a, from.vni, from.node, skb->len);
-	verdict = decap_restore_vip(skb, &a, from.vni);
+	verdict = decap_policy(skb, &a, from.vni);
+	if (verdict == 0)
+		verdict = decap_restore_vip(skb, &a, from.vni);
 	if (verdict < 0)
 		return verdict;
 

@@ -6,6 +6,7 @@
 #include "lib/compat.h"
 #include "lib/config.h"
 #include "lib/decap.h"
+#include "lib/decap_policy.h"
 #include "lib/fragment.h"
 #include "lib/parse.h"
 #include "lib/verdict.h"
@@ -58,7 +59,9 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 		return verdict;
 	if (accepted > 0)
 		return decap_jump(skb, accepted, &a, vni, outer->src, bytes);
-	verdict = decap_restore_vip(skb, &a, vni);
+	verdict = decap_policy(skb, &a, vni);
+	if (verdict == 0)
+		verdict = decap_restore_vip(skb, &a, vni);
 	if (verdict < 0)
 		return verdict;
 	return deliver_arrived(skb, a.dst);

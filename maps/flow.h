@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Flows to services: on the node of the client, and of flows that come from outside,
- * on the node they entered by and on the backend's. All maps here are written by the
+ * on the node they entered by and on the backend's. And flows that policy has judged
+ * (policy.h), on the nodes of both ends. All maps here are written by the
  * data path alone; user space reads them, and has entries removed by running
  * the program ov_reap.
  *
@@ -17,9 +18,17 @@
  *                      in `brief` (OV_FLOW_OVERFLOW)
  *
  * A flood of SYNs churns `brief` and touches no established flow.
+ *
+ * A flow that policy judges (OV_FLOW_POLICY) is an entry of its own, between the two ends as
+ * they are: client and backend, where there is a VIP. `client` is the numerically smaller
+ * address, with its port (of equal ones the smaller port), and OV_FLOW_SECOND says that the other
+ * end began it. The first byte of `vip` is OV_FLOW_POLICY_MARK, which no address of ours
+ * begins with: a service's flow is never taken for it. Of a ping the identifier is the port of
+ * who asks; what has no ports has 0. Denied flows leave no entry.
  */
 #pragma once
 
+#include "policy.h"
 #include "types.h"
 
 struct ov_flow_key {
@@ -45,11 +54,28 @@ static inline __u32 ov_flow_key_vni(const struct ov_flow_key *k)
 #define OV_FLOW_TUNNEL     64u  /* entered at another node, the one at `via`: answers go back there */
 #define OV_FLOW_DSR       128u  /* entered at another node; answers go straight out, from `via` */
 #define OV_FLOW_DIRECT    256u /* beside OV_FLOW_ENTRY: it is OV_FLOW_DSR at the backend's node */
+#define OV_FLOW_POLICY    512u /* no service's: `judged` says what policy made of it */
+#define OV_FLOW_SECOND   1024u /* beside OV_FLOW_POLICY: the end at `vip` began it */
+#define OV_FLOW_MIDDLE   2048u /* beside OV_FLOW_POLICY: met in its middle, either end may have begun it */
+
+#define OV_FLOW_POLICY_MARK 1
+
+/* What policy made of a flow. One that is denied is an entry only of TCP that was cut. */
+struct ov_flow_judged {
+	struct ov_policy by; /* as it was in force then: when another is, the flow is judged anew */
+	__u32 rule;          /* ov_rule.id; 0: by the default */
+	__u8 verdict;        /* OV_POLICY_*; a denied one passes all the same in audit */
+	__u8 pad[3];
+};
 
 struct ov_flow {
-	struct ov_addr backend;
-	struct ov_addr via;  /* see the flags; zero: a call to the VIP */
-	__u32 incarnation;   /* of the backend, as in struct ov_endpoint */
+	struct ov_addr backend;        /* zero with OV_FLOW_POLICY */
+	union {
+		struct ov_addr via;    /* see the flags; zero: a call to the VIP */
+		struct ov_flow_judged judged; /* with OV_FLOW_POLICY */
+	};
+	__u32 incarnation;   /* of the backend, as in struct ov_endpoint; with OV_FLOW_POLICY both
+			      * ends' in exclusive or, 0 for who is no endpoint */
 	__u32 seen;          /* last packet of either direction, in ticks */
 	__u32 flags;         /* OV_FLOW_*, set by atomic operations */
 	__be16 vip_port;     /* what the client calls */
@@ -89,7 +115,7 @@ struct ov_fragment_key {
 	__u8 vni[3];             /* network order */
 	__u8 protocol;
 	__be16 id;               /* of the IPv4 header */
-	__u16 pad;
+	__u16 is_judged;         /* 1: policy let the first one pass, and that is all; else 0 */
 } __attribute__((aligned(4)));
 
 struct ov_fragment {
@@ -154,6 +180,7 @@ struct ov_reap_stats {
 
 _Static_assert(sizeof(struct ov_flow_key) == 40, "ov_flow_key is ABI");
 _Static_assert(sizeof(struct ov_flow) == 48, "ov_flow is ABI");
+_Static_assert(sizeof(struct ov_flow_judged) == 16, "ov_flow_judged is ABI");
 _Static_assert(sizeof(struct ov_affinity_key) == 36, "ov_affinity_key is ABI");
 _Static_assert(sizeof(struct ov_affinity) == 24, "ov_affinity is ABI");
 _Static_assert(sizeof(struct ov_fragment_key) == 40, "ov_fragment_key is ABI");

@@ -9,7 +9,7 @@
  *                         (asked,                      (established)             (closed)
  *                          then replied)
  *
- * UDP stays in `brief` all its life.
+ * UDP, and what else knows no connections, stays in `brief` all its life.
  */
 #pragma once
 
@@ -51,7 +51,7 @@ static __always_inline int idle_is_over(__u32 flags, __u8 protocol, __u32 seen, 
 		return 0;
 	if (flags & OV_FLOW_CLOSED)
 		limit = OV_TICKS(OV_IDLE_CLOSED);
-	else if (protocol == IPPROTO_TCP || protocol == IPPROTO_SCTP)
+	else if (l4_connects(protocol))
 		limit = flags & OV_FLOW_REPLIED ? OV_TICKS(OV_IDLE_TCP) : OV_TICKS(OV_IDLE_SYN);
 	else
 		limit = flags & OV_FLOW_REPLIED ? OV_TICKS(OV_IDLE_UDP) : OV_TICKS(OV_IDLE_UDP_ASKED);
@@ -92,10 +92,10 @@ static __always_inline struct found flow_find(const struct ov_flow_key *k)
 /* Where a flow began decides what its answers become; one key can be of one kind only. */
 #define FLOW_ORIGIN (OV_FLOW_ENTRY | OV_FLOW_TUNNEL | OV_FLOW_DSR)
 
-/* Flows that entered elsewhere are counted there. */
+/* Flows that entered elsewhere are counted there; policy's are no backend's. */
 static __always_inline int flow_is_counted(const struct ov_flow *f)
 {
-	return !(f->flags & (OV_FLOW_TUNNEL | OV_FLOW_DSR));
+	return !(f->flags & (OV_FLOW_TUNNEL | OV_FLOW_DSR | OV_FLOW_POLICY));
 }
 
 static __always_inline void flow_mark(struct ov_flow *f, __u32 flags)
@@ -254,7 +254,7 @@ static __always_inline void flow_advance(struct ov_flow_key *k, struct found *at
 	flow_touch(f, now);
 	if (flow_is_answered(f, event, is_client))
 		flow_mark(f, OV_FLOW_REPLIED);
-	if (k->protocol == IPPROTO_UDP)
+	if (!l4_connects(k->protocol))
 		return;
 	if (event & L4_FIN)
 		flow_mark(f, flow_end(f, is_client));

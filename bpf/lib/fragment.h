@@ -28,7 +28,7 @@ static __always_inline void fragment_key_fill(struct ov_fragment_key *k, __u32 v
 	k->vni[2] = vni;
 	k->protocol = ip->protocol;
 	k->id = ip->id;
-	k->pad = 0;
+	k->is_judged = 0;
 }
 
 /* ip: as it came; src and dst: as it leaves; dst_vni: as in struct ov_fragment. */

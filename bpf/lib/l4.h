@@ -90,6 +90,12 @@ static __always_inline int l4_is_carried(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
+/* Whether its flows are connections, which are opened and closed. */
+static __always_inline int l4_connects(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_SCTP;
+}
+
 /* c stands behind the fixed part of the IPv4 header. 0 or a negative verdict. */
 static __always_inline int l4_parse(struct cursor *c, const struct iphdr *ip, struct l4 *ret)
 {

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Policy: whether a packet of a network that has rules may go on. Its flow is judged
+ * once, by the node of each end, and again when other rules are in force or an address is
+ * somebody else's; in between the flow's entry answers (maps/flow.h), by one lookup for
+ * both directions.
+ *
+ * Addresses are those of the two ends: behind the translation of a call to a VIP, and before
+ * that of its answer. So both nodes judge the same, and nothing that a packet claims counts:
+ * the caller has checked who sends it.
+ */
+#pragma once
+
+#include "lib/fragment.h"
+#include "lib/policy_rules.h"
+#include "lib/quote.h"
+
+/* Beside 0 (it goes on) and negative verdicts: its sender's connection is over, and it is told. */
+#define POLICY_CUT 0x3000
+
+enum policy_place {
+	POLICY_SENDER,   /* on the sender's node, which may answer it */
+	POLICY_RECEIVER, /* from an endpoint, on its receiver's node */
+	POLICY_OUTSIDE,  /* from outside, on its receiver's node */
+};
+
+/* ---- what a packet is of ---- */
+
+/* s->key from the two ends in either order. 1: `src` is the second one. */
+static __always_inline int policy_key_fill(struct policy_scratch *s, __be32 src, __be32 dst,
+					   const struct l4 *l4)
+{
+	__u64 a = (__u64)bpf_ntohl(src) << 16 | bpf_ntohs(l4->sport);
+	__u64 b = (__u64)bpf_ntohl(dst) << 16 | bpf_ntohs(l4->dport);
+	int is_second = a > b;
+
+	if (is_second)
+		flow_key_fill(&s->key, s->vni, dst, src, l4->protocol, l4->dport, l4->sport);
+	else
+		flow_key_fill(&s->key, s->vni, src, dst, l4->protocol, l4->sport, l4->dport);
+	s->key.vip.b[0] = OV_FLOW_POLICY_MARK;
+	return is_second;
+}
+
+/* Types of a question and its answer follow each other (RFC 792, RFC 950): 13, 14 and so on. */
+#define POLICY_ICMP_PORT(type) bpf_htons(0xff00 | ((type) + 1) / 2)
+
+static __always_inline void policy_icmp(struct l4 *ret, const struct icmp_header *icmp)
+{
+	ret->sport = ret->dport = POLICY_ICMP_PORT(icmp->type);
+	if (icmp->type != ICMP_ECHO && icmp->type != ICMP_ECHOREPLY)
+		return;
+	ret->sport = icmp->type == ICMP_ECHO ? icmp->unused : 0;
+	ret->dport = icmp->type == ICMP_ECHO ? 0 : icmp->unused;
+	ret->event = icmp->type == ICMP_ECHO ? L4_OPENS : 0;
+}
+
+/* Ports, or what stands for them; c is behind the fixed part of the header. */
+static __always_inline int policy_l4(struct cursor *c, const struct iphdr *ip, struct l4 *ret)
+{
+	const struct icmp_header *icmp;
+
+	if (l4_is_carried(ip->protocol))
+		return l4_parse(c, ip, ret);
+	*ret = (struct l4){ .protocol = ip->protocol };
+	if (ip->protocol != IPPROTO_ICMP)
+		return 0;
+	icmp = parse_ipv4_options(c, ip) < 0 ? NULL : cursor_take(c, struct icmp_header);
+	if (!icmp)
+		return -OV_DROP_MALFORMED;
+	policy_icmp(ret, icmp);
+	return 0;
+}
+
+/* ---- ICMP errors ---- */
+
+/* The ports of what is quoted. 0, or -1. */
+static __always_inline int policy_quoted_l4(const struct quoted *q, struct l4 *ret)
+{
+	const struct icmp_header *icmp = (const void *)&q->sport;
+
+	*ret = (struct l4){ .protocol = q->ip.protocol, .sport = q->sport, .dport = q->dport };
+	if (q->ip.ihl != 5 || (q->ip.frag_off & bpf_htons(IP_OFFSET)))
+		return -1;
+	if (q->ip.protocol == IPPROTO_ICMP)
+		policy_icmp(ret, icmp);
+	else if (!l4_is_carried(q->ip.protocol))
+		ret->sport = ret->dport = 0;
+	return 0;
+}
+
+/*
+ * Whether the packet is an error about a flow that is known, and allowed by what is in
+ * force. Within a network only the other end of the flow may complain; outside any router.
+ */
+static __noinline int policy_is_known_error(struct __sk_buff *skb, struct policy_scratch *s)
+{
+	struct cursor c = cursor_skb(skb);
+	const struct icmp_header *icmp;
+	const struct quoted *q;
+	struct iphdr *ip;
+	struct found at;
+
+	if (!cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0 ||
+	    ip->protocol != IPPROTO_ICMP || parse_ipv4_options(&c, ip) < 0)
+		return 0;
+	icmp = cursor_take(&c, struct icmp_header);
+	q = icmp && icmp_is_error(icmp->type) ? cursor_take(&c, struct quoted) : NULL;
+	if (!q || q->ip.saddr != ip->daddr || policy_quoted_l4(q, &s->p.l4) ||
+	    (q->ip.daddr != ip->saddr && s->place != POLICY_OUTSIDE))
+		return 0;
+	policy_key_fill(s, q->ip.saddr, q->ip.daddr, &s->p.l4);
+	at = flow_find(&s->key);
+	return at.flow && at.flow->incarnation == s->incarnation &&
+	       policy_is_same(&at.flow->judged.by, &s->by) && policy_passes(&at.flow->judged) &&
+	       !flow_is_expired(at.flow, s->key.protocol, flow_now());
+}
+
+/* ---- fragments ---- */
+
+#define FRAGMENT_UNITS(ip) (bpf_ntohs((ip)->frag_off) & IP_OFFSET) /* of 8 bytes */
+
+static __noinline int policy_fragment(struct policy_scratch *s, const struct iphdr *ip)
+{
+	struct ov_fragment_key k;
+
+	/* RFC 3128: it would overwrite the header that the first one was judged by. */
+	if (FRAGMENT_UNITS(ip) * 8 < TCP_HEADER_MIN && l4_connects(ip->protocol))
+		return -OV_DROP_MALFORMED;
+	if (s->by.flags & OV_POLICY_AUDIT)
+		return 0;
+	fragment_key_fill(&k, s->vni, ip);
+	k.is_judged = 1;
+	return bpf_map_lookup_elem(&fragments, &k) ? 0 : -OV_DROP_FRAGMENT;
+}
+
+/* The later ones follow the first, which goes on or (`verdict`) does not. */
+static __noinline int policy_fragment_first(struct __sk_buff *skb, struct policy_scratch *s,
+					    int verdict)
+{
+	struct cursor c = cursor_skb(skb);
+	struct ov_fragment_key k;
+	struct ov_fragment none = {};
+	struct iphdr *ip;
+
+	if (!cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0)
+		return -OV_DROP_MALFORMED;
+	fragment_key_fill(&k, s->vni, ip);
+	k.is_judged = 1;
+	if (verdict)
+		bpf_map_delete_elem(&fragments, &k);
+	else
+		bpf_map_update_elem(&fragments, &k, &none, BPF_ANY);
+	return verdict;
+}
+
+/* ---- flows ---- */
+
+static __always_inline int policy_began(const struct policy_scratch *s, const struct ov_flow *f)
+{
+	return s->p.is_second == !!(f->flags & OV_FLOW_SECOND);
+}
+
+/*
+ * A new flow. Where the middle of a connection is met (its entry was lost), either end may
+ * have begun it, and does no harm if one of them may: the other only ever answers.
+ */
+static __noinline int policy_begin(struct policy_scratch *s)
+{
+	int is_middle = l4_connects(s->p.l4.protocol) && !(s->p.l4.event & L4_OPENS);
+	__u32 second = s->p.is_second;
+
+	s->fresh = (struct ov_flow){ .flags = OV_FLOW_POLICY | (is_middle ? OV_FLOW_MIDDLE : 0) };
+	if (!policy_judge(s, 0) && (s->fresh.flags & OV_FLOW_MIDDLE) && policy_judge(s, 1))
+		second = !second;
+	policy_count(s);
+	if (!policy_passes(&s->ruling))
+		return -OV_DROP_POLICY;
+	if (s->p.l4.event & L4_RST) /* nothing follows */
+		return 0;
+	if (second)
+		s->fresh.flags |= OV_FLOW_SECOND;
+	if (second != s->p.is_second) /* it is the answer itself */
+		s->fresh.flags |= OV_FLOW_REPLIED;
+	s->fresh.judged = s->ruling;
+	s->fresh.incarnation = s->incarnation;
+	s->fresh.seen = flow_now();
+	if (!bpf_map_delete_elem(&flows, &s->key)) /* the other end's, which this one takes over */
+		flow_count(OV_FLOW_LEFT);
+	bpf_map_update_elem(&brief, &s->key, &s->fresh, BPF_ANY);
+	return 0;
+}
+
+/* By what is in force now. */
+static __noinline int policy_judge_again(struct policy_scratch *s, struct ov_flow *f)
+{
+	__u32 rule = f->judged.rule, verdict = f->judged.verdict;
+
+	if (!policy_judge(s, !policy_began(s, f)) && (f->flags & OV_FLOW_MIDDLE))
+		policy_judge(s, policy_began(s, f));
+	if (s->ruling.rule != rule || s->ruling.verdict != verdict)
+		policy_count(s);
+	f->judged = s->ruling;
+	return 0;
+}
+
+#define POLICY_NEW 1 /* beside verdicts: no flow that is known */
+
+/*
+ * Of a flow that is denied, and was not. Of TCP the entry stays for a minute: each end that
+ * still sends is told, by its own node.
+ */
+static __always_inline int policy_deny(struct policy_scratch *s, struct found *at)
+{
+	int began = policy_began(s, at->flow);
+
+	if (s->key.protocol == IPPROTO_TCP) {
+		if (!(at->flow->flags & OV_FLOW_CLOSED))
+			flow_advance(&s->key, at, L4_RST, began, flow_now());
+		return s->place == POLICY_SENDER && !(s->p.l4.event & L4_RST) ? POLICY_CUT :
+										-OV_DROP_POLICY;
+	}
+	flow_forget(&s->key, at);
+	bpf_map_delete_elem(&brief, &s->key);
+	return began ? -OV_DROP_POLICY : POLICY_NEW;
+}
+
+/* Whether the entry is of a flow that is over, or of somebody who had an address before. */
+static __always_inline int policy_is_past(const struct policy_scratch *s, const struct ov_flow *f)
+{
+	if (f->incarnation != s->incarnation || flow_is_expired(f, s->key.protocol, flow_now()))
+		return 1;
+	if (!(s->p.l4.event & L4_OPENS))
+		return 0;
+	/* The port is used again; or now it is known who begins it. */
+	return f->flags & (OV_FLOW_CLOSED | OV_FLOW_MIDDLE |
+			   (policy_began(s, f) ? OV_FLOW_FIN_CLIENT : 0));
+}
+
+/* A verdict, POLICY_CUT or POLICY_NEW. */
+static __always_inline int policy_follow(struct policy_scratch *s)
+{
+	struct found at = flow_find(&s->key);
+
+	if (!at.flow)
+		return POLICY_NEW;
+	if (policy_is_past(s, at.flow)) {
+		flow_forget(&s->key, &at);
+		return POLICY_NEW;
+	}
+	/* The other end opens: that it was called gives it no right to call. */
+	if ((s->p.l4.event & L4_OPENS) && !policy_began(s, at.flow))
+		return POLICY_NEW;
+	if (!policy_is_same(&at.flow->judged.by, &s->by))
+		policy_judge_again(s, at.flow);
+	if (!policy_passes(&at.flow->judged))
+		return policy_deny(s, &at);
+	flow_advance(&s->key, &at, s->p.l4.event, policy_began(s, at.flow), flow_now());
+	return 0;
+}
+
+/* ---- a packet ---- */
+
+/* 0 and s->p; a negative verdict; or POLICY_LATER. */
+#define POLICY_LATER 1
+
+static __always_inline int policy_parse(struct __sk_buff *skb, struct policy_scratch *s)
+{
+	struct cursor c = cursor_skb(skb);
+	struct iphdr *ip;
+
+	if (!cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0)
+		return -OV_DROP_MALFORMED;
+	if (fragment_is_later(ip)) {
+		int verdict = policy_fragment(s, ip);
+
+		return verdict < 0 ? verdict : POLICY_LATER;
+	}
+	s->p.src = ip->saddr;
+	s->p.dst = ip->daddr;
+	s->p.is_first = fragment_is_first(ip);
+	return policy_l4(&c, ip, &s->p.l4);
+}
+
+/*
+ * A packet of a network with rules, as it is now: a frame that begins with the Ethernet
+ * header. `incarnation`: both ends', as in struct ov_flow. Packet pointers die. Not static:
+ * the verifier goes through it once by itself.
+ */
+__noinline int policy_check(struct __sk_buff *skb, __u32 vni, __u32 incarnation, __u32 place)
+{
+	const struct ov_policy *by = policy_lookup(vni);
+	struct policy_scratch *s;
+	__u32 zero = 0;
+	int verdict;
+
+	s = bpf_map_lookup_elem(&policy_scratch, &zero);
+	if (!s || !by || (by->flags & OV_POLICY_BROKEN))
+		return -OV_DROP_POLICY_UNREADABLE;
+	s->by = *by;
+	s->vni = vni;
+	s->incarnation = incarnation;
+	s->place = place;
+	l4_make_linear(skb);
+	if (policy_is_known_error(skb, s))
+		return 0;
+	verdict = policy_parse(skb, s);
+	if (verdict)
+		return verdict < 0 ? verdict : 0;
+	s->p.is_second = policy_key_fill(s, s->p.src, s->p.dst, &s->p.l4);
+	verdict = policy_follow(s);
+	if (verdict == POLICY_NEW)
+		verdict = policy_begin(s);
+	return s->p.is_first ? policy_fragment_first(skb, s, verdict) : verdict;
+}
