@@ -41,7 +41,7 @@ enum tw_map {
 #define BLUE 100u
 #define RED 200u
 #define ID(kind, i) (((kind) << 24) + ((unsigned int)(i) << 16))
-enum { NODE_KIND = 1, NETWORK_KIND, ENDPOINT_KIND, SERVICE_KIND };
+enum { NODE_KIND = 1, NETWORK_KIND, ENDPOINT_KIND, SERVICE_KIND, POLICY_KIND };
 
 static bool once_in(struct tw *tw, uint32_t n)
 {
@@ -63,6 +63,8 @@ static void make_networks(struct tw *tw)
 					     "10.10.0.0/24", RED)->network;
 
 	blue->internal = once_in(tw, 4);
+	red->policy_deny = once_in(tw, 4);
+	blue->policy_audit = once_in(tw, 6);
 	red->encrypted = once_in(tw, 2);
 	if (once_in(tw, 3))
 		red->mtu = 576;
@@ -134,6 +136,33 @@ static void make_endpoint(struct tw *tw, int i)
 		ep->service = world_id(ID(SERVICE_KIND, 2 * rng_below(tw->rng, 2) + network));
 }
 
+/* Some services, some addresses (ours and outside), anybody. */
+static const char *any_selector(struct tw *tw, char out[32])
+{
+	static const char *const fixed[] = { "any", "cidr=10.10.0.0/29", "cidr=10.10.0.8/29",
+					     "cidr=198.51.100.0/26", "cidr=192.0.2.0/30" };
+
+	if (once_in(tw, 2))
+		return fixed[rng_below(tw->rng, 5)];
+	snprintf(out, 32, "service=%u", ID(SERVICE_KIND, rng_below(tw->rng, TW_SERVICES)));
+	return out;
+}
+
+static void make_policy(struct tw *tw)
+{
+	for (unsigned int i = 0; i < rng_below(tw->rng, 5); i++) {
+		char from[32], to[32];
+		struct item *it = world_policy(&tw->world, ID(POLICY_KIND, i),
+					       ID(NETWORK_KIND, rng_below(tw->rng, 2)),
+					       once_in(tw, 2), any_selector(tw, from),
+					       any_selector(tw, to));
+
+		if (once_in(tw, 2))
+			world_policy_port(it, once_in(tw, 2) ? IPPROTO_TCP : IPPROTO_UDP,
+					  once_in(tw, 2) ? 8080 : 50, 8081);
+	}
+}
+
 static void make_state(struct tw *tw)
 {
 	char name[16], addr[32];
@@ -148,6 +177,8 @@ static void make_state(struct tw *tw)
 		make_service(tw, i);
 	for (int i = 0; i < TW_ENDPOINTS; i++)
 		make_endpoint(tw, i);
+	if (once_in(tw, 2))
+		make_policy(tw);
 	tw->view = world_view(&tw->world);
 }
 
@@ -249,11 +280,12 @@ static void bend(struct tw *tw, struct plan *p)
 {
 	static const enum plan_table_id losing[] = { PLAN_NETWORKS, PLAN_PEERS, PLAN_MAP_DEVICES,
 						     PLAN_ENDPOINTS, PLAN_CHOICES, PLAN_SERVICES,
-						     PLAN_ADDRESSES, PLAN_PUBLISHED };
+						     PLAN_ADDRESSES, PLAN_PUBLISHED,
+						     PLAN_POLICY_SETS, PLAN_POLICY_RULES };
 
 	for (int i = 0; i < 3; i++)
 		if (once_in(tw, 4))
-			lose_row(tw, &p->table[losing[rng_below(tw->rng, 8)]]);
+			lose_row(tw, &p->table[losing[rng_below(tw->rng, 10)]]);
 	for (int i = 0; i < 4; i++)
 		if (once_in(tw, 3))
 			change_endpoint(tw, &p->table[PLAN_ENDPOINTS]);
@@ -375,7 +407,9 @@ void tw_become(struct tw *tw, int node)
 		enum tw_map map;
 	} pairs[] = {
 		{ PLAN_CONFIG, MAP_config }, { PLAN_NETWORKS, MAP_networks },
-		{ PLAN_PEERS, MAP_peers }, { PLAN_MAP_DEVICES, MAP_devices },
+		{ PLAN_POLICY_RULES, MAP_policy_rules },
+		{ PLAN_POLICY_SUBJECTS, MAP_policy_subjects },
+		{ PLAN_POLICY_SETS, MAP_policies }, { PLAN_PEERS, MAP_peers }, { PLAN_MAP_DEVICES, MAP_devices },
 		{ PLAN_ENDPOINTS, MAP_endpoints }, { PLAN_BACKENDS, MAP_backends },
 		{ PLAN_CHOICES, MAP_choices }, { PLAN_SERVICES, MAP_services },
 		{ PLAN_ADDRESSES, MAP_addresses }, { PLAN_LINKS, MAP_links },

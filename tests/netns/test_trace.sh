@@ -51,6 +51,20 @@ refuses "an endpoint that is not there" 'no endpoint "c9"' ctl 1 trace --from c9
 refuses "a name that is not there" '"nowhere" is neither' ctl 1 trace --from c1 --to nowhere:80
 refuses "a port that is none" 'no port from 1 to 65535' ctl 1 trace --from c1 --to "$C2:99999"
 refuses "a protocol that is none" 'no protocol' ctl 1 trace --from c1 --to "$C2:80/tpc"
+# Somebody deletes a row behind the daemon's back: the address, then the VNI in host order.
+key_of() { # NETWORK ADDRESS
+	local vni o
+	vni=$(vni_of "$1")
+	IFS=. read -ra o <<<"$2"
+	printf '0 0 0 0 0 0 0 0 0 0 255 255 %d %d %d %d ' "${o[@]}"
+	printf '%d %d %d %d' $((vni & 255)) $((vni >> 8 & 255)) $((vni >> 16 & 255)) $((vni >> 24))
+}
+lose_row() {
+	# shellcheck disable=SC2046 # bytes, one a word
+	bpftool map delete pinned "$(echo "$WORK"/bpf/h1/v*/endpoints)" key $(key_of app "$C2")
+}
+check "a row of the kernel is lost" lose_row
+check "and the trace says so" says "kernel does not hold what the plan says (a row of endpoint)" --from c1 --to "$C2:80"
 drained() { would_not "left out of new flows: c2 .*drained" --from c1 --to web:80; }
 ctl 2 service drain c2 >/dev/null
 check "a backend that is drained is named" await 15 drained

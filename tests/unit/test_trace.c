@@ -129,6 +129,28 @@ Test(trace, an_encrypted_network_needs_keys)
 	run(&p, OV_FWD_DECAP);
 }
 
+Test(trace, policy_names_the_rule)
+{
+	struct trace_packet p = packet(4096, "10.10.0.2", "10.10.0.20", 80);
+	bool named = false;
+
+	make();
+	world_policy_port(world_policy(&w, 0x500000, 20, true, "any", "cidr=10.10.0.16/28"),
+			  IPPROTO_TCP, 80, 80);
+	run(&p, OV_DROP_POLICY);
+	for (size_t i = 0; i < t.step_count; i++) {
+		struct id id = world_id(0x500000);
+		char text[ID_TEXT_MAX];
+
+		id_format(&id, text);
+		text[ID_SHORT] = '\0';
+		named = named || strstr(t.step[i].text, text);
+	}
+	cr_assert(named, "%s", t.step[t.step_count - 1].text);
+	p.dport = 81;
+	run(&p, OV_FWD_DECAP);
+}
+
 static void publish(struct item *shop)
 {
 	struct service_detail d = { .publish = { { .protocol = IPPROTO_TCP, .published = 8080,

@@ -59,6 +59,8 @@ static void print_verdict(struct ctl *c, const json_t *trace)
 	if (*ctl_text(trace, "Reason"))
 		fprintf(c->out, "  because of %s: %s\n", ctl_text(trace, "Reason"),
 			ctl_text(trace, "ReasonMeaning"));
+	if (json_is_false(json_object_get(trace, "Certain")))
+		fputs("  another packet like it may go another way, where it says so above\n", c->out);
 	if (!delivered && *ctl_text(trace, "Mend"))
 		fprintf(c->out, "  to mend it: %s\n", ctl_text(trace, "Mend"));
 }

@@ -83,6 +83,8 @@ enum ov_verdict trace_egress(struct trace *t, const struct trace_node *n,
 		return decide(&at, OV_DROP_NOT_READY);
 	if (is_too_large(&at, p, dev->mtu))
 		return t->verdict;
+	if ((dev->flags & OV_ENDPOINT_POLICY) && policy_stops(&at, p))
+		return t->verdict;
 	if (net->flags & OV_NETWORK_INTERNAL) {
 		say(&at, "the network is internal: nothing leaves it");
 		return decide(&at, OV_DROP_INTERNAL);

@@ -45,6 +45,15 @@ static enum ov_verdict leave_network(const struct at *at, const struct ov_device
 	return trace_egress(at->t, at->n, dev, p, hop);
 }
 
+/* To whom it is for now: behind the translation of a call to a VIP. */
+static enum ov_verdict send_allowed(const struct at *at, const struct ov_device *dev,
+				    const struct ov_endpoint *dst, struct trace_hop *hop)
+{
+	if ((dev->flags & OV_ENDPOINT_POLICY) && policy_stops(at, &hop->packet))
+		return at->t->verdict;
+	return send_on(at, dst, hop);
+}
+
 /* The row for that port, or NULL; and its target. */
 static const struct ov_service *service_of(const struct at *at, const struct ov_endpoint *vip,
 					   const struct trace_packet *p, uint16_t *ret_target)
@@ -95,7 +104,7 @@ static enum ov_verdict call_vip(const struct at *at, const struct ov_device *dev
 		p->src = called;
 		return hairpin(at, hop);
 	}
-	return send_on(at, ep, hop);
+	return send_allowed(at, dev, ep, hop);
 }
 
 static enum ov_verdict to_vip(const struct at *at, const struct ov_device *dev,
@@ -131,7 +140,8 @@ static enum ov_verdict to_address(const struct at *at, const struct ov_device *d
 		return leave_network(at, dev, p, hop);
 	if (is_too_large(at, p, dev->mtu))
 		return at->t->verdict;
-	return dst->flags & OV_ENDPOINT_VIP ? to_vip(at, dev, dst, hop) : send_on(at, dst, hop);
+	return dst->flags & OV_ENDPOINT_VIP ? to_vip(at, dev, dst, hop) :
+					      send_allowed(at, dev, dst, hop);
 }
 
 enum ov_verdict trace_endpoint(struct trace *t, const struct trace_node *n,

@@ -24,6 +24,8 @@ static enum ov_verdict pass_on(const struct at *at, const struct ov_published *r
 		hop->packet.dport = published;
 		say(at, "direct return: the backend's node sees to the port, and answers by itself");
 	}
+	if (ep->ifindex && (ep->flags & OV_ENDPOINT_POLICY) && policy_stops(at, &hop->packet))
+		return at->t->verdict;
 	return send_on(at, ep, hop);
 }
 

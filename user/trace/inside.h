@@ -48,6 +48,16 @@ const struct ov_published *row_published(const struct at *at, const struct ov_ad
 bool row_allows(const struct at *at, const struct ov_published_key *key,
 		const struct ov_addr *client);
 
+const struct ov_policy *row_policy(const struct at *at, uint32_t vni);
+/* Which selectors of the set the address matches. */
+uint32_t row_class(const struct at *at, uint32_t vni, uint32_t set, const struct ov_addr *a);
+/* The most special row; key->prefix_len is not read. */
+const struct ov_rule *row_rule(const struct at *at, const struct ov_rule_key *key);
+
+/* ---- policy.c ---- */
+/* A new flow of a network with rules (OV_ENDPOINT_POLICY), as it is now, may not go on: decided. */
+bool policy_stops(const struct at *at, const struct trace_packet *p);
+
 /* ---- service.c ---- */
 struct wish { /* for whom a backend is wanted */
 	const struct trace_packet *p;

@@ -5,6 +5,8 @@
 
 #include "inside.h"
 
+_Static_assert(TRACE_KEY_MAX >= sizeof(struct ov_subject_key), "holds any key of the data path");
+
 /* What a decision of this node rests on is remembered: the kernel can be asked for it. */
 static void remember(const struct at *at, enum plan_table_id id, const void *key, const void *value)
 {
@@ -128,6 +130,57 @@ const struct ov_published *row_published(const struct at *at, const struct ov_ad
 		return bound;
 	ret_key->addr = (struct ov_addr){ 0 };
 	return any->flags & OV_PUBLISHED_NOWHERE ? NULL : any;
+}
+
+const struct ov_policy *row_policy(const struct at *at, uint32_t vni)
+{
+	return find(at, PLAN_POLICY_SETS, &(struct ov_policy_key){ .vni = vni });
+}
+
+/* Clears what is behind the prefix; keys of tries begin with its length, which does not count. */
+static void cut_prefix(uint8_t *key, size_t size, uint32_t len)
+{
+	uint8_t *bytes = key + sizeof(uint32_t);
+
+	memcpy(key, &len, sizeof(len));
+	for (size_t i = 0; i < size - sizeof(uint32_t); i++, len -= len < 8 ? len : 8)
+		bytes[i] &= len < 8 ? (uint8_t)(0xff00 >> len) : 0xff;
+}
+
+/* As a trie does; a plan's rows have no bit behind their prefix. */
+static const void *find_longest(const struct at *at, enum plan_table_id id, const void *key,
+				uint32_t shortest)
+{
+	const struct plan_table *table = &at->n->plan->table[id];
+	uint32_t len = 8 * (uint32_t)(table->key_size - sizeof(uint32_t));
+	uint8_t cut[TRACE_KEY_MAX];
+
+	for (; table->count && len >= shortest; len--) {
+		const void *value;
+
+		memcpy(cut, key, table->key_size);
+		cut_prefix(cut, table->key_size, len);
+		value = look_up(table, cut);
+		if (!value)
+			continue;
+		remember(at, id, cut, value);
+		return value;
+	}
+	return NULL;
+}
+
+uint32_t row_class(const struct at *at, uint32_t vni, uint32_t set, const struct ov_addr *a)
+{
+	struct ov_subject_key key = { .vni = vni, .set = set, .addr = *a };
+	const struct ov_subject *s = find_longest(at, PLAN_POLICY_SUBJECTS, &key,
+						  OV_SUBJECT_PREFIX);
+
+	return s ? s->class : OV_CLASS_ANY;
+}
+
+const struct ov_rule *row_rule(const struct at *at, const struct ov_rule_key *key)
+{
+	return find_longest(at, PLAN_POLICY_RULES, key, OV_RULE_PREFIX);
 }
 
 /* A trie says whether any prefix matches; which is the longest does not matter here. */

@@ -60,10 +60,15 @@ static enum ov_verdict check_src(const struct at *at, const struct trace_hop *ho
 	return 0;
 }
 
-static enum ov_verdict deliver(const struct at *at, const struct trace_packet *p, uint16_t port)
+static enum ov_verdict deliver(const struct at *at, const struct trace_packet *arrived,
+			       uint16_t port, const struct ov_endpoint *dst)
 {
+	struct trace_packet unpacked = *arrived, *p = &unpacked;
 	char name[WHO_MAX], text[PORT_TEXT_MAX];
 
+	p->dport = port;
+	if ((dst->flags & OV_ENDPOINT_POLICY) && policy_stops(at, p))
+		return at->t->verdict;
 	at->t->to = p->dst;
 	at->t->to_port = port;
 	say(at, "%s is on this host: unpacked and delivered to its %s",
@@ -104,7 +109,7 @@ static enum ov_verdict arrive_inside(const struct at *at, const struct trace_hop
 		return reject(at, hop, why);
 	if (is_cleartext(at, hop, src))
 		return at->t->verdict;
-	return deliver(at, p, p->dport);
+	return deliver(at, p, p->dport, dst);
 }
 
 /* ---- from a client outside, that entered at another node ---- */
@@ -162,7 +167,7 @@ static enum ov_verdict arrive_marked(const struct at *at, const struct trace_hop
 		say(&mesh, "the published port is not open here, so its target is not known");
 		return decide(&mesh, OV_DROP_NOT_PUBLISHED);
 	}
-	return deliver(&mesh, p, port);
+	return deliver(&mesh, p, port, dst);
 }
 
 enum ov_verdict trace_uplink(struct trace *t, const struct trace_node *n,
