@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/trace.h"
+
+#define FAKE_DEVICES_MAX 16
+
 static uint64_t host_now(void *ctx)
 {
 	return ((struct fake_host *)ctx)->now;
@@ -108,6 +112,33 @@ static void host_shut_down(void *ctx)
 	((struct fake_host *)ctx)->shut_down = true;
 }
 
+/* The real thing, on a host that has a device for each endpoint. */
+static int host_trace(void *ctx, const struct trace_ask *ask, struct trace *ret_trace,
+		      struct trace_packet *ret_packet, struct err *e)
+{
+	struct fake_host *f = ctx;
+	const struct view *v = store_view(f->store);
+	const struct id *self = store_self(f->store);
+	struct fact_device device[FAKE_DEVICES_MAX];
+	struct facts facts = { .uplink_ifindex = 2, .tunnel_ifindex = 3, .uplink_mtu = 1500,
+			       .vxlan_port = 4789, .device = device };
+	struct plan plan = { 0 };
+	int r;
+
+	cr_assert(!addr_parse("10.99.0.1", &facts.vtep));
+	for (size_t i = 0; i < v->endpoint_count && i < FAKE_DEVICES_MAX; i++)
+		device[facts.device_count++] =
+			(struct fact_device){ v->endpoint[i].ep->id, 100 + (uint32_t)i };
+	ret_trace->view = v;
+	r = trace_ask_read(v, &facts, self, ask, ret_trace, ret_packet, e);
+	if (r)
+		return r;
+	cr_assert(!plan_build(v, &facts, self, &plan));
+	r = trace_run(v, &facts, self, &plan, ret_packet, ret_trace);
+	plan_fini(&plan);
+	return r;
+}
+
 void fake_host_apply(struct fake_host *f)
 {
 	while (f->waiting_count) {
@@ -131,9 +162,20 @@ static void found_cluster(struct fake_host *f)
 
 void fake_host_init(struct fake_host *f)
 {
-	struct control_host host = { f, host_now, host_wall, host_resolve_netns, host_read_counters,
-				     host_read_lb, host_read_keys, host_read_policy,
-				     host_when_applied, host_shut_down, &f->facts };
+	struct control_host host = {
+		.ctx = f,
+		.now = host_now,
+		.wall = host_wall,
+		.resolve_netns = host_resolve_netns,
+		.read_counters = host_read_counters,
+		.read_lb = host_read_lb,
+		.read_keys = host_read_keys,
+		.read_policy = host_read_policy,
+		.trace = host_trace,
+		.when_applied = host_when_applied,
+		.shut_down = host_shut_down,
+		.facts = &f->facts,
+	};
 	struct err e = { 0 };
 
 	*f = (struct fake_host){ .now = 60000, .wall = 1700000000123 };

@@ -459,6 +459,36 @@ Test(ctl, drops_advise_only_on_what_was_counted)
 	cr_assert_null(strstr(out, "do-b"));
 }
 
+/* ---- trace ---- */
+
+#define TRACE_STEPS                                                                               \
+	"\"Steps\":[{\"Node\":\"h1\",\"Program\":\"ov_endpoint\",\"Text\":\"sent by a\"},"              \
+	"{\"Node\":\"h1\",\"Program\":\"\",\"Text\":\"on the wire\"},"                                  \
+	"{\"Node\":\"h2\",\"Program\":\"ov_uplink\",\"Text\":\"bad \\u001b[2J\"}],"
+
+Test(ctl, trace_shows_the_way_node_by_node)
+{
+	answer(200, "{" TRACE_STEPS "\"Verdict\":\"FWD_DECAP\",\"Meaning\":\"delivered\","
+		    "\"Reason\":\"\",\"Mend\":\"\",\"Delivered\":true}");
+	cr_assert_eq(CTL("trace", "--from", "a b", "--to", "web:80/tcp", "--size", "100"), 0);
+	assert_asked("GET /v1/trace?from=a%20b&to=web%3A80%2Ftcp&size=100\n");
+	assert_says(out, "node h1\n  ov_endpoint  sent by a\n               on the wire\nnode h2\n");
+	assert_says(out, "FWD_DECAP: delivered");
+	cr_assert_null(strchr(out, '\033'), "a text steers the terminal");
+}
+
+Test(ctl, trace_of_what_is_not_delivered_has_a_status_and_a_mend)
+{
+	answer(200, "{\"Steps\":[],\"Verdict\":\"FWD_RESET\",\"Meaning\":\"answered\","
+		    "\"Reason\":\"DROP_NO_PORT\",\"ReasonMeaning\":\"no such port\","
+		    "\"Mend\":\"declare it\",\"Delivered\":false}");
+	cr_assert_eq(CTL("trace", "--from", "a", "--to", "web:81"), 1);
+	assert_says(out, "because of DROP_NO_PORT: no such port");
+	assert_says(out, "to mend it: declare it");
+	cr_assert_eq(CTL("trace", "--from", "a"), 2);
+	assert_says(complaint, "--to");
+}
+
 Test(ctl, status_fits_one_screen)
 {
 	int lines = 0;

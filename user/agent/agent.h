@@ -8,6 +8,7 @@
  *   names.c      state -> names and places of DNS, after each reconcile
  *   flows.c      the data path's maps -> what is over -> removed; which nodes are away
  *   host.c       answers what the control API asks of the daemon
+ *   trace.c      state + facts -> plan -> the way of a packet; compared with the kernel's rows
  *   ports.c      published ports -> kept by portd; which of them processes have
  *   health.c     this node's backends -> health checks -> their records
  *   keys.c       keys of encrypted networks: facts -> engine -> plan, own records
@@ -185,6 +186,10 @@ bool agent_away_update(struct agent *a);
 void agent_host(struct agent *a, struct control_host *ret_host);
 /* Whether this host can take part in encrypted networks; arg is the agent. */
 int agent_can_encrypt(void *arg, struct err *e);
+
+/* trace.c */
+int agent_trace(void *ctx, const struct trace_ask *ask, struct trace *ret_trace,
+		struct trace_packet *ret_packet, struct err *e);
 
 /* ports.c */
 int agent_ports_init(struct agent *a, struct err *e);

@@ -106,6 +106,7 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.read_lb = host_read_lb,
 		.read_keys = host_read_keys,
 		.read_policy = host_read_policy,
+		.trace = agent_trace,
 		.when_applied = host_when_applied,
 		.shut_down = host_shut_down,
 		.facts = &a->status,

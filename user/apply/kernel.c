@@ -163,6 +163,18 @@ int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDIC
 	return r;
 }
 
+int kernel_holds(struct kernel *k, enum plan_table_id table, const uint8_t *key,
+		 const uint8_t *value)
+{
+	const struct map_ctx *m = &k->map[table - PLAN_CONFIG];
+	_cleanup_(freep) uint8_t *now = calloc(1, m->value_size);
+	int r = now ? bpf_map_lookup_elem(bpf_map_fd(k->bpf, m->map), key, now) : -ENOMEM;
+
+	if (r == -ENOENT)
+		return !value;
+	return r ? r : value && !memcmp(now, value, m->value_size);
+}
+
 static void add_flow_counter(void *total, uint32_t i, const void *value)
 {
 	((uint64_t *)total)[i] += *(const uint64_t *)value;

@@ -26,6 +26,13 @@ int kernel_read_lb(struct kernel *k, struct lb_row **ret_rows, size_t *ret_count
 int kernel_read_policy(struct kernel *k, struct policy_row **ret_rows, size_t *ret_count,
 		       struct err *e);
 
+/*
+ * Whether the kernel's map of that table has the row as it should be, or has none where value is
+ * NULL: 1 or 0, or a negative errno. Reads this one row alone.
+ */
+int kernel_holds(struct kernel *k, enum plan_table_id table, const uint8_t *key,
+		 const uint8_t *value);
+
 /* How full the table of established flows is. */
 struct flow_usage {
 	uint64_t used, max;

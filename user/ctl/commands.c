@@ -103,6 +103,16 @@ static const struct ctl_option lb_ls_options[] = {
 	{ "service", "SERVICE", "service", "only those of this service", OPTION_TEXT },
 };
 
+static const struct ctl_option trace_options[] = {
+	{ "from", "ENDPOINT", "from", "who sends; or an IP address outside the overlay", OPTION_TEXT,
+	  true },
+	{ "to", "IP|NAME[:PORT[/PROTO]]", "to",
+	  "without a port a ping; PROTO: tcp (default), udp or sctp", OPTION_TEXT, true },
+	{ "size", "BYTES", "size", "of the IP packet (default: 60)", OPTION_TEXT },
+	{ "sport", "PORT", "sport", "the sender's port: then maglev's choice is known", OPTION_TEXT },
+	{ "backend", "IP", "backend", "the one to follow where several may get it", OPTION_TEXT },
+};
+
 #define NO_OPTIONS NULL, 0
 #define OPTIONS(table) table, ARRAY_SIZE(table)
 
@@ -163,6 +173,8 @@ const struct ctl_command ctl_commands[] = {
 	  cmd_key_ls },
 	{ "key rotate", "", "make all nodes use fresh keys, without losing a packet", 0, 0,
 	  OPTIONS(key_rotate_options), cmd_key_rotate },
+	{ "trace", "", "each decision a packet would meet, without sending one", 0, 0,
+	  OPTIONS(trace_options), cmd_trace },
 	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
 	  cmd_drops },
 };

@@ -40,6 +40,7 @@ static const struct route {
 	{ "GET", "services", REF, false, control_get_service },
 	{ "PATCH", "services", REF, false, control_update_service },
 	{ "DELETE", "services", REF, false, control_delete_service },
+	{ "GET", "trace", NULL, true, control_get_trace },
 	{ "GET", "lb", NULL, true, control_get_lb },
 	{ "GET", "policies", NULL, true, control_get_policies },
 	{ "POST", "policies", NULL, false, control_create_policy },

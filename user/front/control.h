@@ -25,6 +25,7 @@
  *   POST   /v1/policies/default   {Network, Action, Audit}
  *   GET    /v1/keys               POST /v1/keys/rotate {Network}
  *   GET    /v1/drops
+ *   GET    /v1/trace?from=REF&to=HOST[:PORT[/PROTO]][&size=N][&sport=N][&backend=IP]
  *
  * Numbers of a request are strings, as a person typed them.
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
@@ -42,6 +43,7 @@
 #include "model/lb.h"
 #include "model/policy_row.h"
 #include "model/reach.h"
+#include "trace/ask.h"
 
 /* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
 struct control_host {
@@ -70,6 +72,9 @@ struct control_host {
 	void (*shut_down)(void *ctx);
 	/* Filled by the agent, read by status. */
 	const struct control_facts *facts;
+	/* Follows a packet through this node's plan and others'; it says what was asked, too. */
+	int (*trace)(void *ctx, const struct trace_ask *ask, struct trace *ret_trace,
+		     struct trace_packet *ret_packet, struct err *e);
 };
 
 /* A published port that a process of this host has, so that it is not open here. */

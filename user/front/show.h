@@ -55,6 +55,15 @@ json_t *show_status(const struct scene *s, const struct control_facts *f);
 void show_taken_ports(const struct scene *s, const struct control_facts *f, json_t **all);
 json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
 
+struct verdict_text {
+	int number;
+	const char *name, *meaning, *mend;
+};
+const struct verdict_text *show_verdict(int number);
+struct trace;
+struct trace_packet;
+json_t *show_trace(const struct scene *s, const struct trace *t, const struct trace_packet *p);
+
 /* Nodes whose backends do not serve: those that gossip thinks dead or gone. *ret_ids is to be freed. */
 int show_away(const struct scene *s, struct id **ret_ids, struct id_set *ret_away);
 /* "serving", or why not: "lost", "away", "draining", "untried" or "unhealthy". */

@@ -222,14 +222,19 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 
 /* ---- drops ---- */
 
-static const struct verdict_text {
-	int number;
-	const char *name, *meaning, *mend;
-} verdict_texts[] = {
+static const struct verdict_text verdict_texts[] = {
 #define X(number, name, meaning, mend) { number, #name, meaning, mend },
 	OV_VERDICTS(X)
 #undef X
 };
+
+const struct verdict_text *show_verdict(int number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verdict_texts); i++)
+		if (verdict_texts[i].number == number)
+			return &verdict_texts[i];
+	return &verdict_texts[0];
+}
 
 static json_t *verdict_row(const struct verdict_text *t, const struct ov_counter *c)
 {
