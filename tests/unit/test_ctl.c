@@ -388,10 +388,12 @@ Test(ctl, networks_are_listed_in_dockers_columns)
 {
 	answer(200, "[{\"Id\":\"0123456789abcdef0123456789abcdef\",\"Name\":\"app\",\"Driver\":\"overlayd\","
 		    "\"Scope\":\"swarm\",\"Subnet\":\"10.10.0.0/24\",\"VNI\":4096,\"MTU\":1450,"
-		    "\"Endpoints\":2}]");
+		    "\"Encrypted\":false,\"Endpoints\":2},{\"Name\":\"key\",\"MTU\":1396,"
+		    "\"Encrypted\":true,\"Endpoints\":3}]");
 	cr_assert_eq(CTL("network", "ls"), 0);
 	assert_says(out, "NETWORK ID     NAME   DRIVER     SCOPE   SUBNET");
-	assert_says(out, "0123456789ab   app    overlayd   swarm   10.10.0.0/24   4096   1450");
+	assert_says(out, "0123456789ab   app    overlayd   swarm   10.10.0.0/24   4096   1450   no                  2\n");
+	assert_says(out, "1396   yes                 3\n");
 }
 
 Test(ctl, an_empty_listing_has_its_headings)

@@ -80,7 +80,8 @@ void ctl_print_json(struct ctl *c, const json_t *value);
 char *ctl_escape(const char *text);
 
 /* ---- table.c ---- */
-enum column_kind { COLUMN_TEXT, COLUMN_ID, COLUMN_NUMBER, COLUMN_STATUS, COLUMN_NODE };
+enum column_kind { COLUMN_TEXT, COLUMN_ID, COLUMN_NUMBER, COLUMN_STATUS, COLUMN_NODE,
+		   COLUMN_YES /* yes or no */ };
 struct column {
 	const char *heading, *field;
 	enum column_kind kind;
