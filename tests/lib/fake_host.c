@@ -86,6 +86,16 @@ static void host_when_applied(void *ctx, const struct id *endpoint,
 		fake_host_apply(f);
 }
 
+static void host_repair(void *ctx, const struct repair_scope *scope,
+			void (*done)(void *arg, const struct repair_report *report,
+				     const struct err *e), void *arg)
+{
+	struct fake_host *f = ctx;
+
+	f->scope = *scope;
+	done(arg, &f->report, f->apply_error.code ? &f->apply_error : NULL);
+}
+
 static void host_shut_down(void *ctx)
 {
 	((struct fake_host *)ctx)->shut_down = true;
@@ -116,7 +126,7 @@ void fake_host_init(struct fake_host *f)
 {
 	struct control_host host = { f, host_now, host_wall, host_resolve_netns, host_read_counters,
 				     host_read_lb, host_read_keys,
-				     host_when_applied, host_shut_down, &f->facts };
+				     host_when_applied, host_repair, host_shut_down, &f->facts };
 	struct err e = { 0 };
 
 	*f = (struct fake_host){ .now = 60000, .wall = 1700000000123 };

@@ -43,6 +43,7 @@ static const struct route {
 	{ "GET", "lb", NULL, true, control_get_lb },
 	{ "GET", "keys", NULL, false, control_get_keys },
 	{ "POST", "keys", "rotate", false, control_rotate_keys },
+	{ "POST", "repair", NULL, false, control_repair },
 };
 
 int control_new(struct store *store, struct gossip *gossip, struct intent *intent,

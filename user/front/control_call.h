@@ -49,6 +49,13 @@ void call_fail(struct call *call, int code, const struct err *e);
 int call_filter(const struct call *call, const char *key, const char *listed,
 		char ret_ref[CONTROL_REF_MAX + 1], struct err *e);
 /*
+ * By full id, name or prefix of the id. A name is unique in its network only: of
+ * several endpoints with one name, this node's own is meant, as intent_detach
+ * means it. -ENOENT, or -EINVAL when that is not one.
+ */
+int call_find_endpoint(const struct scene *s, const char *ref,
+		       const struct view_endpoint **ret_endpoint, struct err *e);
+/*
  * Answers with call->id, which was removed, once the kernel has let go of it. `key` is as Docker
  * spells it for such a thing: "ID" or "Id".
  */
@@ -82,3 +89,4 @@ void control_delete_service(struct call *call);
 void control_get_lb(struct call *call);
 void control_get_keys(struct call *call);
 void control_rotate_keys(struct call *call);
+void control_repair(struct call *call);

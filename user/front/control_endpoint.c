@@ -54,13 +54,8 @@ void control_get_endpoints(struct call *call)
 		call_done(call, 200, show_endpoints(&s, only));
 }
 
-/*
- * By full id, name or prefix of the id. A name is unique in its network only: of
- * several endpoints with one name, this node's own is meant, as intent_detach
- * means it. -ENOENT, or -EINVAL when that is not one.
- */
-static int find_endpoint(const struct scene *s, const char *ref,
-			 const struct view_endpoint **ret_endpoint, struct err *e)
+int call_find_endpoint(const struct scene *s, const char *ref,
+		       const struct view_endpoint **ret_endpoint, struct err *e)
 {
 	const struct view_endpoint *found = NULL;
 	const struct view *v = s->view;
@@ -91,7 +86,7 @@ void control_get_endpoint(struct call *call)
 	struct scene s = call_scene(call);
 	const struct view_endpoint *ep;
 	struct err e = { 0 };
-	int r = find_endpoint(&s, call->ref, &ep, &e);
+	int r = call_find_endpoint(&s, call->ref, &ep, &e);
 
 	if (r)
 		call_fail(call, r, &e);
@@ -193,7 +188,7 @@ void control_detach(struct call *call)
 	const struct view_endpoint *ep;
 	char id[ID_TEXT_MAX];
 	struct err e = { 0 };
-	int r = find_endpoint(&s, call->ref, &ep, &e);
+	int r = call_find_endpoint(&s, call->ref, &ep, &e);
 
 	if (!r) {
 		call->id = ep->ep->id;
@@ -270,7 +265,7 @@ void control_update_endpoint(struct call *call)
 	int r = decode_backend(call, &b, &is_drain, &e);
 
 	if (!r)
-		r = find_endpoint(&s, call->ref, &ep, &e);
+		r = call_find_endpoint(&s, call->ref, &ep, &e);
 	if (r) {
 		call_fail(call, r, &e);
 		return;
