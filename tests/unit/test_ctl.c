@@ -439,6 +439,28 @@ Test(ctl, removed_things_are_named)
 	cr_assert_str_eq(out, "");
 }
 
+Test(ctl, repair_says_what_it_mended)
+{
+	answer(200, "{\"Count\":3,\"Mended\":[{\"Kind\":\"map\",\"Name\":\"network app\",\"What\":"
+		    "\"a row was missing\"}],\"Failed\":[]}");
+	cr_assert_eq(CTL("repair", "--network", "app"), 0);
+	assert_asked("POST /v1/repair {\"Network\":\"app\"}\n");
+	cr_assert_str_eq(out, "mended map: network app: a row was missing\nmended 2 more\n");
+	answer(200, "{\"Count\":0,\"Mended\":[],\"Failed\":[]}");
+	cr_assert_eq(CTL("repair"), 0);
+	cr_assert_str_eq(out, "nothing was wrong\n");
+}
+
+Test(ctl, repair_fails_when_something_is_wrong_still)
+{
+	answer(200, "{\"Count\":0,\"Mended\":[],\"Failed\":[\"a device is in the way\"]}");
+	cr_assert_eq(CTL("repair"), 1);
+	cr_assert_str_eq(complaint, "overlayctl: a device is in the way\n");
+	cr_assert_str_eq(out, "");
+	cr_assert_eq(CTL("--json", "repair"), 1);
+	assert_says(out, "a device is in the way");
+}
+
 Test(ctl, an_error_is_one_sentence_and_status_1)
 {
 	answer(409, "{\"Error\":\"taken\\n\\u001b[31m\"}");
@@ -459,6 +481,17 @@ Test(ctl, drops_advise_only_on_what_was_counted)
 	assert_says(out, "m-b");
 	assert_says(out, "DROP_A: do-a");
 	cr_assert_null(strstr(out, "do-b"));
+}
+
+Test(ctl, status_counts_repairs_by_kind)
+{
+	answer(200, "{\"Repairs\":{\"Total\":3,\"Kinds\":{\"device\":0,\"map\":2,\"dns\":1},\"Last\":"
+		    "\"2026-01-02T03:04:05.000Z\"}}");
+	cr_assert_eq(CTL("status"), 0);
+	assert_says(out, "Repairs    2 map, 1 dns, the last at 2026-01-02T03:04:05.000Z\n");
+	answer(200, "{\"Repairs\":{\"Total\":0,\"Kinds\":{\"map\":0},\"Last\":\"\"}}");
+	cr_assert_eq(CTL("status"), 0);
+	assert_says(out, "Repairs    none was needed\n");
 }
 
 Test(ctl, status_fits_one_screen)

@@ -105,13 +105,14 @@ static const char *how(const uint8_t *found, const uint8_t *wanted)
 	return wanted ? "was changed" : "should not be there";
 }
 
-static void tell_sa(const uint8_t *key, const uint8_t *found, const uint8_t *wanted,
-		    struct repair_line *l)
+static void tell_sa(const struct facts *f, const uint8_t *key, const uint8_t *found,
+		    const uint8_t *wanted, struct repair_line *l)
 {
 	COPY(struct plan_sa_key, k, key);
+	bool is_to_us = !addr_cmp(&k.dst, &f->vtep);
 
-	snprintf(l->what, sizeof(l->what), "the SA with SPI %08x to it %s%s", k.spi, how(found, wanted),
-		 found || wanted ? "" : "; another one replaces it");
+	snprintf(l->what, sizeof(l->what), "an SA %s, SPI %08x, %s%s", is_to_us ? "from it" : "to it",
+		 k.spi, how(found, wanted), found || wanted ? "" : "; another one replaces it");
 }
 
 static void tell_policy(const uint8_t *key, const uint8_t *found, const uint8_t *wanted,
@@ -172,7 +173,7 @@ void plan_tell(const struct view *v, const struct facts *f, enum plan_table_id t
 	else if (table == PLAN_DEVICES)
 		tell_device(found, wanted, ret_line);
 	else if (table == PLAN_SAS)
-		tell_sa(key, found, wanted, ret_line);
+		tell_sa(f, key, found, wanted, ret_line);
 	else if (table == PLAN_POLICIES)
 		tell_policy(key, found, wanted, ret_line);
 	else if (table == PLAN_ATTACH)

@@ -102,9 +102,21 @@ static void name_port(const struct ov_addr *addr, uint16_t port, uint8_t protoco
 		 ntohs(port), word);
 }
 
+/* By the node at its other end; of one to us that is in the value, if there is one. */
+static void name_sa(const struct view *v, const struct facts *f, const uint8_t *key,
+		    const uint8_t *row, struct repair_line *l)
+{
+	COPY(struct plan_sa_key, k, key);
+	struct plan_sa value = { .src = k.dst };
+
+	if (row)
+		memcpy(&value, row + sizeof(k), sizeof(value));
+	name_node(v, addr_cmp(&k.dst, &f->vtep) ? &k.dst : &value.src, l);
+}
+
 /* Rows that belong to the node, by their keys. */
 static void name_of_node(const struct view *v, const struct facts *f, enum plan_table_id table,
-			 const uint8_t *key, struct repair_line *l)
+			 const uint8_t *key, const uint8_t *row, struct repair_line *l)
 {
 	char addr[ADDR_TEXT_MAX];
 
@@ -124,8 +136,7 @@ static void name_of_node(const struct view *v, const struct facts *f, enum plan_
 		COPY(struct ov_published_key, k, key);
 		name_port(&k.addr, k.port, k.protocol, l);
 	} else if (table == PLAN_SAS) {
-		COPY(struct plan_sa_key, k, key);
-		name_node(v, &k.dst, l);
+		name_sa(v, f, key, row, l);
 	} else if (table == PLAN_POLICIES) {
 		COPY(struct plan_policy_key, k, key);
 		name_node(v, &k.dst, l);
@@ -154,5 +165,5 @@ void tell_name(const struct view *v, const struct facts *f, enum plan_table_id t
 	else if (w.ifindex)
 		name_ifindex(f, w.ifindex, l);
 	else
-		name_of_node(v, f, table, key, l);
+		name_of_node(v, f, table, key, row, l);
 }
