@@ -107,6 +107,16 @@ static void host_when_applied(void *ctx, const struct id *endpoint,
 		fake_host_apply(f);
 }
 
+static void host_repair(void *ctx, const struct repair_scope *scope,
+			void (*done)(void *arg, const struct repair_report *report,
+				     const struct err *e), void *arg)
+{
+	struct fake_host *f = ctx;
+
+	f->scope = *scope;
+	done(arg, &f->report, f->apply_error.code ? &f->apply_error : NULL);
+}
+
 static void host_shut_down(void *ctx)
 {
 	((struct fake_host *)ctx)->shut_down = true;
@@ -173,6 +183,7 @@ void fake_host_init(struct fake_host *f)
 		.read_policy = host_read_policy,
 		.trace = host_trace,
 		.when_applied = host_when_applied,
+		.repair = host_repair,
 		.shut_down = host_shut_down,
 		.facts = &f->facts,
 	};

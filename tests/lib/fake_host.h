@@ -26,6 +26,8 @@ struct fake_host {
 	size_t policy_count;
 	struct policy_row policy[FAKE_LB_MAX];
 	uint64_t now, wall;
+	struct repair_report report; /* what a repair answers */
+	struct repair_scope scope;   /* of the last one */
 	/* What when_applied answers: at once unless held, with an error when there is one. */
 	bool hold;
 	struct err apply_error;

@@ -388,10 +388,12 @@ Test(ctl, networks_are_listed_in_dockers_columns)
 {
 	answer(200, "[{\"Id\":\"0123456789abcdef0123456789abcdef\",\"Name\":\"app\",\"Driver\":\"overlayd\","
 		    "\"Scope\":\"swarm\",\"Subnet\":\"10.10.0.0/24\",\"VNI\":4096,\"MTU\":1450,"
-		    "\"Endpoints\":2}]");
+		    "\"Encrypted\":false,\"Endpoints\":2},{\"Name\":\"key\",\"MTU\":1396,"
+		    "\"Encrypted\":true,\"Endpoints\":3}]");
 	cr_assert_eq(CTL("network", "ls"), 0);
 	assert_says(out, "NETWORK ID     NAME   DRIVER     SCOPE   SUBNET");
-	assert_says(out, "0123456789ab   app    overlayd   swarm   10.10.0.0/24   4096   1450");
+	assert_says(out, "0123456789ab   app    overlayd   swarm   10.10.0.0/24   4096   1450   no                  2\n");
+	assert_says(out, "1396   yes                 3\n");
 }
 
 Test(ctl, an_empty_listing_has_its_headings)
@@ -435,6 +437,28 @@ Test(ctl, removed_things_are_named)
 	answer(409, "{\"Error\":\"in use\"}");
 	cr_assert_eq(CTL("network", "rm", "a"), 1);
 	cr_assert_str_eq(out, "");
+}
+
+Test(ctl, repair_says_what_it_mended)
+{
+	answer(200, "{\"Count\":3,\"Mended\":[{\"Kind\":\"map\",\"Name\":\"network app\",\"What\":"
+		    "\"a row was missing\"}],\"Failed\":[]}");
+	cr_assert_eq(CTL("repair", "--network", "app"), 0);
+	assert_asked("POST /v1/repair {\"Network\":\"app\"}\n");
+	cr_assert_str_eq(out, "mended map: network app: a row was missing\nmended 2 more\n");
+	answer(200, "{\"Count\":0,\"Mended\":[],\"Failed\":[]}");
+	cr_assert_eq(CTL("repair"), 0);
+	cr_assert_str_eq(out, "nothing was wrong\n");
+}
+
+Test(ctl, repair_fails_when_something_is_wrong_still)
+{
+	answer(200, "{\"Count\":0,\"Mended\":[],\"Failed\":[\"a device is in the way\"]}");
+	cr_assert_eq(CTL("repair"), 1);
+	cr_assert_str_eq(complaint, "overlayctl: a device is in the way\n");
+	cr_assert_str_eq(out, "");
+	cr_assert_eq(CTL("--json", "repair"), 1);
+	assert_says(out, "a device is in the way");
 }
 
 Test(ctl, an_error_is_one_sentence_and_status_1)
@@ -487,6 +511,17 @@ Test(ctl, trace_of_what_is_not_delivered_has_a_status_and_a_mend)
 	assert_says(out, "to mend it: declare it");
 	cr_assert_eq(CTL("trace", "--from", "a"), 2);
 	assert_says(complaint, "--to");
+}
+
+Test(ctl, status_counts_repairs_by_kind)
+{
+	answer(200, "{\"Repairs\":{\"Total\":3,\"Kinds\":{\"device\":0,\"map\":2,\"dns\":1},\"Last\":"
+		    "\"2026-01-02T03:04:05.000Z\"}}");
+	cr_assert_eq(CTL("status"), 0);
+	assert_says(out, "Repairs    2 map, 1 dns, the last at 2026-01-02T03:04:05.000Z\n");
+	answer(200, "{\"Repairs\":{\"Total\":0,\"Kinds\":{\"map\":0},\"Last\":\"\"}}");
+	cr_assert_eq(CTL("status"), 0);
+	assert_says(out, "Repairs    none was needed\n");
 }
 
 Test(ctl, status_fits_one_screen)

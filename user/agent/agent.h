@@ -12,6 +12,7 @@
  *   ports.c      published ports -> kept by portd; which of them processes have
  *   health.c     this node's backends -> health checks -> their records
  *   keys.c       keys of encrypted networks: facts -> engine -> plan, own records
+ *   repair.c     what somebody else changed in the kernel: found, counted, said
  *   ring.c       the key ring: record -> gossip -> confirmation; the next step, on time
  */
 #pragma once
@@ -53,6 +54,17 @@ struct row_error {
 	enum plan_table_id table;
 	struct id endpoint; /* zero when it is no endpoint's */
 	struct err err;
+	bool is_asked;      /* somebody asked for its repair */
+};
+
+/* Looking for what somebody else changed (repair.c). */
+struct repair_state {
+	struct loop_timer *timer;
+	bool is_looking, is_failing;
+	int next;               /* the table that is looked at next */
+	struct repair_ask *ask; /* for the first of them; NULL: an audit */
+	size_t found;           /* in this run */
+	struct err error;       /* what could not be read at the last time */
 };
 
 /* The rounds through the data path's maps (flows.c). */
@@ -146,6 +158,7 @@ struct agent {
 	char broken_name[NAME_MAX_LEN + 9]; /* one of them */
 	bool older_forgotten;      /* nothing is left of an older format's pins */
 	struct flows_state flows;
+	struct repair_state repair;
 	struct keys_state keys;
 
 	struct control_facts status;
@@ -160,6 +173,9 @@ void agent_stop(struct agent *a); /* closes everything; the kernel keeps its par
 /* reconcile.c */
 int agent_reconcile_init(struct agent *a, struct err *e);
 void agent_before_wait(void *arg);
+/* Calls done after the next run; see struct control_host. */
+void agent_when_applied(struct agent *a, const struct id *endpoint,
+			void (*done)(void *arg, const struct err *e), void *arg);
 /* Takes the data plane down and forgets the state: after a leave, or when this node was removed. */
 int agent_tear_down(struct agent *a, struct err *e);
 
@@ -181,6 +197,20 @@ void agent_flows_look(struct agent *a);
 bool agent_flows_warning(struct agent *a, char *out, size_t size);
 /* Takes facts.away from gossip. True when it changed, so that the plan must be made again. */
 bool agent_away_update(struct agent *a);
+
+/* repair.c */
+int agent_repair_init(struct agent *a, struct err *e);
+void agent_repair_fini(struct agent *a);
+/* Begins to look through everything; what is found is mended. */
+void agent_repair_audit(struct agent *a);
+/* The same for a person, who hears what was mended; done is called once, perhaps later. */
+void agent_repair(struct agent *a, const struct repair_scope *scope,
+		  void (*done)(void *arg, const struct repair_report *report, const struct err *e),
+		  void *arg);
+/* True when somebody asked for what that row belongs to; NULL: it is a table that failed. */
+bool agent_repair_asked(const struct agent *a, enum plan_table_id table, const uint8_t *row);
+/* A run is over. */
+void agent_repair_said(struct agent *a);
 
 /* host.c */
 void agent_host(struct agent *a, struct control_host *ret_host);

@@ -58,10 +58,9 @@ static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_coun
 	return agent_keys_report(ctx, ret_rows, ret_count, e);
 }
 
-static void host_when_applied(void *ctx, const struct id *endpoint,
-			      void (*done)(void *arg, const struct err *e), void *arg)
+void agent_when_applied(struct agent *a, const struct id *endpoint,
+			void (*done)(void *arg, const struct err *e), void *arg)
 {
-	struct agent *a = ctx;
 	struct waiter *w = calloc(1, sizeof(*w));
 	struct err e = { 0 };
 
@@ -77,6 +76,19 @@ static void host_when_applied(void *ctx, const struct id *endpoint,
 	w->next = a->waiters;
 	a->waiters = w;
 	a->dirty = true;
+}
+
+static void host_when_applied(void *ctx, const struct id *endpoint,
+			      void (*done)(void *arg, const struct err *e), void *arg)
+{
+	agent_when_applied(ctx, endpoint, done, arg);
+}
+
+static void host_repair(void *ctx, const struct repair_scope *scope,
+			void (*done)(void *arg, const struct repair_report *report,
+				     const struct err *e), void *arg)
+{
+	agent_repair(ctx, scope, done, arg);
 }
 
 static void host_shut_down(void *ctx)
@@ -108,6 +120,7 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.read_policy = host_read_policy,
 		.trace = agent_trace,
 		.when_applied = host_when_applied,
+		.repair = host_repair,
 		.shut_down = host_shut_down,
 		.facts = &a->status,
 	};

@@ -90,6 +90,7 @@ static void on_row_error(void *arg, enum plan_table_id table, const uint8_t *key
 		.table = table,
 		.endpoint = endpoint_of_row(a, table, key),
 		.err = *e,
+		.is_asked = agent_repair_asked(a, table, key),
 	};
 }
 
@@ -315,6 +316,7 @@ static void reconcile(struct agent *a)
 		log_error("%s; will retry", run.text);
 	else
 		agent_keys_tell(a);
+	agent_repair_said(a);
 	after_run(a, old, old_count, &run);
 	answer_waiters(a, &run);
 }
@@ -515,7 +517,7 @@ static void on_tick(void *arg)
 	agent_flows_work(a);
 	agent_flows_look(a);
 	if (now >= a->audit_at) {
-		apply_forget(a->apply);
+		agent_repair_audit(a);
 		agent_ports_look(a);
 		a->dirty = a->facts_dirty = true;
 		a->audit_at = now + AUDIT_MS;
@@ -544,6 +546,8 @@ int agent_reconcile_init(struct agent *a, struct err *e)
 	if ((r = agent_flows_init(a, e)) < 0)
 		return r;
 	r = apply_new(a->driver, &a->apply);
+	if (r >= 0 && (r = agent_repair_init(a, e)) < 0)
+		return r;
 	if (r >= 0)
 		r = loop_io_new(a->loop, facts_fd(a->facts_source), LOOP_IN, on_facts, a, &a->facts_io);
 	if (r >= 0)

@@ -438,6 +438,7 @@ void agent_stop(struct agent *a)
 	gossipd_free(a->gossipd);
 	gossip_free(a->gossip);
 	intent_free(a->intent);
+	agent_repair_fini(a);
 	apply_free(a->apply);
 	agent_keys_fini(a);
 	agent_flows_fini(a);

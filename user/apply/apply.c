@@ -6,11 +6,17 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "drift.h"
+#include "drivers.h"
 
 struct apply {
 	struct driver driver[PLAN_TABLE_COUNT];
 	struct plan_table seen[PLAN_TABLE_COUNT]; /* what the kernel held when last looked at */
 	bool known[PLAN_TABLE_COUNT];             /* false: look before the next run */
+	bool has_seen[PLAN_TABLE_COUNT];          /* false: never looked at */
+	struct drift drift[PLAN_TABLE_COUNT];
+	void (*on_mended)(void *arg, const struct apply_mended *m);
+	void *mended_arg;
 };
 
 struct run {
@@ -21,6 +27,9 @@ struct run {
 	void *arg;
 	struct apply_stats stats;
 	bool stale[PLAN_TABLE_COUNT]; /* something failed: what was seen is no longer sure */
+	struct plan_table failed[PLAN_TABLE_COUNT]; /* keys of those rows */
+	size_t failed_room[PLAN_TABLE_COUNT];
+	bool is_out_of_memory;
 	int first;
 	enum { PUT, REMOVE } doing;
 	size_t todo_count;
@@ -38,64 +47,115 @@ int apply_new(const struct driver driver[PLAN_TABLE_COUNT], struct apply **ret_a
 	return 0;
 }
 
-static void forget_table(struct apply *a, enum plan_table_id id)
-{
-	free(a->seen[id].rows);
-	a->seen[id] = (struct plan_table){ 0 };
-	a->known[id] = false;
-}
-
 void apply_forget(struct apply *a)
 {
-	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
-		forget_table(a, (enum plan_table_id)i);
+	memset(a->known, 0, sizeof(a->known));
+}
+
+/* As if it had never been looked at. */
+static void drop_all(struct apply *a)
+{
+	apply_forget(a);
+	for (int i = 0; i < PLAN_TABLE_COUNT; i++) {
+		free(a->seen[i].rows);
+		a->seen[i] = (struct plan_table){ 0 };
+		a->has_seen[i] = false;
+		drift_fini(&a->drift[i]);
+	}
 }
 
 void apply_free(struct apply *a)
 {
 	if (!a)
 		return;
-	apply_forget(a);
+	drop_all(a);
 	free(a);
+}
+
+void apply_when_mended(struct apply *a, void (*fn)(void *arg, const struct apply_mended *m),
+		       void *arg)
+{
+	a->on_mended = fn;
+	a->mended_arg = arg;
+}
+
+/* The row is not as it was taken to be: the table is looked at again. */
+static void note_unsure(struct run *run, enum plan_table_id id, const uint8_t *key)
+{
+	struct plan_table *keys = &run->failed[id];
+
+	run->stale[id] = true;
+	keys->key_size = run->plan->table[id].key_size;
+	if (key && rows_push(keys, &run->failed_room[id], key, key))
+		run->is_out_of_memory = true;
 }
 
 static void failed(struct run *run, enum plan_table_id id, const uint8_t *key, int code,
 		   struct err *e)
 {
 	err_set(e, code, "%s: %s", run->a->driver[id].name, strerror(-code));
-	run->stale[id] = true;
+	note_unsure(run, id, key);
 	run->stats.failed++;
 	run->first = run->first ? run->first : code;
 	if (run->on_error)
 		run->on_error(run->arg, id, key, e);
 }
 
+/* Reads the table, and finds what is not as it was left. */
+static int look(struct apply *a, enum plan_table_id id, const struct apply_scope *scope, struct err *e)
+{
+	struct driver *d = &a->driver[id];
+	struct plan_table now = { 0 };
+	int r = d->observe(d->ctx, &now, e);
+
+	if (r)
+		return r;
+	if (a->has_seen[id])
+		r = drift_look(&a->drift[id], &a->seen[id], &now, scope);
+	if (r) {
+		free(now.rows);
+		return err_set(e, r, "out of memory");
+	}
+	free(a->seen[id].rows);
+	a->seen[id] = now;
+	a->known[id] = a->has_seen[id] = true;
+	return 0;
+}
+
+int apply_look(struct apply *a, enum plan_table_id id, const struct apply_scope *scope,
+	       size_t *ret_rows, struct err *e)
+{
+	struct apply_scope of_table = scope ? *scope : (struct apply_scope){ 0 };
+	int r = 0;
+
+	of_table.table = id;
+	if (a->known[id])
+		r = look(a, id, scope ? &of_table : NULL, e);
+	*ret_rows = a->drift[id].changed.count;
+	return r;
+}
+
+static bool fits(const struct plan_table *a, const struct plan_table *b)
+{
+	return a->key_size == b->key_size && a->value_size == b->value_size;
+}
+
 /* Looks at the kernel where that is needed. False: this table must be left out of the run. */
 static bool observe(struct run *run, enum plan_table_id id)
 {
-	const struct plan_table *want = &run->plan->table[id];
-	struct driver *d = &run->a->driver[id];
-	struct plan_table seen = { 0 };
+	const struct plan_table *want = &run->plan->table[id], *seen = &run->a->seen[id];
 	struct err e = { 0 };
-	int r;
+	int r = 0;
 
-	if (run->a->known[id])
-		return true;
-	forget_table(run->a, id);
-	r = d->observe(d->ctx, &seen, &e);
-	if (!r && (seen.key_size != want->key_size || seen.value_size != want->value_size)) {
-		free(seen.rows);
+	if (!run->a->known[id])
+		r = look(run->a, id, NULL, &e);
+	if (!r && !fits(seen, want))
 		r = err_set(&e, -EPROTO, "%s: plan and driver disagree about the rows (%zu+%zu and "
-			    "%zu+%zu bytes)", d->name, want->key_size, want->value_size,
-			    seen.key_size, seen.value_size);
-	}
-	if (r) {
+			    "%zu+%zu bytes)", run->a->driver[id].name, want->key_size,
+			    want->value_size, seen->key_size, seen->value_size);
+	if (r)
 		failed(run, id, NULL, r, &e);
-		return false;
-	}
-	run->a->seen[id] = seen;
-	run->a->known[id] = true;
-	return true;
+	return !r;
 }
 
 static size_t row_size(const struct plan_table *t)
@@ -108,8 +168,37 @@ static void push_row(struct plan_table *t, const uint8_t *row)
 	memcpy(t->rows + t->count++ * row_size(t), row, row_size(t));
 }
 
+static void tell_mended(struct run *run, enum plan_table_id id, const uint8_t *key,
+			const uint8_t *found, const uint8_t *wanted)
+{
+	struct apply_mended m = { id, APPLY_DIFFERED, key, found, wanted };
+	struct apply *a = run->a;
+
+	if (!a->on_mended || !a->drift[id].changed.count || !table_find(&a->drift[id].changed, key))
+		return;
+	if (!found)
+		m.wrong = APPLY_MISSING;
+	else if (!wanted)
+		m.wrong = APPLY_EXTRA;
+	a->on_mended(a->mended_arg, &m);
+}
+
+/* Somebody removed what the plan does not ask for any more, because it is gone. */
+static void tell_renewed(struct run *run, enum plan_table_id id)
+{
+	const struct plan_table *changed = &run->a->drift[id].changed;
+
+	for (size_t i = 0; i < changed->count && run->a->driver[id].is_renewed; i++) {
+		const uint8_t *key = plan_row(changed, i);
+
+		if (!table_find(&run->a->seen[id], key) && !table_find(&run->plan->table[id], key))
+			tell_mended(run, id, key, NULL, NULL);
+	}
+}
+
 static void count_done(struct run *run, enum plan_table_id id, const struct apply_row *row)
 {
+	tell_mended(run, id, row->key, row->found, run->doing == REMOVE ? NULL : row->key);
 	if (!row->exists) {
 		run->stats.added++;
 		return;
@@ -121,9 +210,9 @@ static void count_done(struct run *run, enum plan_table_id id, const struct appl
 		run->stats.updated++;
 }
 
-static void wait_for_another_plan(struct run *run, enum plan_table_id id)
+static void wait_for_another_plan(struct run *run, enum plan_table_id id, const uint8_t *key)
 {
-	run->stale[id] = true;
+	note_unsure(run, id, key);
 	run->stats.later++;
 }
 
@@ -138,7 +227,7 @@ static void do_one(struct run *run, enum plan_table_id id, const struct apply_ro
 	else
 		r = d->upsert(d->ctx, row->key, row->value, row->exists, &e);
 	if (r == APPLY_LATER)
-		wait_for_another_plan(run, id);
+		wait_for_another_plan(run, id, row->key);
 	else if (r)
 		failed(run, id, row->key, r, &e);
 	else
@@ -163,11 +252,11 @@ static void do_all(struct run *run, enum plan_table_id id)
 	run->todo_count = 0;
 }
 
-static void do_later(struct run *run, enum plan_table_id id, const uint8_t *row, bool exists)
+static void do_later(struct run *run, enum plan_table_id id, const uint8_t *row, const uint8_t *found)
 {
 	size_t key_size = run->plan->table[id].key_size;
 
-	run->todo[run->todo_count++] = (struct apply_row){ row, row + key_size, exists };
+	run->todo[run->todo_count++] = (struct apply_row){ row, row + key_size, found, found };
 	if (run->todo_count == APPLY_MANY)
 		do_all(run, id);
 }
@@ -183,7 +272,7 @@ static void put_row(struct run *run, enum plan_table_id id, const uint8_t *old, 
 	if (old && !memcmp(old, new, row_size(next)))
 		run->stats.same++;
 	else
-		do_later(run, id, new, old != NULL);
+		do_later(run, id, new, old);
 }
 
 /* Order of the two rows at hand; a table at its end comes after everything. */
@@ -214,6 +303,7 @@ static int put_rows(struct run *run, enum plan_table_id id)
 	struct plan_table *seen = &run->a->seen[id], next = *seen;
 	size_t i = 0, j = 0;
 
+	tell_renewed(run, id);
 	next.count = 0;
 	next.rows = calloc(seen->count + want->count + 1, row_size(want) ? row_size(want) : 1);
 	if (!next.rows)
@@ -246,7 +336,7 @@ static void remove_rows(struct run *run, enum plan_table_id id)
 		while (j < want->count && row_cmp(want, j, seen, i) < 0)
 			j++;
 		if (j == want->count || row_cmp(want, j, seen, i)) {
-			do_later(run, id, row, true);
+			do_later(run, id, row, row);
 			continue;
 		}
 		do_all(run, id); /* before the row takes the place of one of them */
@@ -254,6 +344,17 @@ static void remove_rows(struct run *run, enum plan_table_id id)
 	}
 	do_all(run, id);
 	seen->count = kept;
+}
+
+/* With `is_settled` all that was found wrong is right now, but for rows that failed. */
+static void finish(struct run *run, enum plan_table_id id, bool is_settled)
+{
+	run->failed[id].key_size = run->plan->table[id].key_size;
+	if (is_settled && drift_settle(&run->a->drift[id], &run->failed[id]))
+		run->is_out_of_memory = true;
+	free(run->failed[id].rows);
+	if (run->stale[id])
+		run->a->known[id] = false;
 }
 
 int apply_run(struct apply *a, const struct plan *p, bool may_remove,
@@ -275,11 +376,10 @@ int apply_run(struct apply *a, const struct plan *p, bool may_remove,
 		if (usable[i] && !is_held_back(&run, (enum plan_table_id)i))
 			remove_rows(&run, (enum plan_table_id)i);
 	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
-		if (run.stale[i])
-			forget_table(a, (enum plan_table_id)i);
-	if (r) {
-		apply_forget(a);
-		return r;
+		finish(&run, (enum plan_table_id)i, usable[i] && may_remove);
+	if (r || run.is_out_of_memory) {
+		drop_all(a);
+		return r ? r : -ENOMEM;
 	}
 	*ret_stats = run.stats;
 	return run.first;

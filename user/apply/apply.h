@@ -25,6 +25,7 @@ struct apply;
 struct apply_row {
 	const uint8_t *key, *value;
 	bool exists; /* with another value; to be removed: always */
+	const uint8_t *found; /* the whole row that exists, or NULL */
 };
 
 /*
@@ -45,6 +46,7 @@ struct driver {
 	size_t (*upsert_many)(void *ctx, const struct apply_row *rows, size_t count);
 	size_t (*remove_many)(void *ctx, const struct apply_row *rows, size_t count);
 	void *ctx;
+	bool is_renewed; /* a row that somebody removed does not come back: plans name another one */
 };
 
 #define APPLY_MANY 1024 /* rows offered at once, at most */
@@ -58,12 +60,50 @@ struct apply_stats {
 int apply_new(const struct driver driver[PLAN_TABLE_COUNT], struct apply **ret_apply);
 void apply_free(struct apply *a); /* forgets; the kernel keeps everything */
 
-/* Drops what was seen of all tables, so that the next run observes afresh. */
+/*
+ * The next run looks at all tables. What they held when they were looked at last still tells
+ * which changes are somebody else's.
+ */
 void apply_forget(struct apply *a);
+
+/* ---- what somebody else changed ---- */
+
+enum apply_wrong { APPLY_MISSING, APPLY_DIFFERED, APPLY_EXTRA };
+
+struct apply_mended {
+	enum plan_table_id table;
+	enum apply_wrong wrong;
+	const uint8_t *key;
+	/* Whole rows. NULL: there was none; none should be, or (APPLY_MISSING) another one replaces it. */
+	const uint8_t *found, *wanted;
+};
+
+/*
+ * From now on told of each row that a run put right after somebody else had changed it, once.
+ * What changes with the plan is none of them, and at the first look at a table nothing is.
+ */
+void apply_when_mended(struct apply *a, void (*fn)(void *arg, const struct apply_mended *m),
+		       void *arg);
+
+/* Which rows are looked at; others pass for what they were. */
+struct apply_scope {
+	bool (*has)(void *arg, enum plan_table_id table, const uint8_t *row);
+	void *arg;
+	enum plan_table_id table; /* set by apply_look */
+};
+
+/*
+ * Looks at one table now, all of it when scope is NULL, and changes nothing: the next run mends.
+ * Sets *ret_rows to how many rows are wrong. A table that the next run looks at in any case is
+ * left to it. 0, or a negative errno with a sentence.
+ */
+int apply_look(struct apply *a, enum plan_table_id id, const struct apply_scope *scope,
+	       size_t *ret_rows, struct err *e);
 
 /*
  * Makes the kernel hold the plan. With `may_remove` false nothing is deleted
- * (before in-sync). `on_error` is called for each row that failed; with key NULL
+ * (before in-sync). `on_error` is called for each row that failed, whose key is
+ * followed by its value; with key NULL
  * when a whole table could not be read, which then is left as it is.
  * Returns 0 when everything holds, or the first error.
  */

@@ -13,8 +13,6 @@
 #include "sys/netns.h"
 #include "sys/nl.h"
 
-#define DAMAGED 1
-
 /* The namespace whose routes were looked at last: endpoints of one come together. */
 struct visited {
 	uint64_t dev, ino;
@@ -85,7 +83,7 @@ static bool is_right_outside(const struct link_info *l)
 static bool read_device(struct nl *nl, const struct link_info *l, struct visited *visited,
 			struct plan_device_key *ret_key, struct plan_device *ret_row)
 {
-	struct plan_device row = { .pad = DAMAGED };
+	struct plan_device row = { .pad = PLAN_DEVICE_INSIDE };
 	_cleanup_(closep) int netns = -1;
 	const char *rest = "";
 
@@ -102,7 +100,7 @@ static bool read_device(struct nl *nl, const struct link_info *l, struct visited
 	if (netns >= 0)
 		read_routes(visited, netns, l->peer_ifindex, &row);
 	if (!is_right_outside(l))
-		row.pad = DAMAGED;
+		row.pad |= PLAN_DEVICE_OUTSIDE;
 	*ret_row = row;
 	return true;
 }

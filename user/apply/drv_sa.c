@@ -147,6 +147,7 @@ void sa_driver(struct ipsec_ctx *ctx, struct driver *ret_driver)
 		.upsert = upsert,
 		.remove = remove_row,
 		.ctx = ctx,
+		.is_renewed = true,
 	};
 }
 

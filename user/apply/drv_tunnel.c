@@ -23,9 +23,6 @@
 /* The largest IP packet less the outer headers: a smaller MTU would cut GSO packets up early. */
 #define TUNNEL_MTU (65535 - 50)
 
-/* Set in rows read back that need mending; a plan's row has zero there and thus differs. */
-#define DAMAGED 1
-
 static bool is_right(const struct link_info *l)
 {
 	return is_tunnel(l) && l->vxlan_external && (l->flags & IFF_UP) && l->mtu == TUNNEL_MTU &&
@@ -75,7 +72,8 @@ static int observe(void *ctx, struct plan_table *ret_actual, struct err *e)
 		return err_set(e, r, "the device %s could not be read: %s", OV_TUNNEL_NAME, nl_why(nl));
 	if (!r && (is_tunnel(&l) || is_half_made(&l))) {
 		row.port = l.vxlan_port;
-		row.pad = is_right(&l) && is_routing_right(nl, &l) ? 0 : DAMAGED;
+		row.pad = (uint16_t)((is_right(&l) ? 0 : PLAN_TUNNEL_DEVICE) |
+				     (is_routing_right(nl, &l) ? 0 : PLAN_TUNNEL_ROUTING));
 		if (rows_push(&t, &cap, &key, &row))
 			return -ENOMEM;
 	}

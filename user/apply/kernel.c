@@ -232,6 +232,12 @@ int kernel_read_policies(struct kernel *k, const struct ov_addr *vtep,
 	return ipsec_read_policies(&k->ipsec, vtep, ret_list, ret_count, e);
 }
 
+int kernel_mend_pins(struct kernel *k, void (*mended)(void *arg, const char *what), void *arg,
+		     struct err *e)
+{
+	return bpf_mend_pins(k->bpf, mended, arg, e);
+}
+
 int kernel_forget_older(struct kernel *k, struct err *e)
 {
 	return bpf_forget_older(k->bpf, e);

@@ -57,6 +57,10 @@ int kernel_read_sas(struct kernel *k, struct fact_sa **ret_list, size_t *ret_cou
 int kernel_read_policies(struct kernel *k, const struct ov_addr *vtep,
 			 struct fact_policy **ret_list, size_t *ret_count, struct err *e);
 
+/* As bpf_mend_pins. */
+int kernel_mend_pins(struct kernel *k, void (*mended)(void *arg, const char *what), void *arg,
+		     struct err *e);
+
 /* After a run without errors: what an older format left is no longer in use. */
 int kernel_forget_older(struct kernel *k, struct err *e);
 

@@ -87,6 +87,27 @@ static void print_counts(struct ctl *c, const json_t *s)
 #undef N
 }
 
+/* A daemon of an earlier version says nothing of it. */
+static void print_repairs(struct ctl *c, const json_t *repairs)
+{
+	const json_t *count;
+	const char *kind, *comma = "";
+
+	if (!json_object_size(repairs))
+		return;
+	fprintf(c->out, "%-10s ", "Repairs");
+	json_object_foreach((json_t *)json_object_get(repairs, "Kinds"), kind, count) {
+		if (!json_integer_value(count))
+			continue;
+		fprintf(c->out, "%s%" JSON_INTEGER_FORMAT " %s", comma, json_integer_value(count), kind);
+		comma = ", ";
+	}
+	if (*comma)
+		fprintf(c->out, ", the last at %s\n", ctl_text(repairs, "Last"));
+	else
+		fprintf(c->out, "none was needed\n");
+}
+
 int cmd_status(struct ctl *c, const struct ctl_input *in)
 {
 	const json_t *node;
@@ -105,6 +126,7 @@ int cmd_status(struct ctl *c, const struct ctl_input *in)
 		print_programs(c, s);
 		print_counts(c, s);
 		print_ring(c, json_object_get(s, "KeyRing"));
+		print_repairs(c, json_object_get(s, "Repairs"));
 		print_warnings(c, json_object_get(s, "Warnings"));
 	}
 	json_decref(s);

@@ -24,6 +24,7 @@ static const struct column network_columns[] = {
 	{ "SUBNET", "Subnet", COLUMN_TEXT },
 	{ "VNI", "VNI", COLUMN_NUMBER },
 	{ "MTU", "MTU", COLUMN_NUMBER },
+	{ "ENCRYPTED", "Encrypted", COLUMN_YES },
 	{ "ENDPOINTS", "Endpoints", COLUMN_NUMBER },
 };
 

@@ -113,6 +113,11 @@ static const struct ctl_option trace_options[] = {
 	{ "backend", "IP", "backend", "the one to follow where several may get it", OPTION_TEXT },
 };
 
+static const struct ctl_option repair_options[] = {
+	{ "network", "NET", "Network", "only what belongs to this network", OPTION_TEXT },
+	{ "endpoint", "ID|NAME", "Endpoint", "only what belongs to this endpoint", OPTION_TEXT },
+};
+
 #define NO_OPTIONS NULL, 0
 #define OPTIONS(table) table, ARRAY_SIZE(table)
 
@@ -177,5 +182,7 @@ const struct ctl_command ctl_commands[] = {
 	  OPTIONS(trace_options), cmd_trace },
 	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
 	  cmd_drops },
+	{ "repair", "", "put the kernel right without touching containers; says what was wrong", 0, 0,
+	  OPTIONS(repair_options), cmd_repair },
 };
 const size_t ctl_command_count = ARRAY_SIZE(ctl_commands);

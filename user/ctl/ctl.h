@@ -80,7 +80,8 @@ void ctl_print_json(struct ctl *c, const json_t *value);
 char *ctl_escape(const char *text);
 
 /* ---- table.c ---- */
-enum column_kind { COLUMN_TEXT, COLUMN_ID, COLUMN_NUMBER, COLUMN_STATUS, COLUMN_NODE };
+enum column_kind { COLUMN_TEXT, COLUMN_ID, COLUMN_NUMBER, COLUMN_STATUS, COLUMN_NODE,
+		   COLUMN_YES /* yes or no */ };
 struct column {
 	const char *heading, *field;
 	enum column_kind kind;
@@ -102,6 +103,7 @@ int ctl_create(struct ctl *c, const char *path, const json_t *body, const char *
 int cmd_status(struct ctl *c, const struct ctl_input *in);
 int cmd_drops(struct ctl *c, const struct ctl_input *in);
 int cmd_trace(struct ctl *c, const struct ctl_input *in);
+int cmd_repair(struct ctl *c, const struct ctl_input *in);
 int cmd_node_ls(struct ctl *c, const struct ctl_input *in);
 int cmd_token(struct ctl *c, const struct ctl_input *in);
 int cmd_leave(struct ctl *c, const struct ctl_input *in);

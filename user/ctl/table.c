@@ -24,6 +24,8 @@ static int fill_cell(struct libscols_line *line, size_t at, const json_t *row, c
 		snprintf(made, sizeof(made), "%" JSON_INTEGER_FORMAT, ctl_number(row, col->field));
 	else if (col->kind == COLUMN_ID)
 		snprintf(made, sizeof(made), "%.*s", ID_SHOWN, text);
+	else if (col->kind == COLUMN_YES)
+		text = json_is_true(json_object_get(row, col->field)) ? "yes" : "no";
 	else if (col->kind == COLUMN_NODE) /* Docker marks the node that answers with a star */
 		snprintf(made, sizeof(made), "%s%s", text,
 			 json_is_true(json_object_get(row, "Self")) ? " *" : "");

@@ -48,6 +48,7 @@ static const struct route {
 	{ "DELETE", "policies", REF, false, control_delete_policy },
 	{ "GET", "keys", NULL, false, control_get_keys },
 	{ "POST", "keys", "rotate", false, control_rotate_keys },
+	{ "POST", "repair", NULL, false, control_repair },
 };
 
 int control_new(struct store *store, struct gossip *gossip, struct intent *intent,

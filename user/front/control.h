@@ -26,6 +26,7 @@
  *   GET    /v1/keys               POST /v1/keys/rotate {Network}
  *   GET    /v1/drops
  *   GET    /v1/trace?from=REF&to=HOST[:PORT[/PROTO]][&size=N][&sport=N][&backend=IP]
+ *   POST   /v1/repair             {Network, Endpoint}: only what belongs to it
  *
  * Numbers of a request are strings, as a person typed them.
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
@@ -44,6 +45,7 @@
 #include "model/policy_row.h"
 #include "model/reach.h"
 #include "trace/ask.h"
+#include "model/repair.h"
 
 /* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
 struct control_host {
@@ -68,6 +70,13 @@ struct control_host {
 	 */
 	void (*when_applied)(void *ctx, const struct id *endpoint,
 			     void (*done)(void *arg, const struct err *e), void *arg);
+	/*
+	 * Looks through the kernel and calls done when what was wrong there is mended, with what that
+	 * was and what is wrong still; with e instead when it could not begin.
+	 */
+	void (*repair)(void *ctx, const struct repair_scope *scope,
+		       void (*done)(void *arg, const struct repair_report *report,
+				    const struct err *e), void *arg);
 	/* Takes the data plane down after a leave, and stops. */
 	void (*shut_down)(void *ctx);
 	/* Filled by the agent, read by status. */
@@ -92,6 +101,7 @@ struct control_facts {
 	uint16_t masquerade_first, masquerade_last; /* ports of containers that call the outside */
 	uint64_t started_ms;      /* wall */
 	uint64_t plans_applied, rows_failed;
+	struct repair_tally repairs;
 	uint64_t joins_answered, joins_refused; /* by this node; refused: token, name, garbage */
 	uint64_t flows_used, flows_max; /* established flows to services from this node */
 	uint64_t flows_overflow;        /* that found no room, ever */

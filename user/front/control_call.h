@@ -94,3 +94,4 @@ void control_get_policies(struct call *call);
 void control_create_policy(struct call *call);
 void control_delete_policy(struct call *call);
 void control_set_policy_default(struct call *call);
+void control_repair(struct call *call);

@@ -13,6 +13,8 @@
 #include "store/store.h"
 
 struct control_facts;
+struct repair_report;
+struct repair_tally;
 
 /* Everything a representation may draw on; borrowed for one call. */
 struct scene {
@@ -53,6 +55,9 @@ void show_lost_ports(const struct view *v, json_t **all);
 json_t *show_status(const struct scene *s, const struct control_facts *f);
 /* Appends a sentence for each published port that is not open here. */
 void show_taken_ports(const struct scene *s, const struct control_facts *f, json_t **all);
+json_t *show_repair(const struct repair_report *report);
+/* What was found wrong in the kernel since the daemon started, by kind. */
+json_t *show_repairs(const struct repair_tally *t);
 json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
 
 struct verdict_text {

@@ -213,7 +213,8 @@ json_t *show_status(const struct scene *s, const struct control_facts *f)
 
 	/* All in any case: what is set is owned by `all`, even when that is NULL. */
 	if (json_object_set_new(all, "Flows", flows) | json_object_set_new(all, "Masquerade", masquerade) |
-	    json_object_set_new(all, "KeyRing", show_ring(s))) {
+	    json_object_set_new(all, "KeyRing", show_ring(s)) |
+	    json_object_set_new(all, "Repairs", show_repairs(&f->repairs))) {
 		json_decref(all);
 		return NULL;
 	}

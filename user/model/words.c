@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "model.h"
+#include "repair.h"
 
 static const char *const lb_words[] = {
 	[OV_LB_MAGLEV] = "maglev",
@@ -25,6 +26,12 @@ static const char *const health_words[] = {
 	[ENDPOINT_UNTRIED] = "untried",
 	[ENDPOINT_HEALTHY] = "healthy",
 	[ENDPOINT_UNHEALTHY] = "unhealthy",
+};
+
+static const char *const repair_words[] = {
+#define X(name, text) [REPAIR_##name] = text,
+	REPAIR_KINDS(X)
+#undef X
 };
 
 static const char *const ring_words[] = {
@@ -77,6 +84,11 @@ const char *endpoint_health_to_str(uint8_t health)
 const char *ring_phase_to_str(uint8_t phase)
 {
 	return word_of(ring_words, ARRAY_SIZE(ring_words), phase);
+}
+
+const char *repair_kind_to_str(enum repair_kind k)
+{
+	return word_of(repair_words, ARRAY_SIZE(repair_words), (uint8_t)k);
 }
 
 const char *protocol_to_str(uint8_t protocol)

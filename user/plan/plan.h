@@ -86,12 +86,16 @@ enum ov_xdp_mode { OV_XDP_OFF, OV_XDP_GENERIC, OV_XDP_NATIVE };
 /* ---- rows that are not maps/ types ---- */
 
 /* The idle tunnel device. One row, key 0. */
+#define PLAN_TUNNEL_DEVICE 1  /* bits of pad in a row read back: what is wrong; a plan's has none */
+#define PLAN_TUNNEL_ROUTING 2 /* the settings of the host's routing that go with it */
 struct plan_tunnel {
 	uint16_t port; /* host order */
 	uint16_t pad;
 };
 
 /* An endpoint's device: the host side and everything inside the container's namespace. */
+#define PLAN_DEVICE_OUTSIDE 1 /* bits of pad in a row read back, as above: our side */
+#define PLAN_DEVICE_INSIDE 2  /* in the container: link or loopback down, IPv6 on */
 struct plan_device_key {
 	struct id endpoint;
 };

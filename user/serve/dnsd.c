@@ -231,6 +231,16 @@ void dnsd_sweep(struct dnsd *d)
 	dnsd_drain(d);
 }
 
+void dnsd_drop_broken(struct dnsd *d, bool (*drop)(void *arg, const char *netns), void *arg)
+{
+	struct place *p, *next;
+
+	HASH_ITER(hh, d->places, p, next)
+		if (!place_works(p) && place_is_there(p) && drop(arg, p->path))
+			drop_place(d, p);
+	dnsd_drain(d);
+}
+
 void dnsd_counters(const struct dnsd *d, struct dnsd_counters *ret_counters)
 {
 	*ret_counters = d->counters;

@@ -43,6 +43,12 @@ int dnsd_set_places(struct dnsd *d, const struct dnsd_place *place, size_t count
  */
 void dnsd_sweep(struct dnsd *d);
 
+/*
+ * Lets go of namespaces in which DNS is not to be had any more, because somebody detached the link
+ * that steers to it or destroyed our sockets, where `drop` agrees. dnsd_set_places makes them anew.
+ */
+void dnsd_drop_broken(struct dnsd *d, bool (*drop)(void *arg, const char *netns), void *arg);
+
 struct dnsd_counters {
 	uint64_t places, queries_udp, queries_tcp, answered, forwarded, malformed, over_limit;
 };

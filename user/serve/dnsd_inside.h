@@ -111,6 +111,8 @@ void dnsd_arm(struct dnsd *d);
 int place_open(struct dnsd *d, const struct dnsd_place *at, struct place **ret_place, struct err *e);
 void place_close(struct place *p);
 bool place_is_there(const struct place *p); /* its path still leads to it */
+/* False when somebody took its link or sockets away. */
+bool place_works(const struct place *p);
 
 /* dnsd_datagram.c */
 void datagrams_take(struct place *p);

@@ -178,6 +178,28 @@ bool place_is_there(const struct place *p)
 	return !stat(p->path, &st) && st.st_dev == p->key.dev && st.st_ino == p->key.ino;
 }
 
+/* A socket that `ss -K` destroyed is open to us still, and bound to nothing. */
+static bool is_bound(int fd)
+{
+	struct sockaddr_in name = { 0 };
+	socklen_t len = sizeof(name);
+
+	return !getsockname(fd, (struct sockaddr *)&name, &len) && name.sin_port;
+}
+
+static bool listens(int fd)
+{
+	int is = 0;
+	socklen_t len = sizeof(is);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is, &len) && is;
+}
+
+bool place_works(const struct place *p)
+{
+	return is_bound(p->udp) && listens(p->tcp) && (p->link < 0 || sk_lookup_is_attached(p->link));
+}
+
 void place_close(struct place *p)
 {
 	stream_close_of(p);

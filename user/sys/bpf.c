@@ -198,6 +198,11 @@ const char *bpf_map_name(enum bpf_map_id id)
 	return map_names[id];
 }
 
+const char *objects_program_name(enum bpf_program_id id)
+{
+	return programs[id].name;
+}
+
 static int pin_path(const struct bpf_objects *o, const char *below, const char *name,
 		    char out[PATH_MAX])
 {
@@ -387,8 +392,10 @@ static int load_object(struct bpf_objects *o, enum object_id id, struct err *e)
 /* ---- who is jumped to ---- */
 
 /* Before anything of this build is attached; afterwards the pin keeps the kernel from emptying it. */
-static int fill_calls(struct bpf_objects *o, struct err *e)
+int objects_fill_calls(struct bpf_objects *o, unsigned int *ret_put, struct err *e)
 {
+	uint32_t there;
+
 	static const enum bpf_program_id who[OV_CALL_COUNT] = {
 		[OV_CALL_FRONT] = BPF_PROG_FRONT,
 		[OV_CALL_EGRESS] = BPF_PROG_EGRESS,
@@ -396,10 +403,16 @@ static int fill_calls(struct bpf_objects *o, struct err *e)
 		[OV_CALL_RETURN] = BPF_PROG_RETURN,
 	};
 
+	*ret_put = 0;
 	for (uint32_t i = 0; i < OV_CALL_COUNT; i++) {
-		int r = bpf_map_update_elem(o->map_fd[BPF_MAP_calls], &i, &o->program_fd[who[i]],
-					    BPF_ANY);
+		int r;
 
+		if (!bpf_map_lookup_elem(o->map_fd[BPF_MAP_calls], &i, &there) &&
+		    there == o->program_id[who[i]])
+			continue;
+		r = bpf_map_update_elem(o->map_fd[BPF_MAP_calls], &i, &o->program_fd[who[i]],
+					BPF_ANY);
+		*ret_put += !r;
 		if (r)
 			return err_set(e, r, "the kernel refused %s as a program to jump to: %s",
 				       programs[who[i]].name, strerror(-r));
@@ -448,6 +461,7 @@ static void remove_made(char *dir, const char *pin_dir)
 int bpf_open(const struct bpf_place *place, struct bpf_objects **ret_objects, struct err *e)
 {
 	struct bpf_objects *o;
+	unsigned int put;
 	bool made = false;
 	int r = bpf_check_capabilities(e);
 
@@ -469,7 +483,7 @@ int bpf_open(const struct bpf_place *place, struct bpf_objects **ret_objects, st
 	for (int i = 0; !r && i < OBJECT_COUNT; i++)
 		r = load_object(o, (enum object_id)i, e);
 	if (!r)
-		r = fill_calls(o, e);
+		r = objects_fill_calls(o, &put, e);
 	if (r) {
 		if (made)
 			remove_made(o->dir, place->pin_dir);

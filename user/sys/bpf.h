@@ -100,6 +100,14 @@ int bpf_run(const struct bpf_objects *o, enum bpf_program_id id, void *ctx, size
  */
 int bpf_set_on(struct bpf_objects *o, const char *setting);
 
+/*
+ * Pins again what somebody unpinned, and puts back what programs jump to; says so of each, in a
+ * clause ("the pin of the map endpoints was missing"). What else has its name is left alone.
+ * 0, or the first error with a sentence; the others are tried all the same.
+ */
+int bpf_mend_pins(struct bpf_objects *o, void (*mended)(void *arg, const char *what), void *arg,
+		  struct err *e);
+
 /* Removes what older formats left below the pin directory, once nothing runs of it. */
 int bpf_forget_older(struct bpf_objects *o, struct err *e);
 

@@ -45,3 +45,11 @@ int sk_lookup_attach(int netns, int udp, int tcp, int *ret_link)
 	*ret_link = r;
 	return 0;
 }
+
+bool sk_lookup_is_attached(int link)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(link, &info, &len) && info.netns.netns_ino;
+}
