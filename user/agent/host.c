@@ -50,6 +50,13 @@ static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_coun
 	return agent_keys_report(ctx, ret_rows, ret_count, e);
 }
 
+static void host_examine(void *ctx,
+			 void (*done)(void *arg, const struct findings *f, const struct err *e),
+			 void *arg)
+{
+	agent_doctor(ctx, done, arg);
+}
+
 static void host_when_applied(void *ctx, const struct id *endpoint,
 			      void (*done)(void *arg, const struct err *e), void *arg)
 {
@@ -97,6 +104,7 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.read_counters = host_read_counters,
 		.read_lb = host_read_lb,
 		.read_keys = host_read_keys,
+		.examine = host_examine,
 		.when_applied = host_when_applied,
 		.shut_down = host_shut_down,
 		.facts = &a->status,

@@ -137,5 +137,7 @@ const struct ctl_command ctl_commands[] = {
 	  OPTIONS(key_rotate_options), cmd_key_rotate },
 	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
 	  cmd_drops },
+	{ "doctor", "", "the systematic check: every step passes, warns or fails, with the mend", 0, 0,
+	  NO_OPTIONS, cmd_doctor },
 };
 const size_t ctl_command_count = ARRAY_SIZE(ctl_commands);

@@ -22,6 +22,7 @@
  *   GET    /v1/lb[?service=REF]
  *   GET    /v1/keys               POST /v1/keys/rotate {Network}
  *   GET    /v1/drops
+ *   GET    /v1/doctor             takes up to some seconds
  *
  * Numbers of a request are strings, as a person typed them.
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
@@ -32,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "doctor/doctor.h"
 #include "gossip/gossip.h"
 #include "intent/intent.h"
 #include "maps/schema.h"
@@ -52,6 +54,10 @@ struct control_host {
 	int (*read_lb)(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
 	/* Keys with each other node; *ret_rows is owned by the caller. */
 	int (*read_keys)(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e);
+	/* Calls done once, with the findings of a systematic check or the reason why there are none. */
+	void (*examine)(void *ctx,
+			void (*done)(void *arg, const struct findings *f, const struct err *e),
+			void *arg);
 	/*
 	 * Calls done once the kernel holds what the store holds now (e is NULL), or
 	 * with the reason why not. Only failures of that endpoint's rows count when

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "doctor/doctor.h"
 #include "gossip/gossip.h"
 #include "maps/schema.h"
 #include "model/key_row.h"
@@ -48,6 +49,7 @@ void show_lost_ports(const struct view *v, json_t **all);
 json_t *show_status(const struct scene *s, const struct control_facts *f);
 /* Appends a sentence for each published port that is not open here. */
 void show_taken_ports(const struct scene *s, const struct control_facts *f, json_t **all);
+json_t *show_doctor(const struct findings *f);
 json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
 
 /* Nodes whose backends do not serve: those that gossip thinks dead or gone. *ret_ids is to be freed. */

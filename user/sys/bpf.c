@@ -198,6 +198,11 @@ const char *bpf_map_name(enum bpf_map_id id)
 	return map_names[id];
 }
 
+const char *bpf_program_name(enum bpf_program_id id)
+{
+	return programs[id].name;
+}
+
 static int pin_path(const struct bpf_objects *o, const char *below, const char *name,
 		    char out[PATH_MAX])
 {
