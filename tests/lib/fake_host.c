@@ -57,6 +57,20 @@ static int host_read_lb(void *ctx, struct lb_row **ret_rows, size_t *ret_count, 
 	return 0;
 }
 
+static void host_examine(void *ctx,
+			 void (*done)(void *arg, const struct findings *f, const struct err *e),
+			 void *arg)
+{
+	struct finding one = { DOCTOR_UPLINK, DOCTOR_FAIL, "eth0 is down", "set it up" };
+	struct findings all = { .list = &one, .count = 1 };
+	struct fake_host *f = ctx;
+
+	if (f->apply_error.code)
+		done(arg, NULL, &f->apply_error);
+	else
+		done(arg, &all, NULL);
+}
+
 static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e)
 {
 	struct fake_host *f = ctx;
@@ -116,7 +130,8 @@ void fake_host_init(struct fake_host *f)
 {
 	struct control_host host = { f, host_now, host_wall, host_resolve_netns, host_read_counters,
 				     host_read_lb, host_read_keys,
-				     host_when_applied, host_shut_down, &f->facts };
+				     host_when_applied, host_shut_down, &f->facts,
+				     .examine = host_examine };
 	struct err e = { 0 };
 
 	*f = (struct fake_host){ .now = 60000, .wall = 1700000000123 };

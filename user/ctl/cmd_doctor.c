@@ -18,10 +18,13 @@ static void print_finding(struct ctl *c, const json_t *f)
 {
 	const char *result = ctl_text(f, "Result"), *mend = ctl_text(f, "Mend");
 
-	fprintf(c->out, "%s%-4s%s  %-13s %s\n", colour_of(c, result), result,
-		c->colour ? "\033[0m" : "", ctl_text(f, "Step"), ctl_text(f, "Seen"));
-	if (*mend && strcmp(result, "pass"))
-		fprintf(c->out, "%-19s   -> %s\n", "", mend);
+	fprintf(c->out, "%s%-4s%s  %-13s ", colour_of(c, result), result, c->colour ? "\033[0m" : "",
+		ctl_text(f, "Step"));
+	ctl_say(c->out, ctl_text(f, "Seen"));
+	if (*mend && strcmp(result, "pass")) {
+		fprintf(c->out, "%-19s   -> ", "");
+		ctl_say(c->out, mend);
+	}
 }
 
 static int print(struct ctl *c, const json_t *value)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is wrong between this host and one peer. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ void check_member(const struct doctor_seen *s, const struct doctor_peer *p, stru
 		     "%s was not probed: one call looks at a bounded number of peers", p->name);
 	else if (strcmp(p->status, "alive"))
 		tell(f, DOCTOR_MEMBERS, DOCTOR_FAIL,
-		     "see whether the host and its overlayd run; if it is gone for good, `overlayctl node rm`",
+		     "see whether the host and its overlayd run: if they do, gossip-udp and gossip-tcp say what is "
+		     "blocked; if it is gone for good, `overlayctl node rm`",
 		     "%s is %s", p->name, p->status[0] ? p->status : "not heard of yet");
 }
 
@@ -33,6 +35,8 @@ static void check_tcp(const struct doctor_seen *s, const struct doctor_peer *p, 
 	char mend[400];
 
 	open_port("tcp", s->gossip_port, mend);
+	if (p->tcp_error == -ECONNREFUSED)
+		snprintf(mend, sizeof(mend), "nobody listens there: see whether overlayd runs on that host");
 	if (!p->tcp_answered)
 		tell(f, DOCTOR_TCP, DOCTOR_FAIL, mend, "%s does not answer on TCP %u: %s", p->name,
 		     s->gossip_port, p->tcp_error ? strerror(-p->tcp_error) : "no answer in time");

@@ -54,10 +54,6 @@ struct control_host {
 	int (*read_lb)(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
 	/* Keys with each other node; *ret_rows is owned by the caller. */
 	int (*read_keys)(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e);
-	/* Calls done once, with the findings of a systematic check or the reason why there are none. */
-	void (*examine)(void *ctx,
-			void (*done)(void *arg, const struct findings *f, const struct err *e),
-			void *arg);
 	/*
 	 * Calls done once the kernel holds what the store holds now (e is NULL), or
 	 * with the reason why not. Only failures of that endpoint's rows count when
@@ -69,6 +65,10 @@ struct control_host {
 	void (*shut_down)(void *ctx);
 	/* Filled by the agent, read by status. */
 	const struct control_facts *facts;
+	/* Calls done once, with the findings of a systematic check or the reason why there are none. */
+	void (*examine)(void *ctx,
+			void (*done)(void *arg, const struct findings *f, const struct err *e),
+			void *arg);
 };
 
 /* A published port that a process of this host has, so that it is not open here. */

@@ -105,13 +105,16 @@ static bool is_format_pin(const char *name)
 	return !strcmp(name, now) || !strcmp(name, "set");
 }
 
+/* below NULL: where all formats are. */
 static void look_strangers(const struct look *l, const char *below, bool (*is_ours)(const char *name))
 {
 	char dir[PATH_MAX + 16], path[PATH_MAX + 300];
 	struct dirent *entry;
 	DIR *d;
 
-	snprintf(dir, sizeof(dir), "%s%s", l->o->dir, below);
+	snprintf(dir, sizeof(dir), "%s%s", l->o->dir, below ? below : "");
+	if (!below)
+		*strrchr(dir, '/') = '\0'; /* dir ends with the format's own */
 	d = opendir(dir);
 	while (d && (entry = readdir(d))) {
 		if (entry->d_name[0] == '.' || is_ours(entry->d_name))
@@ -130,7 +133,7 @@ void bpf_look_pins(const struct bpf_objects *o,
 
 	look_maps(&l);
 	look_programs(&l);
-	look_strangers(&l, "/..", is_format_pin);
+	look_strangers(&l, NULL, is_format_pin);
 	look_strangers(&l, "", is_map_pin);
 	look_strangers(&l, "/prog", is_program_pin);
 	look_strangers(&l, "/link", is_link_pin);
