@@ -21,7 +21,7 @@ sound() { # HOST: everything passes, and the exit status says so
 finds() {
 	local said
 	said=$(look "$1")
-	grep -qE "^$2 $3 .*$4" <<<"$said" && ! grep -qv "^$2 " <<<"$said"
+	grep -qE "^$2 $3 .*$4" <<<"$said" && ! grep -qvE "^$2 " <<<"$said"
 }
 fails() { ! ctl "$1" doctor >/dev/null; }
 mend() { # HOST STEP: the mend of its first finding
@@ -104,12 +104,10 @@ topo_kill TERM 1
 topo_daemon 1
 check "a program taken off: gone when it is back" await 30 sound 1
 
-at h1 ip link add vx7 type vxlan id 7 dstport 4789 external nolearning
-at h1 ip link add vx8 type vxlan id 8 dstport 4789 2>/dev/null
-check "another VXLAN device on the port" await 20 finds 1 foreign warn "VXLAN device vx[78] is on our port"
+at h1 ip link add vx7 type vxlan id 7 dstport 4789
+check "another VXLAN device on the port" await 20 finds 1 foreign warn "VXLAN device vx7 is on our port"
 check "which is a warning, no failure" ctl 1 doctor
-at h1 ip link del vx7 2>/dev/null
-at h1 ip link del vx8 2>/dev/null
+at h1 ip link del vx7
 healed "another VXLAN device" h1
 
 mkdir "$WORK/bpf/h1/v1"
