@@ -153,6 +153,12 @@ Test(doctor, names_in_a_container)
 	EXPECT_ONE(DNS, WARN, "No such file", "namespace is gone");
 }
 
+Test(doctor, a_container_that_was_not_asked)
+{
+	seen.inside[0].dns_asked = seen.inside[0].dns_answered = false;
+	EXPECT_ONE(DNS, WARN, "1 containers were not asked", "getent");
+}
+
 Test(doctor, checksums)
 {
 	seen.inside[0].bad_sums = 7;

@@ -11,7 +11,7 @@
  *   ports.c      published ports -> kept by portd; which of them processes have
  *   health.c     this node's backends -> health checks -> their records
  *   keys.c       keys of encrypted networks: facts -> engine -> plan, own records
- *   doctor.c     the systematic check: what is known here and what probes say -> doctor/
+ *   doctor*.c    the systematic check: what is known here and what probes say -> doctor/
  *   ring.c       the key ring: record -> gossip -> confirmation; the next step, on time
  */
 #pragma once
@@ -237,6 +237,9 @@ bool agent_ring_warning(const struct agent *a, char *out, size_t size);
 void agent_doctor(struct agent *a,
 		  void (*done)(void *arg, const struct findings *f, const struct err *e), void *arg);
 void agent_doctor_fini(struct agent *a);
+/* Fills doctor.seen: before the examination (0 or -ENOMEM), and what is known only behind it. doctor_see.c. */
+int agent_doctor_see(struct agent *a);
+void agent_doctor_see_more(struct agent *a);
 /* Answers another node's doctor. 0 or a negative errno. */
 int agent_doctor_on_call(struct agent *a, const struct id *from, struct cursor request,
 			 struct buf *reply);

@@ -13,10 +13,14 @@ struct look_at {
 };
 /* Adds to *s what is not as it should be, and how full the maps are. */
 void kernel_look(struct kernel *k, const struct look_at *at, struct doctor_seen *s);
+/* The part of it that compares rows: look_rows.c. */
+void look_rows(const struct look_at *at, struct doctor_seen *s);
 
 /* When the data path saw that probe; false: never. */
 bool kernel_probe_seen(struct kernel *k, uint64_t nonce, enum ov_probe_kind kind,
 		       struct ov_probe_seen *ret_seen);
+
+/* ---- look_proc.c ---- */
 
 /* Packets with a bad checksum that namespace ever got, by TCP and UDP. 0 or a negative errno. */
 int look_bad_sums(const char *netns, uint64_t *ret_count);

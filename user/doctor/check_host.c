@@ -131,8 +131,21 @@ static void check_sums(const struct doctor_seen *s, const struct doctor_inside *
 	     in->name, in->netns, (unsigned long long)in->bad_sums);
 }
 
+static void check_asked(const struct doctor_seen *s, struct findings *f)
+{
+	size_t not_asked = 0;
+
+	for (size_t i = 0; i < s->inside_count; i++)
+		not_asked += !s->inside[i].dns_asked && !s->inside[i].error;
+	if (not_asked)
+		tell(f, DOCTOR_DNS, DOCTOR_WARN,
+		     "call `getent hosts NAME` in those that have trouble: one call of doctor asks in a bounded number",
+		     "%zu containers were not asked for names", not_asked);
+}
+
 void check_inside(const struct doctor_seen *s, struct findings *f)
 {
+	check_asked(s, f);
 	for (size_t i = 0; i < s->inside_count; i++) {
 		const struct doctor_inside *in = &s->inside[i];
 

@@ -30,11 +30,11 @@
 	X(UDP, "gossip-udp", "every peer answers")                                        \
 	X(TCP, "gossip-tcp", "every peer answers, and calls this node")                   \
 	X(VXLAN, "vxlan", "packets go to every peer and come back")                       \
-	X(PATH, "path-mtu", "packets of full size go to every peer and come back")        \
-	X(ESP, "esp", "what one side sends the other receives")                           \
-	X(CLOCK, "clock", "no clock differs by more than two seconds")                    \
+	X(PATH, "path-mtu", "full-size packets come back from every peer that VXLAN reaches") \
+	X(ESP, "esp", "nothing that was sent by ESP is known to be lost")                 \
+	X(CLOCK, "clock", "no answering peer's clock differs by more than two seconds")   \
 	X(VERSION, "version", "every node runs this version")                             \
-	X(STATE, "convergence", "every peer knows what this node knows")                  \
+	X(STATE, "convergence", "every answering peer knows what this node knows")        \
 	X(DNS, "dns", "names are answered in every container")                            \
 	X(SUMS, "checksums", "no packet with a bad checksum since the last look")
 

@@ -4,6 +4,36 @@
 
 #include "serve/examine.h"
 
+#define AGAIN_MS 700    /* what has not come back by then is sent again */
+#define SIZES_MAX 24
+
+struct sized {
+	uint16_t size;
+	uint64_t nonce;
+	bool answered;
+};
+
+struct way { /* to one peer: examine_way.c */
+	const struct examine_config *c;
+	uint64_t began_at;
+	int udp;               /* of the VXLAN probes */
+	struct doctor_peer *p;
+	uint16_t mtu;          /* of the smaller uplink of both */
+	uint32_t ping;
+	struct ask *ask;       /* under way */
+	uint64_t asked_at;
+	size_t count;
+	struct sized probe[SIZES_MAX];
+};
+
+
+/* p, c, began_at and udp are set. */
+void way_begin(struct way *w);
+/* Looks what has come back; with `again` what has not is sent once more. */
+void way_tick(struct way *w, bool again);
+bool way_is_satisfied(const struct way *w);
+void way_end(struct way *w);
+
 /* ---- examine_vxlan.c ---- */
 #define VXLAN_PROBE_SMALL 128 /* bytes of IP packet: fits every path */
 
