@@ -209,6 +209,16 @@ Test(doctor, the_vxlan_port_and_which_way_is_blocked)
 	EXPECT_ONE(VXLAN, FAIL, "this host refuses", "4789");
 }
 
+Test(doctor, an_older_overlayd_is_not_taken_for_a_firewall)
+{
+	struct doctor_peer *p = seen.peer;
+
+	p->has_answer = p->tcp_heard = false;
+	p->there_size = p->back_size = 0;
+	p->tcp_error = -EOPNOTSUPP;
+	EXPECT_ONE(VERSION, WARN, "answers no probes", "one version");
+}
+
 Test(doctor, a_path_that_drops_large_packets)
 {
 	seen.peer[0].there_size = seen.peer[0].back_size = 1400;

@@ -17,6 +17,12 @@ static void open_port(const char *protocol, uint16_t port, char out[400])
 		 protocol, port, protocol, port, port, protocol);
 }
 
+/* Its overlayd answers calls, but knows neither this question nor probes. */
+static bool is_too_old(const struct doctor_peer *p)
+{
+	return p->tcp_error == -EOPNOTSUPP;
+}
+
 void check_member(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f)
 {
 	(void)s;
@@ -40,7 +46,7 @@ static void check_tcp(const struct doctor_seen *s, const struct doctor_peer *p, 
 	if (!p->tcp_answered)
 		tell(f, DOCTOR_TCP, DOCTOR_FAIL, mend, "%s does not answer on TCP %u: %s", p->name,
 		     s->gossip_port, p->tcp_error ? strerror(-p->tcp_error) : "no answer in time");
-	else if (!p->tcp_heard)
+	else if (!p->tcp_heard && !is_too_old(p))
 		tell(f, DOCTOR_TCP, DOCTOR_FAIL, mend,
 		     "%s answers on TCP %u, but cannot call this node", p->name, s->gossip_port);
 }
@@ -71,7 +77,7 @@ void check_vxlan(const struct doctor_seen *s, const struct doctor_peer *p, struc
 {
 	char mend[400];
 
-	if (p->skipped || p->back_size)
+	if (p->skipped || p->back_size || is_too_old(p))
 		return;
 	open_port("udp", s->vxlan_port, mend);
 	if (p->send_error)
@@ -122,7 +128,11 @@ void check_esp(const struct doctor_seen *s, const struct doctor_peer *p, struct 
 /* What the peer says of itself. */
 void check_answer(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f)
 {
-	if (strcmp(p->version, s->version))
+	if (is_too_old(p))
+		tell(f, DOCTOR_VERSION, DOCTOR_WARN, "bring all nodes to one version",
+		     "%s runs overlayd %s, which answers no probes: only its gossip port was looked at",
+		     p->name, p->version);
+	else if (strcmp(p->version, s->version))
 		tell(f, DOCTOR_VERSION, DOCTOR_WARN, "bring all nodes to one version",
 		     "%s runs overlayd %s, this node %s", p->name, p->version, s->version);
 	if (!p->has_answer)
