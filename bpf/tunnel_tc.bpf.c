@@ -49,7 +49,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 	int verdict = decap_accept(&c, from.node, from.vni, &a);
 
 	if (verdict < 0)
-		return verdict;
+		return verdict == DECAP_PROBE ? -OV_DROP_UNKNOWN_VNI : verdict;
 	if (a.is_encrypted) /* what was decrypted is ov_uplink's: it never comes to the socket */
 		return peer_drop(skb, from.node, -OV_DROP_CLEARTEXT);
 	if (verdict > 0)

@@ -9,6 +9,7 @@
 #include "lib/decap_policy.h"
 #include "lib/fragment.h"
 #include "lib/parse.h"
+#include "lib/probe.h"
 #include "lib/verdict.h"
 
 /* The outer header is parsed: make the rest linear and stand behind it again. */
@@ -46,7 +47,7 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 		return verdict;
 	accepted = decap_accept(c, outer->src, vni, &a);
 	if (accepted < 0)
-		return accepted;
+		return accepted == DECAP_PROBE ? probe_receive(skb) : accepted;
 	if (a.is_encrypted && !was_encrypted(skb, outer->src))
 		return peer_drop(skb, outer->src, -OV_DROP_CLEARTEXT);
 	if (!a.is_encrypted && encap_needs_tunnel(skb, a.ip->protocol))

@@ -22,6 +22,7 @@
 #include "network.h"
 #include "peer.h"
 #include "policy.h"
+#include "probe.h"
 #include "publish.h"
 #include "service.h"
 #include "verdict.h"
@@ -57,4 +58,5 @@
 	X(policy_subjects, LPM_TRIE, struct ov_subject_key, struct ov_subject, 262144, CONTROL) \
 	X(policy_rules, LPM_TRIE, struct ov_rule_key, struct ov_rule, 262144, CONTROL)  \
 	X(policy_hits, LRU_HASH, struct ov_policy_hits_key, struct ov_policy_hits, 4096, DATAPATH) \
+	X(probes, LRU_HASH, struct ov_probe_key, struct ov_probe_seen, 256, DATAPATH)   \
 	X(calls, PROG_ARRAY, __u32, __u32, OV_CALL_COUNT, LOADER)

@@ -26,6 +26,7 @@
 	X(11, FWD_HOST, "delivered to a process of this host", "")                                 \
 	X(12, FWD_ENCRYPT, "encapsulated, given to IPsec and sent to a peer", "")                  \
 	X(13, FWD_CUT, "connection that policy no longer allows, answered with a TCP reset", "")   \
+	X(14, FWD_PROBE, "probe of the VXLAN port by a peer's `doctor`, or the answer to ours", "") \
 	X(32, DROP_NOT_READY, "the daemon has not filled the configuration yet",                   \
 	  "start overlayd, or look at its log for why it stopped")                                 \
 	X(33, DROP_UNKNOWN_DEVICE, "the packet came from a device that is no endpoint",            \

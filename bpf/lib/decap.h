@@ -121,6 +121,9 @@ enum {
 	DECAP_RETURN,     /* from a backend elsewhere, to a client outside */
 };
 
+/* No packet of a network, but a peer's probe: lib/probe.h. Refused wherever that is not known. */
+#define DECAP_PROBE (-OV_FWD_PROBE)
+
 static __always_inline int decap_check_dst(const struct ethhdr *eth, const struct ov_endpoint *dst)
 {
 	if (!dst)
@@ -197,6 +200,8 @@ static __always_inline int decap_accept(struct cursor *c, __be32 outer_src, __u3
 		return verdict;
 	if (!peer_lookup_v4(outer_src))
 		return -OV_DROP_UNKNOWN_PEER;
+	if (vni == OV_PROBE_VNI)
+		return DECAP_PROBE;
 	return network_lookup(vni) ? verdict : -OV_DROP_UNKNOWN_VNI;
 }
 

@@ -61,6 +61,20 @@ static int host_read_lb(void *ctx, struct lb_row **ret_rows, size_t *ret_count, 
 	return 0;
 }
 
+static void host_examine(void *ctx,
+			 void (*done)(void *arg, const struct findings *f, const struct err *e),
+			 void *arg)
+{
+	struct finding one = { DOCTOR_UPLINK, DOCTOR_FAIL, "eth0 is down", "set it up" };
+	struct findings all = { .list = &one, .count = 1 };
+	struct fake_host *f = ctx;
+
+	if (f->apply_error.code)
+		done(arg, NULL, &f->apply_error);
+	else
+		done(arg, &all, NULL);
+}
+
 static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e)
 {
 	struct fake_host *f = ctx;
@@ -184,6 +198,7 @@ void fake_host_init(struct fake_host *f)
 		.trace = host_trace,
 		.when_applied = host_when_applied,
 		.repair = host_repair,
+		.examine = host_examine,
 		.shut_down = host_shut_down,
 		.facts = &f->facts,
 	};

@@ -4,7 +4,7 @@
  * of it arrives.
  *
  *   raw send IFACE text=T [n=1] [smac= dmac= sip= dip= sport= dport=] [type=0x0800]
- *                  [cut=BYTES] [vni=N ismac= idmac= isip= idip=]
+ *                  [sum=UDP-CHECKSUM] [cut=BYTES] [vni=N ismac= idmac= isip= idip=]
  *   raw arp  IFACE op=1|2 smac= dmac= sip= dip=
  *   raw syn  IFACE n=N smac= dmac= sip= dip= dport=      from as many ports and more
  *   raw hear IFACE SECONDS T      exit 0 when a frame holding T comes in, 1 when none does
@@ -132,8 +132,18 @@ unsigned int number(const char *text)
 	return (unsigned int)strtoul(text, NULL, 0);
 }
 
+/* Of the outermost UDP header; a wrong one, most likely. */
+static void set_sum(const char *sum)
+{
+	size_t at = ETH_HLEN + 20 + 6;
+
+	frame[at] = (uint8_t)(number(sum) >> 8);
+	frame[at + 1] = (uint8_t)number(sum);
+}
+
 static void build_send(char **o)
 {
+	const char *sum = option(o, "sum", NULL);
 	const char *text = option(o, "text", "raw"), *vni = option(o, "vni", NULL);
 	size_t payload = strlen(text) + (vni ? 8 + 14 + 28 : 0);
 
@@ -152,6 +162,8 @@ static void build_send(char **o)
 			strlen(text));
 	}
 	put(text, strlen(text));
+	if (sum)
+		set_sum(sum);
 }
 
 static void build_arp(char **o)

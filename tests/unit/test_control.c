@@ -483,6 +483,18 @@ Test(control, every_drop_has_a_meaning_and_a_mend)
 	cr_assert_str_eq(fake_host_text(&f, "Verdicts.0.Name"), "PASS_FOREIGN");
 }
 
+Test(control, doctor_tells_each_finding_with_its_mend)
+{
+	assert_ask("GET", "/v1/doctor", NULL, 200);
+	cr_assert(json_is_false(fake_host_value(&f, "Healthy")));
+	cr_assert_str_eq(fake_host_text(&f, "Findings.0.Step"), "uplink");
+	cr_assert_str_eq(fake_host_text(&f, "Findings.0.Result"), "fail");
+	cr_assert_str_eq(fake_host_text(&f, "Findings.0.Seen"), "eth0 is down");
+	cr_assert_str_eq(fake_host_text(&f, "Findings.0.Mend"), "set it up");
+	err_set(&f.apply_error, -ENOMEM, "cannot examine");
+	assert_error("GET", "/v1/doctor", NULL, 500, "cannot examine");
+}
+
 Test(control, counters_that_cannot_be_read_are_an_error)
 {
 	err_set(&f.apply_error, -EACCES, "cannot read the counters");

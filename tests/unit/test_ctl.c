@@ -524,6 +524,23 @@ Test(ctl, status_counts_repairs_by_kind)
 	assert_says(out, "Repairs    none was needed\n");
 }
 
+Test(ctl, doctor_shows_mends_of_what_does_not_pass_and_fails_when_something_failed)
+{
+	answer(200, "{\"Healthy\":false,\"Findings\":["
+		    "{\"Step\":\"kernel\",\"Result\":\"pass\",\"Seen\":\"good\",\"Mend\":\"m-0\"},"
+		    "{\"Step\":\"vxlan\",\"Result\":\"fail\",\"Seen\":\"b\\u001bad\",\"Mend\":\"m-1\"}]}");
+	cr_assert_eq(CTL("doctor"), 1);
+	assert_says(out, "pass  kernel        good\n");
+	assert_says(out, "fail  vxlan         b?ad\n");
+	assert_says(out, "-> m-1\n");
+	cr_assert_null(strstr(out, "m-0"));
+	answer(200, "{\"Healthy\":true,\"Findings\":[{\"Step\":\"bpffs\",\"Result\":\"warn\","
+		    "\"Seen\":\"odd\",\"Mend\":\"m-2\"}]}");
+	cr_assert_eq(CTL("doctor"), 0);
+	assert_says(out, "warn  bpffs         odd\n");
+	assert_says(out, "-> m-2\n");
+}
+
 Test(ctl, status_fits_one_screen)
 {
 	int lines = 0;

@@ -474,6 +474,68 @@ Test(gossip_engine, calls_it_cannot_answer_are_answered_with_the_reason)
 	tear_down(b);
 }
 
+Test(gossip_engine, whose_calls_were_served_is_known_by_member)
+{
+	struct bench *b = set_up();
+
+	cr_assert_eq(gossip_heard_call(b->gossip, &stranger), 0);
+	b->now = 700;
+	cr_assert_eq(serve(b, store_self(b->store), WIRE_CALL_PING, NULL, 0), 0);
+	cr_assert_eq(gossip_heard_call(b->gossip, &stranger), 700);
+	receive_claim(b, NULL);
+	cr_assert_eq(gossip_heard_call(b->gossip, &stranger), 700, "datagrams are no calls");
+	tear_down(b);
+}
+
+static void acknowledge(struct bench *b, uint32_t number)
+{
+	_cleanup_(buf_fini) struct buf plain = { 0 };
+	struct claim sender = claim_of(&stranger, MEMBER_ALIVE, 1);
+
+	wire_put_claim(&plain, &sender);
+	wire_put_ack(&plain, WIRE_ACK, number);
+	receive(b, &plain);
+}
+
+Test(gossip_engine, a_ping_that_was_asked_for_is_known_to_be_answered_or_not)
+{
+	struct bench *b = set_up();
+	uint32_t first, second;
+
+	cr_assert_eq(gossip_ping(b->gossip, &stranger, 0), 0, "it is no member yet");
+	receive_claim(b, NULL);
+	drain(b);
+	first = gossip_ping(b->gossip, &stranger, 0);
+	cr_assert_neq(first, 0);
+	cr_assert_eq(drain(b), 1);
+	cr_assert_not(gossip_pinged(b->gossip, &stranger, first));
+	acknowledge(b, first + 1);
+	cr_assert_not(gossip_pinged(b->gossip, &stranger, first));
+	acknowledge(b, first);
+	cr_assert(gossip_pinged(b->gossip, &stranger, first));
+	second = gossip_ping(b->gossip, &stranger, 0);
+	cr_assert_not(gossip_pinged(b->gossip, &stranger, second));
+	tear_down(b);
+}
+
+Test(gossip_engine, knocking_goes_by_udp_and_by_tcp)
+{
+	struct bench *b = set_up();
+	struct gossip_output o;
+	int sends = 0, calls = 0;
+
+	gossip_knock(b->gossip, &stranger, 0);
+	cr_assert_eq(drain(b), 0, "it is no member yet");
+	receive_claim(b, NULL);
+	drain(b);
+	gossip_knock(b->gossip, &stranger, 0);
+	while (gossip_next_output(b->gossip, &o))
+		*(o.type == GOSSIP_SEND ? &sends : &calls) += 1;
+	cr_assert_eq(sends, 1);
+	cr_assert_eq(calls, 1);
+	tear_down(b);
+}
+
 Test(gossip_engine, a_request_that_does_not_open_is_hung_up_on)
 {
 	struct bench *b = set_up();

@@ -315,6 +315,7 @@ Test(intent, options_are_taken_or_refused_in_words)
 	assert_says(refused_opt(&h, "vni=7", -EEXIST), "vni 7 is used by network net");
 	refused_opt(&h, "vni=0", -EINVAL);
 	refused_opt(&h, "vni=16777216", -EINVAL);
+	assert_says(refused_opt(&h, "vni=16777215", -EINVAL), "between 1 and 16777214"); /* OV_PROBE_VNI */
 	refused_opt(&h, "vni=0x10", -EINVAL);
 	refused_opt(&h, "vni=", -EINVAL);
 	refused_opt(&h, "vni", -EINVAL);

@@ -13,6 +13,7 @@
  *   health.c     this node's backends -> health checks -> their records
  *   keys.c       keys of encrypted networks: facts -> engine -> plan, own records
  *   repair.c     what somebody else changed in the kernel: found, counted, said
+ *   doctor*.c    the systematic check: what is known here and what probes say -> doctor/
  *   ring.c       the key ring: record -> gossip -> confirmation; the next step, on time
  */
 #pragma once
@@ -26,6 +27,7 @@
 #include "apply/poke.h"
 #include "apply/reap.h"
 #include "base/rng.h"
+#include "doctor/doctor.h"
 #include "front/control.h"
 #include "gossip/gossip.h"
 #include "gossip/rotate.h"
@@ -33,6 +35,7 @@
 #include "ipsec/ipsec.h"
 #include "loop/loop.h"
 #include "serve/dnsd.h"
+#include "serve/examine.h"
 #include "serve/gossipd.h"
 #include "serve/healthd.h"
 #include "serve/http.h"
@@ -93,6 +96,20 @@ struct keys_state {
 	bool has_want;
 	uint64_t next_at;          /* when the engine is to be asked again */
 	size_t forged_said;        /* of the nodes of store_forged: logged already */
+};
+
+/* The systematic check (doctor.c). */
+struct doctor_waiter;
+struct doctor_sums {
+	char netns[NETNS_MAX_LEN + 1];
+	uint64_t count;            /* bad checksums in it, as of the last examination */
+};
+struct doctor_state {
+	struct examine *examine;   /* NULL: none is under way */
+	struct doctor_seen seen;
+	struct doctor_waiter *waiters;
+	struct doctor_sums *sums;
+	size_t sums_count;
 };
 
 struct agent {
@@ -160,6 +177,7 @@ struct agent {
 	struct flows_state flows;
 	struct repair_state repair;
 	struct keys_state keys;
+	struct doctor_state doctor;
 
 	struct control_facts status;
 	char xdp_why[160], driver_name[32];
@@ -250,6 +268,18 @@ void agent_ring_take(struct agent *a);
 /* The ring's next step, or the next epoch, when it is this node's turn. */
 void agent_ring_tick(struct agent *a);
 bool agent_ring_warning(const struct agent *a, char *out, size_t size);
+
+/* doctor.c */
+/* Calls done once, later or at once, with the findings or with the reason why there are none. */
+void agent_doctor(struct agent *a,
+		  void (*done)(void *arg, const struct findings *f, const struct err *e), void *arg);
+void agent_doctor_fini(struct agent *a);
+/* Fills doctor.seen: before the examination (0 or -ENOMEM), and what is known only behind it. doctor_see.c. */
+int agent_doctor_see(struct agent *a);
+void agent_doctor_see_more(struct agent *a);
+/* Answers another node's doctor. 0 or a negative errno. */
+int agent_doctor_on_call(struct agent *a, const struct id *from, struct cursor request,
+			 struct buf *reply);
 
 /* health.c */
 int agent_health_init(struct agent *a, struct err *e);

@@ -58,6 +58,13 @@ static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_coun
 	return agent_keys_report(ctx, ret_rows, ret_count, e);
 }
 
+static void host_examine(void *ctx,
+			 void (*done)(void *arg, const struct findings *f, const struct err *e),
+			 void *arg)
+{
+	agent_doctor(ctx, done, arg);
+}
+
 void agent_when_applied(struct agent *a, const struct id *endpoint,
 			void (*done)(void *arg, const struct err *e), void *arg)
 {
@@ -119,6 +126,7 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.read_keys = host_read_keys,
 		.read_policy = host_read_policy,
 		.trace = agent_trace,
+		.examine = host_examine,
 		.when_applied = host_when_applied,
 		.repair = host_repair,
 		.shut_down = host_shut_down,

@@ -223,6 +223,8 @@ static int on_call(void *ctx, const struct id *from, struct cursor request, stru
 {
 	struct agent *a = ctx;
 
+	if (doctor_is_ask(request))
+		return a->kernel ? agent_doctor_on_call(a, from, request, reply) : -EAGAIN;
 	return intent_on_call(a->intent, from, request, loop_wall_ms(a->loop), reply);
 }
 
@@ -434,6 +436,7 @@ void agent_stop(struct agent *a)
 	healthd_free(a->healthd);
 	agent_ports_fini(a);
 	control_free(a->control);
+	agent_doctor_fini(a);
 	agent_names_fini(a);
 	gossipd_free(a->gossipd);
 	gossip_free(a->gossip);

@@ -120,6 +120,14 @@ struct bpf_objects *kernel_bpf(struct kernel *k)
 	return k->bpf;
 }
 
+int kernel_map_of_table(const struct kernel *k, enum plan_table_id id, enum bpf_map_id *ret_map)
+{
+	if (id < PLAN_CONFIG || id - PLAN_CONFIG >= MAP_TABLES)
+		return -ENOENT;
+	*ret_map = k->map[id - PLAN_CONFIG].map;
+	return 0;
+}
+
 /* Calls `add` with each CPU's value of each entry. */
 static int read_each_cpu(int fd, uint32_t entries, size_t size,
 			 void (*add)(void *total, uint32_t i, const void *value), void *total)

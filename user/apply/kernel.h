@@ -15,6 +15,8 @@ int kernel_open(const struct bpf_place *place, struct kernel **ret_kernel, struc
 void kernel_close(struct kernel *k); /* closes fds; pins stay */
 void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT]);
 struct bpf_objects *kernel_bpf(struct kernel *k);
+/* The map that a table is of. 0 or -ENOENT. */
+int kernel_map_of_table(const struct kernel *k, enum plan_table_id id, enum bpf_map_id *ret_map);
 /* What the data path counted, summed over the CPUs; indexed by enum ov_verdict. */
 int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDICT_COUNT]);
 /*

@@ -184,5 +184,7 @@ const struct ctl_command ctl_commands[] = {
 	  cmd_drops },
 	{ "repair", "", "put the kernel right without touching containers; says what was wrong", 0, 0,
 	  OPTIONS(repair_options), cmd_repair },
+	{ "doctor", "", "the systematic check: every step passes, warns or fails, with the mend", 0, 0,
+	  NO_OPTIONS, cmd_doctor },
 };
 const size_t ctl_command_count = ARRAY_SIZE(ctl_commands);

@@ -11,7 +11,7 @@
 /* ---- what is said ---- */
 
 /* Sentences may quote what came from elsewhere: nothing in them may steer a terminal. */
-static void say(FILE *f, const char *text)
+void ctl_say(FILE *f, const char *text)
 {
 	for (; *text; text++)
 		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, f);
@@ -21,7 +21,7 @@ static void say(FILE *f, const char *text)
 int ctl_error(struct ctl *c, const char *sentence)
 {
 	fputs("overlayctl: ", c->err);
-	say(c->err, sentence);
+	ctl_say(c->err, sentence);
 	return EXIT_FAILURE;
 }
 

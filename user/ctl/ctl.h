@@ -64,6 +64,8 @@ int ctl_run(struct ctl *c, int argc, char **argv);
 
 /* ---- for handlers ---- */
 
+/* A line of what may come from elsewhere: nothing in it steers a terminal. */
+void ctl_say(FILE *f, const char *text);
 /* "overlayctl: sentence" on c->err; returns 1. */
 int ctl_error(struct ctl *c, const char *sentence);
 /* Asks the daemon. 0 and the value (to be released), or 1 after having said what is wrong. */
@@ -101,6 +103,7 @@ int ctl_create(struct ctl *c, const char *path, const json_t *body, const char *
 
 /* ---- the handlers of commands.c ---- */
 int cmd_status(struct ctl *c, const struct ctl_input *in);
+int cmd_doctor(struct ctl *c, const struct ctl_input *in);
 int cmd_drops(struct ctl *c, const struct ctl_input *in);
 int cmd_trace(struct ctl *c, const struct ctl_input *in);
 int cmd_repair(struct ctl *c, const struct ctl_input *in);

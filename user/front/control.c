@@ -20,6 +20,7 @@ static const struct route {
 } routes[] = {
 	{ "GET", "status", NULL, false, control_get_status },
 	{ "GET", "drops", NULL, false, control_get_drops },
+	{ "GET", "doctor", NULL, false, control_get_doctor },
 	{ "GET", "nodes", NULL, false, control_get_nodes },
 	{ "GET", "nodes", REF, false, control_get_node },
 	{ "DELETE", "nodes", REF, false, control_delete_node },

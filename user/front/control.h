@@ -27,6 +27,7 @@
  *   GET    /v1/drops
  *   GET    /v1/trace?from=REF&to=HOST[:PORT[/PROTO]][&size=N][&sport=N][&backend=IP]
  *   POST   /v1/repair             {Network, Endpoint}: only what belongs to it
+ *   GET    /v1/doctor             takes up to some seconds
  *
  * Numbers of a request are strings, as a person typed them.
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
@@ -37,6 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "doctor/doctor.h"
 #include "gossip/gossip.h"
 #include "intent/intent.h"
 #include "maps/schema.h"
@@ -84,6 +86,10 @@ struct control_host {
 	/* Follows a packet through this node's plan and others'; it says what was asked, too. */
 	int (*trace)(void *ctx, const struct trace_ask *ask, struct trace *ret_trace,
 		     struct trace_packet *ret_packet, struct err *e);
+	/* Calls done once, with the findings of a systematic check or the reason why there are none. */
+	void (*examine)(void *ctx,
+			void (*done)(void *arg, const struct findings *f, const struct err *e),
+			void *arg);
 };
 
 /* A published port that a process of this host has, so that it is not open here. */

@@ -67,6 +67,7 @@ bool call_is_over(struct call *call);
 void control_get_status(struct call *call);
 void control_get_drops(struct call *call);
 void control_get_trace(struct call *call);
+void control_get_doctor(struct call *call);
 void control_get_nodes(struct call *call);
 void control_get_node(struct call *call);
 void control_delete_node(struct call *call);

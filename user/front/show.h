@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "doctor/doctor.h"
 #include "gossip/gossip.h"
 #include "maps/schema.h"
 #include "model/key_row.h"
@@ -58,6 +59,7 @@ void show_taken_ports(const struct scene *s, const struct control_facts *f, json
 json_t *show_repair(const struct repair_report *report);
 /* What was found wrong in the kernel since the daemon started, by kind. */
 json_t *show_repairs(const struct repair_tally *t);
+json_t *show_doctor(const struct findings *f);
 json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
 
 struct verdict_text {

@@ -147,7 +147,7 @@ static void end_call(struct gossip *g, struct call *slot, int error, struct curs
 	switch (c.type) {
 	case WIRE_CALL_PING:
 		if (!error)
-			probe_on_ack(g, c.number);
+			probe_on_ack(g, NULL, c.number);
 		break;
 	case WIRE_CALL_DIGEST:
 	case WIRE_CALL_EXCHANGE:
@@ -311,6 +311,21 @@ static int seal_reply(struct gossip *g, int status, const struct buf *body, cons
 											  0;
 }
 
+static void hear_call(struct gossip *g, const struct id *from)
+{
+	struct peer *p = peer_find(g, from);
+
+	if (p)
+		p->heard_call = g->now;
+}
+
+uint64_t gossip_heard_call(const struct gossip *g, const struct id *from)
+{
+	const struct peer *p = peer_find(g, from);
+
+	return p ? p->heard_call : 0;
+}
+
 int gossip_serve(struct gossip *g, const struct sockname *from, const void *data, size_t len,
 		 uint64_t now, uint64_t wall_ms, struct buf *reply)
 {
@@ -331,6 +346,7 @@ int gossip_serve(struct gossip *g, const struct sockname *from, const void *data
 	r = engine_hear_sender(g, &c, &sender);
 	if (r)
 		return -EBADMSG;
+	hear_call(g, &sender.id);
 	cursor_get(&c, target.b, sizeof(target.b));
 	call = cursor_u8(&c);
 	if (c.bad) {

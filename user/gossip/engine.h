@@ -40,6 +40,8 @@ enum update_queue { UPDATE_MEMBERS, UPDATE_RECORDS, UPDATE_QUEUES };
 
 struct peer {
 	struct member m;          /* m.status: a change goes through peer_set_status */
+	uint64_t heard_call;      /* when a call of it was last served; 0: never */
+	uint32_t ping, pinged;    /* probe.c, gossip_ping: the last number, and the last acknowledged */
 	struct update update;
 	struct id accuser;        /* who found it suspect or dead, last */
 	/* suspect.c, while m.status is MEMBER_SUSPECT */
@@ -219,7 +221,7 @@ void probe_on_ping(struct gossip *g, const struct claim *sender, const struct so
 		   uint32_t number, const struct id *target);
 void probe_on_ping_req(struct gossip *g, const struct sockname *from,
 		       const struct wire_message *m);
-void probe_on_ack(struct gossip *g, uint32_t number);
+void probe_on_ack(struct gossip *g, const struct id *from, uint32_t number);
 void probe_on_nack(struct gossip *g, uint32_t number);
 void probe_seed(struct gossip *g, const struct sockname *to);
 void probe_health(struct gossip *g, int change);

@@ -189,7 +189,7 @@ static void dispatch(struct gossip *g, const struct claim *sender, const struct 
 		probe_on_ping_req(g, from, m);
 		break;
 	case WIRE_ACK:
-		probe_on_ack(g, m->number);
+		probe_on_ack(g, &sender->id, m->number);
 		break;
 	case WIRE_NACK:
 		probe_on_nack(g, m->number);

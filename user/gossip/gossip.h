@@ -143,6 +143,18 @@ int gossip_call(struct gossip *g, const struct id *to, const struct buf *request
 size_t gossip_members(const struct gossip *g, const struct member **ret_members);
 const struct member *gossip_member(const struct gossip *g, const struct id *id);
 const struct gossip_counters *gossip_counters(const struct gossip *g);
+
+/*
+ * For who examines the ways to a member. gossip_ping sends it a PING by UDP, whatever it is thought
+ * to be, and returns its number, or 0: no such member; gossip_pinged tells whether the ACK of
+ * that number, the last one, has come. gossip_knock sends a PING by UDP and one by TCP, and
+ * whether they are answered is nobody's concern: the member sees them come.
+ */
+uint32_t gossip_ping(struct gossip *g, const struct id *to, uint64_t now);
+bool gossip_pinged(const struct gossip *g, const struct id *to, uint32_t number);
+void gossip_knock(struct gossip *g, const struct id *to, uint64_t now);
+/* When a call (TCP) of that member was last served here; monotonic ms, 0: never. */
+uint64_t gossip_heard_call(const struct gossip *g, const struct id *from);
 const char *member_status_to_str(enum member_status status);
 /* True once a digest exchange with some member found nothing to fetch, or there is no other member. */
 bool gossip_in_sync(const struct gossip *g);

@@ -275,8 +275,53 @@ static void tick_relays(struct gossip *g)
 	}
 }
 
-void probe_on_ack(struct gossip *g, uint32_t number)
+/* ---- for whoever examines the way to one member ---- */
+
+uint32_t gossip_ping(struct gossip *g, const struct id *to, uint64_t now)
 {
+	struct peer *p = peer_find(g, to);
+
+	g->now = now;
+	if (!p || g->left)
+		return 0;
+	p->ping = next_number(g);
+	send_ping(g, p, p->ping);
+	return p->ping;
+}
+
+bool gossip_pinged(const struct gossip *g, const struct id *to, uint32_t number)
+{
+	const struct peer *p = peer_find(g, to);
+
+	return p && number && p->pinged == number;
+}
+
+void gossip_knock(struct gossip *g, const struct id *to, uint64_t now)
+{
+	struct peer *p = peer_find(g, to);
+	struct call *c;
+
+	g->now = now;
+	if (!p || g->left)
+		return;
+	send_ping(g, p, 0);
+	c = call_begin(g, WIRE_CALL_PING, &p->m.id, &p->m.addr);
+	if (c)
+		call_send(g, c, NULL);
+}
+
+/* From NULL: by a call, which has its own. */
+static void note_ping(struct gossip *g, const struct id *from, uint32_t number)
+{
+	struct peer *p = from ? peer_find(g, from) : NULL;
+
+	if (p && number && p->ping == number)
+		p->pinged = number;
+}
+
+void probe_on_ack(struct gossip *g, const struct id *from, uint32_t number)
+{
+	note_ping(g, from, number);
 	if (g->probe.active && g->probe.number == number) {
 		g->probe.active = false;
 		probe_health(g, -1);

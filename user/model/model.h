@@ -27,10 +27,13 @@
 #define LABEL_MAX 8
 #define LABEL_MAX_LEN 127
 
-/* VNIs we assign; 24 bits on the wire (RFC 7348). Low ones are left to people's own choice. */
+/*
+ * VNIs we assign; 24 bits on the wire (RFC 7348). Low ones are left to people's own choice, the
+ * last one is OV_PROBE_VNI (maps/probe.h).
+ */
 #define VNI_MIN 1
 #define VNI_AUTO_MIN 4096
-#define VNI_MAX 0xffffff
+#define VNI_MAX 0xfffffe
 
 struct node {
 	struct id id;

@@ -198,7 +198,7 @@ const char *bpf_map_name(enum bpf_map_id id)
 	return map_names[id];
 }
 
-const char *objects_program_name(enum bpf_program_id id)
+const char *bpf_program_name(enum bpf_program_id id)
 {
 	return programs[id].name;
 }

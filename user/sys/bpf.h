@@ -67,6 +67,7 @@ void bpf_close(struct bpf_objects *o); /* pins stay */
 int bpf_map_fd(const struct bpf_objects *o, enum bpf_map_id id);
 int bpf_program_fd(const struct bpf_objects *o, enum bpf_program_id id);
 const char *bpf_map_name(enum bpf_map_id id);
+const char *bpf_program_name(enum bpf_program_id id);
 /* "tcx" where the kernel has it, else "clsact"; by trying. */
 const char *bpf_attach_mode(const struct bpf_objects *o);
 void bpf_use_clsact(struct bpf_objects *o); /* as if the kernel had no tcx: for tests */
@@ -90,6 +91,16 @@ struct bpf_attachment {
 /* *ret_list is owned by the caller. Sorted by (ifindex, hook). Also removes pins of dead links. */
 int bpf_attachments(struct bpf_objects *o, struct bpf_attachment **ret_list, size_t *ret_count,
 		    struct err *e);
+
+/*
+ * Looks for pins that are missing, and for what is below the pin directory and none of ours; `fn`
+ * is called for each, with a name or a path. look.c, as the next.
+ */
+enum bpf_pin_fault { BPF_PIN_NO_MAP, BPF_PIN_NO_PROGRAM, BPF_PIN_FOREIGN };
+void bpf_look_pins(const struct bpf_objects *o,
+		   void (*fn)(void *arg, enum bpf_pin_fault fault, const char *name), void *arg);
+/* Whether a program that is not ours sees the device's packets at TC ingress before ours does. */
+bool bpf_look_first(const struct bpf_objects *o, uint32_t ifindex);
 
 /* Runs a syscall program over ctx, which it may change. 0 or a negative errno. */
 int bpf_run(const struct bpf_objects *o, enum bpf_program_id id, void *ctx, size_t size);

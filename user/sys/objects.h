@@ -20,7 +20,6 @@ struct bpf_objects {
 
 #define BPF_PROGRAM_PREFIX "ov_" /* of all our programs' names, in every build */
 
-const char *objects_program_name(enum bpf_program_id id);
 /* What programs jump to. *ret_put: how many of it were not there. 0, or a sentence. */
 int objects_fill_calls(struct bpf_objects *o, unsigned int *ret_put, struct err *e);
 /* Lets bpf_heard have what libbpf says. */

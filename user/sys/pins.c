@@ -113,7 +113,7 @@ int bpf_mend_pins(struct bpf_objects *o, void (*mended)(void *arg, const char *w
 	for (int i = 0; i < BPF_MAP_COUNT; i++)
 		mend_pin(&m, true, bpf_map_name((enum bpf_map_id)i), o->map_fd[i]);
 	for (int i = 0; i < BPF_PROG_COUNT; i++)
-		mend_pin(&m, false, objects_program_name((enum bpf_program_id)i), o->program_fd[i]);
+		mend_pin(&m, false, bpf_program_name((enum bpf_program_id)i), o->program_fd[i]);
 	mend_link_dir(&m);
 	mend_calls(&m);
 	return m.first;
