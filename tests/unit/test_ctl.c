@@ -256,6 +256,34 @@ Test(ctl, what_balances_is_a_table_like_ipvsadms)
 	cr_assert_str_eq(out, "[]\n");
 }
 
+Test(ctl, rules_are_a_table_with_their_hits)
+{
+	answer(200, "[{\"ID\":\"0123456789abcdef0123456789abcdef\",\"Network\":\"app\",\"Action\":\"deny\","
+		    "\"From\":\"any\",\"To\":\"service=api\",\"Ports\":\"80/tcp, icmp\",\"Hits\":12}]");
+	cr_assert_eq(CTL("policy", "ls", "--network", "app"), 0);
+	assert_asked("GET /v1/policies?network=app\n");
+	assert_says(out, "ID             NETWORK   ACTION   FROM   TO            PORTS          HITS\n");
+	assert_says(out, "0123456789ab   app       deny     any    service=api   80/tcp, icmp     12\n");
+}
+
+Test(ctl, a_rule_is_sent_as_typed_and_its_id_printed_alone)
+{
+	answer(201, "{\"ID\":\"0123456789abcdef0123456789abcdef\"}");
+	cr_assert_eq(CTL("policy", "allow", "--network", "app", "--from", "label=a=b", "--to", "any",
+			 "--port", "80", "--port", "53/udp"), 0);
+	assert_asked("POST /v1/policies {\"Action\":\"allow\",\"From\":\"label=a=b\",\"Network\":\"app\","
+		     "\"Ports\":[\"80\",\"53/udp\"],\"To\":\"any\"}\n");
+	cr_assert_str_eq(out, "0123456789abcdef0123456789abcdef\n");
+	cr_assert_eq(CTL("policy", "deny", "--network", "app", "--to", "any"), 2);
+	answer(200, "{\"ID\":\"0123\"}");
+	cr_assert_eq(CTL("policy", "rm", "0123"), 0);
+	assert_asked("DELETE /v1/policies/0123\n");
+	answer(200, "{\"Default\":\"deny\",\"Audit\":true,\"Rules\":0}");
+	cr_assert_eq(CTL("policy", "default", "--network", "app", "deny", "--audit", "on"), 0);
+	assert_asked("POST /v1/policies/default {\"Action\":\"deny\",\"Audit\":\"on\",\"Network\":\"app\"}\n");
+	cr_assert_str_eq(out, "deny, audit\n");
+}
+
 Test(ctl, keys_are_a_table_of_peers)
 {
 	answer(200, "[{\"Peer\":\"b\",\"Epoch\":5,\"PeerEpoch\":4,\"Age\":\"3h12m\",\"Sent\":10,"
