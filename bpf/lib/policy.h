@@ -14,6 +14,7 @@
 #include "lib/fragment.h"
 #include "lib/policy_rules.h"
 #include "lib/quote.h"
+#include "lib/vip_fast.h"
 
 /* Beside 0 (it goes on) and negative verdicts: its sender's connection is over, and it is told. */
 #define POLICY_CUT 0x3000
@@ -26,19 +27,19 @@ enum policy_place {
 
 /* ---- what a packet is of ---- */
 
-/* s->key from the two ends in either order. 1: `src` is the second one. */
-static __always_inline int policy_key_fill(struct policy_scratch *s, __be32 src, __be32 dst,
-					   const struct l4 *l4)
+/* The key, from the two ends in either order. 1: `src` is the second one. */
+static __always_inline int policy_key_fill(struct ov_flow_key *k, __u32 vni, __u8 protocol,
+					   struct end src, struct end dst)
 {
-	__u64 a = (__u64)bpf_ntohl(src) << 16 | bpf_ntohs(l4->sport);
-	__u64 b = (__u64)bpf_ntohl(dst) << 16 | bpf_ntohs(l4->dport);
+	__u64 a = (__u64)bpf_ntohl(src.addr) << 16 | bpf_ntohs(src.port);
+	__u64 b = (__u64)bpf_ntohl(dst.addr) << 16 | bpf_ntohs(dst.port);
 	int is_second = a > b;
 
 	if (is_second)
-		flow_key_fill(&s->key, s->vni, dst, src, l4->protocol, l4->dport, l4->sport);
+		flow_key_fill(k, vni, dst.addr, src.addr, protocol, dst.port, src.port);
 	else
-		flow_key_fill(&s->key, s->vni, src, dst, l4->protocol, l4->sport, l4->dport);
-	s->key.vip.b[0] = OV_FLOW_POLICY_MARK;
+		flow_key_fill(k, vni, src.addr, dst.addr, protocol, src.port, dst.port);
+	*(__u32 *)k->vip.b = bpf_htonl((__u32)OV_FLOW_POLICY_MARK << 24);
 	return is_second;
 }
 
@@ -100,16 +101,20 @@ static __noinline int policy_is_known_error(struct __sk_buff *skb, struct policy
 	const struct quoted *q;
 	struct iphdr *ip;
 	struct found at;
+	struct l4 l4;
 
 	if (!cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0 ||
-	    ip->protocol != IPPROTO_ICMP || parse_ipv4_options(&c, ip) < 0)
+	    parse_ipv4_options(&c, ip) < 0)
 		return 0;
 	icmp = cursor_take(&c, struct icmp_header);
 	q = icmp && icmp_is_error(icmp->type) ? cursor_take(&c, struct quoted) : NULL;
-	if (!q || q->ip.saddr != ip->daddr || policy_quoted_l4(q, &s->p.l4) ||
+	if (!q || q->ip.saddr != ip->daddr || policy_quoted_l4(q, &l4) ||
 	    (q->ip.daddr != ip->saddr && s->place != POLICY_OUTSIDE))
 		return 0;
-	policy_key_fill(s, q->ip.saddr, q->ip.daddr, &s->p.l4);
+
+	struct end asked = { q->ip.saddr, l4.sport }, about = { q->ip.daddr, l4.dport };
+
+	policy_key_fill(&s->key, s->vni, l4.protocol, asked, about);
 	at = flow_find(&s->key);
 	return at.flow && at.flow->incarnation == s->incarnation &&
 	       policy_is_same(&at.flow->judged.by, &s->by) && policy_passes(&at.flow->judged) &&
@@ -283,6 +288,35 @@ static __always_inline int policy_parse(struct __sk_buff *skb, struct policy_scr
 }
 
 /*
+ * The short way (lib/vip_fast.h): only carries data of a flow that is known, goes both
+ * ways, and was judged by what is in force. 0, or VIP_GENERAL.
+ */
+static __noinline int policy_plain(struct __sk_buff *skb, const struct ov_policy *by, __u32 vni,
+				   __u32 incarnation)
+{
+	struct ov_flow_key k;
+	struct ov_flow *f;
+	struct plain p;
+	__u32 now;
+
+	if (plain_parse(skb, &p))
+		return VIP_GENERAL;
+
+	struct end src = { p.src, p.sport }, dst = { p.dst, p.dport };
+
+	policy_key_fill(&k, vni, p.protocol, src, dst);
+	f = p.protocol == IPPROTO_TCP ? bpf_map_lookup_elem(&flows, &k) :
+					bpf_map_lookup_elem(&brief, &k);
+	now = flow_now();
+	if (!f || (f->flags & (OV_FLOW_REPLIED | OV_FLOW_CLOSED)) != OV_FLOW_REPLIED ||
+	    f->incarnation != incarnation || !policy_is_same(&f->judged.by, by) ||
+	    !policy_passes(&f->judged) || flow_is_expired(f, p.protocol, now))
+		return VIP_GENERAL;
+	flow_touch(f, now);
+	return 0;
+}
+
+/*
  * A packet of a network with rules, as it is now: a frame that begins with the Ethernet
  * header. `incarnation`: both ends', as in struct ov_flow. Packet pointers die. Not static:
  * the verifier goes through it once by itself.
@@ -294,20 +328,27 @@ __noinline int policy_check(struct __sk_buff *skb, __u32 vni, __u32 incarnation,
 	__u32 zero = 0;
 	int verdict;
 
+	if (!by || (by->flags & OV_POLICY_BROKEN))
+		return -OV_DROP_POLICY_UNREADABLE;
+	l4_make_linear(skb);
+	if (policy_plain(skb, by, vni, incarnation) == 0)
+		return 0;
 	s = bpf_map_lookup_elem(&policy_scratch, &zero);
-	if (!s || !by || (by->flags & OV_POLICY_BROKEN))
+	if (!s)
 		return -OV_DROP_POLICY_UNREADABLE;
 	s->by = *by;
 	s->vni = vni;
 	s->incarnation = incarnation;
 	s->place = place;
-	l4_make_linear(skb);
-	if (policy_is_known_error(skb, s))
-		return 0;
 	verdict = policy_parse(skb, s);
 	if (verdict)
 		return verdict < 0 ? verdict : 0;
-	s->p.is_second = policy_key_fill(s, s->p.src, s->p.dst, &s->p.l4);
+	if (s->p.l4.protocol == IPPROTO_ICMP && policy_is_known_error(skb, s))
+		return 0;
+
+	struct end src = { s->p.src, s->p.l4.sport }, dst = { s->p.dst, s->p.l4.dport };
+
+	s->p.is_second = policy_key_fill(&s->key, vni, s->p.l4.protocol, src, dst);
 	verdict = policy_follow(s);
 	if (verdict == POLICY_NEW)
 		verdict = policy_begin(s);
