@@ -22,7 +22,8 @@ static __always_inline int has_client(const struct ov_flow_key *key)
 }
 
 /* Policy's: no packet finds the entry any more, or an end of it is somebody else's. */
-static __always_inline int judged_is_orphan(const struct ov_flow_key *key, const struct ov_flow *flow)
+static __always_inline int judged_is_orphan(const struct ov_flow_key *key,
+					    const struct ov_flow *flow)
 {
 	const struct ov_endpoint *a = endpoint_at(&key->client, ov_flow_key_vni(key)), *b;
 	__u32 incarnation = a ? a->incarnation : 0, flags = a ? a->flags : 0;

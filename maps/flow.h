@@ -56,7 +56,7 @@ static inline __u32 ov_flow_key_vni(const struct ov_flow_key *k)
 #define OV_FLOW_DIRECT    256u /* beside OV_FLOW_ENTRY: it is OV_FLOW_DSR at the backend's node */
 #define OV_FLOW_POLICY    512u /* no service's: `judged` says what policy made of it */
 #define OV_FLOW_SECOND   1024u /* beside OV_FLOW_POLICY: the end at `vip` began it */
-#define OV_FLOW_MIDDLE   2048u /* beside OV_FLOW_POLICY: met in its middle, either end may have begun it */
+#define OV_FLOW_MIDDLE   2048u /* beside OV_FLOW_POLICY: met in its middle; who began it is unknown */
 
 #define OV_FLOW_POLICY_MARK 1
 

@@ -77,7 +77,11 @@ struct ov_rule {
 	__u8 pad[3];
 };
 
-/* Map `policy_hits` (LRU_HASH, data path): flows judged. Key: ov_rule.id; 0: by the default. */
+/*
+ * Map `policy_hits` (LRU_HASH, data path): flows judged. Key: ov_rule.id; 0: by the default. A
+ * flow that is judged again counts when the answer is another rule's; what is denied leaves
+ * no entry in `brief`, so each of its packets counts.
+ */
 struct ov_policy_hits_key {
 	__u32 vni;
 	__u32 rule;

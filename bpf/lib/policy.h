@@ -12,35 +12,11 @@
 #pragma once
 
 #include "lib/fragment.h"
-#include "lib/policy_rules.h"
+#include "lib/policy_flow.h"
 #include "lib/quote.h"
-
-/* Beside 0 (it goes on) and negative verdicts: its sender's connection is over, and it is told. */
-#define POLICY_CUT 0x3000
-
-enum policy_place {
-	POLICY_SENDER,   /* on the sender's node, which may answer it */
-	POLICY_RECEIVER, /* from an endpoint, on its receiver's node */
-	POLICY_OUTSIDE,  /* from outside, on its receiver's node */
-};
+#include "lib/vip_fast.h"
 
 /* ---- what a packet is of ---- */
-
-/* s->key from the two ends in either order. 1: `src` is the second one. */
-static __always_inline int policy_key_fill(struct policy_scratch *s, __be32 src, __be32 dst,
-					   const struct l4 *l4)
-{
-	__u64 a = (__u64)bpf_ntohl(src) << 16 | bpf_ntohs(l4->sport);
-	__u64 b = (__u64)bpf_ntohl(dst) << 16 | bpf_ntohs(l4->dport);
-	int is_second = a > b;
-
-	if (is_second)
-		flow_key_fill(&s->key, s->vni, dst, src, l4->protocol, l4->dport, l4->sport);
-	else
-		flow_key_fill(&s->key, s->vni, src, dst, l4->protocol, l4->sport, l4->dport);
-	s->key.vip.b[0] = OV_FLOW_POLICY_MARK;
-	return is_second;
-}
 
 /* Types of a question and its answer follow each other (RFC 792, RFC 950): 13, 14 and so on. */
 #define POLICY_ICMP_PORT(type) bpf_htons(0xff00 | ((type) + 1) / 2)
@@ -100,16 +76,20 @@ static __noinline int policy_is_known_error(struct __sk_buff *skb, struct policy
 	const struct quoted *q;
 	struct iphdr *ip;
 	struct found at;
+	struct l4 l4;
 
 	if (!cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0 ||
-	    ip->protocol != IPPROTO_ICMP || parse_ipv4_options(&c, ip) < 0)
+	    parse_ipv4_options(&c, ip) < 0)
 		return 0;
 	icmp = cursor_take(&c, struct icmp_header);
 	q = icmp && icmp_is_error(icmp->type) ? cursor_take(&c, struct quoted) : NULL;
-	if (!q || q->ip.saddr != ip->daddr || policy_quoted_l4(q, &s->p.l4) ||
+	if (!q || q->ip.saddr != ip->daddr || policy_quoted_l4(q, &l4) ||
 	    (q->ip.daddr != ip->saddr && s->place != POLICY_OUTSIDE))
 		return 0;
-	policy_key_fill(s, q->ip.saddr, q->ip.daddr, &s->p.l4);
+
+	struct end asked = { q->ip.saddr, l4.sport }, about = { q->ip.daddr, l4.dport };
+
+	policy_key_fill(&s->key, s->vni, l4.protocol, asked, about);
 	at = flow_find(&s->key);
 	return at.flow && at.flow->incarnation == s->incarnation &&
 	       policy_is_same(&at.flow->judged.by, &s->by) && policy_passes(&at.flow->judged) &&
@@ -154,111 +134,6 @@ static __noinline int policy_fragment_first(struct __sk_buff *skb, struct policy
 	return verdict;
 }
 
-/* ---- flows ---- */
-
-static __always_inline int policy_began(const struct policy_scratch *s, const struct ov_flow *f)
-{
-	return s->p.is_second == !!(f->flags & OV_FLOW_SECOND);
-}
-
-/*
- * A new flow. Where the middle of a connection is met (its entry was lost), either end may
- * have begun it, and does no harm if one of them may: the other only ever answers.
- */
-static __noinline int policy_begin(struct policy_scratch *s)
-{
-	int is_middle = l4_connects(s->p.l4.protocol) && !(s->p.l4.event & L4_OPENS);
-	__u32 second = s->p.is_second;
-
-	s->fresh = (struct ov_flow){ .flags = OV_FLOW_POLICY | (is_middle ? OV_FLOW_MIDDLE : 0) };
-	if (!policy_judge(s, 0) && (s->fresh.flags & OV_FLOW_MIDDLE) && policy_judge(s, 1))
-		second = !second;
-	policy_count(s);
-	if (!policy_passes(&s->ruling))
-		return -OV_DROP_POLICY;
-	if (s->p.l4.event & L4_RST) /* nothing follows */
-		return 0;
-	if (second)
-		s->fresh.flags |= OV_FLOW_SECOND;
-	if (second != s->p.is_second) /* it is the answer itself */
-		s->fresh.flags |= OV_FLOW_REPLIED;
-	s->fresh.judged = s->ruling;
-	s->fresh.incarnation = s->incarnation;
-	s->fresh.seen = flow_now();
-	if (!bpf_map_delete_elem(&flows, &s->key)) /* the other end's, which this one takes over */
-		flow_count(OV_FLOW_LEFT);
-	bpf_map_update_elem(&brief, &s->key, &s->fresh, BPF_ANY);
-	return 0;
-}
-
-/* By what is in force now. */
-static __noinline int policy_judge_again(struct policy_scratch *s, struct ov_flow *f)
-{
-	__u32 rule = f->judged.rule, verdict = f->judged.verdict;
-
-	if (!policy_judge(s, !policy_began(s, f)) && (f->flags & OV_FLOW_MIDDLE))
-		policy_judge(s, policy_began(s, f));
-	if (s->ruling.rule != rule || s->ruling.verdict != verdict)
-		policy_count(s);
-	f->judged = s->ruling;
-	return 0;
-}
-
-#define POLICY_NEW 1 /* beside verdicts: no flow that is known */
-
-/*
- * Of a flow that is denied, and was not. Of TCP the entry stays for a minute: each end that
- * still sends is told, by its own node.
- */
-static __always_inline int policy_deny(struct policy_scratch *s, struct found *at)
-{
-	int began = policy_began(s, at->flow);
-
-	if (s->key.protocol == IPPROTO_TCP) {
-		if (!(at->flow->flags & OV_FLOW_CLOSED))
-			flow_advance(&s->key, at, L4_RST, began, flow_now());
-		return s->place == POLICY_SENDER && !(s->p.l4.event & L4_RST) ? POLICY_CUT :
-										-OV_DROP_POLICY;
-	}
-	flow_forget(&s->key, at);
-	bpf_map_delete_elem(&brief, &s->key);
-	return began ? -OV_DROP_POLICY : POLICY_NEW;
-}
-
-/* Whether the entry is of a flow that is over, or of somebody who had an address before. */
-static __always_inline int policy_is_past(const struct policy_scratch *s, const struct ov_flow *f)
-{
-	if (f->incarnation != s->incarnation || flow_is_expired(f, s->key.protocol, flow_now()))
-		return 1;
-	if (!(s->p.l4.event & L4_OPENS))
-		return 0;
-	/* The port is used again; or now it is known who begins it. */
-	return f->flags & (OV_FLOW_CLOSED | OV_FLOW_MIDDLE |
-			   (policy_began(s, f) ? OV_FLOW_FIN_CLIENT : 0));
-}
-
-/* A verdict, POLICY_CUT or POLICY_NEW. */
-static __always_inline int policy_follow(struct policy_scratch *s)
-{
-	struct found at = flow_find(&s->key);
-
-	if (!at.flow)
-		return POLICY_NEW;
-	if (policy_is_past(s, at.flow)) {
-		flow_forget(&s->key, &at);
-		return POLICY_NEW;
-	}
-	/* The other end opens: that it was called gives it no right to call. */
-	if ((s->p.l4.event & L4_OPENS) && !policy_began(s, at.flow))
-		return POLICY_NEW;
-	if (!policy_is_same(&at.flow->judged.by, &s->by))
-		policy_judge_again(s, at.flow);
-	if (!policy_passes(&at.flow->judged))
-		return policy_deny(s, &at);
-	flow_advance(&s->key, &at, s->p.l4.event, policy_began(s, at.flow), flow_now());
-	return 0;
-}
-
 /* ---- a packet ---- */
 
 /* 0 and s->p; a negative verdict; or POLICY_LATER. */
@@ -283,6 +158,35 @@ static __always_inline int policy_parse(struct __sk_buff *skb, struct policy_scr
 }
 
 /*
+ * The short way (lib/vip_fast.h): only carries data of a flow that is known, goes both
+ * ways, and was judged by what is in force. 0, or VIP_GENERAL.
+ */
+static __noinline int policy_plain(struct __sk_buff *skb, const struct ov_policy *by, __u32 vni,
+				   __u32 incarnation)
+{
+	struct ov_flow_key k;
+	struct ov_flow *f;
+	struct plain p;
+	__u32 now;
+
+	if (plain_parse(skb, &p))
+		return VIP_GENERAL;
+
+	struct end src = { p.src, p.sport }, dst = { p.dst, p.dport };
+
+	policy_key_fill(&k, vni, p.protocol, src, dst);
+	f = p.protocol == IPPROTO_TCP ? bpf_map_lookup_elem(&flows, &k) :
+					bpf_map_lookup_elem(&brief, &k);
+	now = flow_now();
+	if (!f || (f->flags & (OV_FLOW_REPLIED | OV_FLOW_CLOSED)) != OV_FLOW_REPLIED ||
+	    f->incarnation != incarnation || !policy_is_same(&f->judged.by, by) ||
+	    !policy_passes(&f->judged) || flow_is_expired(f, p.protocol, now))
+		return VIP_GENERAL;
+	flow_touch(f, now);
+	return 0;
+}
+
+/*
  * A packet of a network with rules, as it is now: a frame that begins with the Ethernet
  * header. `incarnation`: both ends', as in struct ov_flow. Packet pointers die. Not static:
  * the verifier goes through it once by itself.
@@ -294,20 +198,27 @@ __noinline int policy_check(struct __sk_buff *skb, __u32 vni, __u32 incarnation,
 	__u32 zero = 0;
 	int verdict;
 
+	if (!by || (by->flags & OV_POLICY_BROKEN))
+		return -OV_DROP_POLICY_UNREADABLE;
+	l4_make_linear(skb);
+	if (policy_plain(skb, by, vni, incarnation) == 0)
+		return 0;
 	s = bpf_map_lookup_elem(&policy_scratch, &zero);
-	if (!s || !by || (by->flags & OV_POLICY_BROKEN))
+	if (!s)
 		return -OV_DROP_POLICY_UNREADABLE;
 	s->by = *by;
 	s->vni = vni;
 	s->incarnation = incarnation;
 	s->place = place;
-	l4_make_linear(skb);
-	if (policy_is_known_error(skb, s))
-		return 0;
 	verdict = policy_parse(skb, s);
 	if (verdict)
 		return verdict < 0 ? verdict : 0;
-	s->p.is_second = policy_key_fill(s, s->p.src, s->p.dst, &s->p.l4);
+	if (s->p.l4.protocol == IPPROTO_ICMP && policy_is_known_error(skb, s))
+		return 0;
+
+	struct end src = { s->p.src, s->p.l4.sport }, dst = { s->p.dst, s->p.l4.dport };
+
+	s->p.is_second = policy_key_fill(&s->key, vni, s->p.l4.protocol, src, dst);
 	verdict = policy_follow(s);
 	if (verdict == POLICY_NEW)
 		verdict = policy_begin(s);

@@ -24,6 +24,7 @@ struct policy_scratch {
 	__u32 incarnation;             /* as in struct ov_flow */
 	__u32 place;                   /* enum policy_place */
 	__u32 is_named;                /* a rule has said something */
+	__u32 from, to;                /* classes: here, as 6.1's verifier mistakes what a call keeps */
 };
 
 struct {
@@ -79,15 +80,15 @@ static __noinline int policy_ask(struct policy_scratch *s, __u32 from, __u32 to)
 	return row->verdict != OV_POLICY_ALLOW;
 }
 
-static __always_inline void policy_ask_all(struct policy_scratch *s, __u32 from, __u32 to)
+static __always_inline void policy_ask_all(struct policy_scratch *s)
 {
-	if (policy_ask(s, from, to))
+	if (policy_ask(s, s->from, s->to))
 		return;
-	if (to != OV_CLASS_ANY && policy_ask(s, from, OV_CLASS_ANY))
+	if (s->to != OV_CLASS_ANY && policy_ask(s, s->from, OV_CLASS_ANY))
 		return;
-	if (from == OV_CLASS_ANY || policy_ask(s, OV_CLASS_ANY, to))
+	if (s->from == OV_CLASS_ANY || policy_ask(s, OV_CLASS_ANY, s->to))
 		return;
-	if (to != OV_CLASS_ANY)
+	if (s->to != OV_CLASS_ANY)
 		policy_ask(s, OV_CLASS_ANY, OV_CLASS_ANY);
 }
 
@@ -109,9 +110,9 @@ static __noinline int policy_judge(struct policy_scratch *s, __u32 is_turned)
 	s->rule.port = l4_is_carried(protocol) ? port : 0;
 	s->is_named = 0;
 	s->ruling = (struct ov_flow_judged){ .by = s->by, .verdict = s->by.verdict };
-	from = policy_class(s, from);
-	to = policy_class(s, to);
-	policy_ask_all(s, from, to);
+	s->from = policy_class(s, from);
+	s->to = policy_class(s, to);
+	policy_ask_all(s);
 	return s->ruling.verdict == OV_POLICY_ALLOW;
 }
 

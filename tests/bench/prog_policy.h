@@ -42,6 +42,23 @@ static void flag_devices(struct bench *b, uint16_t flags)
 	map_put(b, BPF_MAP_devices, &key, &dev);
 }
 
+/* From here to the neighbour, answered, and judged by that policy. */
+static void put_known(struct bench *b, const struct ov_policy *by)
+{
+	struct ov_flow_key key = {
+		.client = addr_from_v4(LOCAL_IP), .vip = addr_from_v4(LOCAL_IP + 1),
+		.vni = { VNI >> 16, VNI >> 8 & 0xff, VNI & 0xff }, .protocol = IPPROTO_UDP,
+		.client_port = htons(CLIENT_PORT), .backend_port = htons(PORT),
+	};
+	struct ov_flow flow = {
+		.judged = { .by = *by }, .seen = (uint32_t)(now_ns() >> OV_TICK_SHIFT),
+		.flags = OV_FLOW_POLICY | OV_FLOW_REPLIED,
+	};
+
+	key.vip.b[0] = OV_FLOW_POLICY_MARK;
+	map_put(b, BPF_MAP_brief, &key, &flow);
+}
+
 /* A set of that many rules is in force; what none of them names passes. */
 static void put_policy(struct bench *b, uint32_t set, uint32_t rules)
 {
@@ -52,5 +69,6 @@ static void put_policy(struct bench *b, uint32_t set, uint32_t rules)
 	put_subject(b, set, LOCAL_IP + 1, CLASS_NEIGHBOUR);
 	put_rules(b, set, rules);
 	map_put(b, BPF_MAP_policies, &key, &value);
+	put_known(b, &value);
 	flag_devices(b, OV_ENDPOINT_POLICY);
 }

@@ -85,7 +85,8 @@ struct ov_policy_hits rules_hits(struct env *env, uint32_t rule)
 
 /* ---- flows ---- */
 
-static struct ov_flow_key key_of(uint8_t protocol, uint32_t a, uint16_t a_port, uint32_t b, uint16_t b_port)
+static struct ov_flow_key key_of(uint8_t protocol, uint32_t a, uint16_t a_port, uint32_t b,
+				 uint16_t b_port)
 {
 	bool turned = a > b;
 	struct ov_flow_key key = {

@@ -89,7 +89,8 @@ Test(policy, each_of_the_four_pairs_alone_permits)
 
 Test(policy, who_has_no_class_is_anybody)
 {
-	rules_add(&env, 1, &(struct rule){ .id = 6, .port = 80, .port_bits = 16, .protocol = IPPROTO_TCP });
+	rules_add(&env, 1, &(struct rule){ .id = 6, .port = 80, .port_bits = 16,
+					    .protocol = IPPROTO_TCP });
 	rules_add(&env, 1, &(struct rule){ .id = 7, .from = CLASS_ONE, .verdict = DENY });
 	rules_put(&env, 1, DENY, 0);
 	cr_assert_eq(call(80), OV_FWD_LOCAL, "no subject row: no rule of CLASS_ONE");

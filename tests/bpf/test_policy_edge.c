@@ -54,7 +54,8 @@ Test(policy_edge, a_ping_is_a_flow_by_its_identifier)
 
 Test(policy_edge, a_rule_about_pings_has_port_0)
 {
-	struct rule r = { .id = 1, .from = CLASS_ONE, .protocol = IPPROTO_ICMP, .port = 0, .port_bits = 16 };
+	struct rule r = { .id = 1, .from = CLASS_ONE, .protocol = IPPROTO_ICMP, .port = 0,
+			  .port_bits = 16 };
 
 	rules_only(&env, DENY, &r);
 	cr_assert_eq(ping(&blue_one, &blue_two, ECHO, 7), OV_FWD_LOCAL);
@@ -189,7 +190,8 @@ Test(policy_edge, fragments_through_a_vip_are_judged_as_the_backends)
 	struct outcome o;
 
 	balance_put(&env, &only_two);
-	rules_only(&env, DENY, &(struct rule){ .id = 1, .from = CLASS_ONE, .to = CLASS_TWO, .protocol = UDP });
+	rules_only(&env, DENY, &(struct rule){ .id = 1, .from = CLASS_ONE, .to = CLASS_TWO,
+					       .protocol = UDP });
 	o = env_send(&env, &blue_one, &first);
 	expect_verdict(o, OV_FWD_LOCAL);
 	o = env_send(&env, &blue_one, &later);
