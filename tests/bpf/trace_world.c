@@ -279,13 +279,13 @@ static void change_endpoint(struct tw *tw, struct plan_table *t)
 static void bend(struct tw *tw, struct plan *p)
 {
 	static const enum plan_table_id losing[] = { PLAN_NETWORKS, PLAN_PEERS, PLAN_MAP_DEVICES,
-						     PLAN_ENDPOINTS, PLAN_CHOICES, PLAN_SERVICES,
+						     PLAN_ENDPOINTS, PLAN_SERVICES,
 						     PLAN_ADDRESSES, PLAN_PUBLISHED,
 						     PLAN_POLICY_SETS, PLAN_POLICY_RULES };
 
 	for (int i = 0; i < 3; i++)
 		if (once_in(tw, 4))
-			lose_row(tw, &p->table[losing[rng_below(tw->rng, 10)]]);
+			lose_row(tw, &p->table[losing[rng_below(tw->rng, 9)]]);
 	for (int i = 0; i < 4; i++)
 		if (once_in(tw, 3))
 			change_endpoint(tw, &p->table[PLAN_ENDPOINTS]);
