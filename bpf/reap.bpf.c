@@ -21,6 +21,29 @@ static __always_inline int has_client(const struct ov_flow_key *key)
 	return e && e->ifindex;
 }
 
+/* Policy's: no packet finds the entry any more, or an end of it is somebody else's. */
+static __always_inline int judged_is_orphan(const struct ov_flow_key *key, const struct ov_flow *flow)
+{
+	const struct ov_endpoint *a = endpoint_at(&key->client, ov_flow_key_vni(key)), *b;
+	__u32 incarnation = a ? a->incarnation : 0, flags = a ? a->flags : 0;
+	__u32 is_here = a ? a->ifindex : 0;
+	struct ov_addr second = key->vip;
+
+	second.b[0] = 0; /* OV_FLOW_POLICY_MARK */
+	b = endpoint_at(&second, ov_flow_key_vni(key));
+	if (b) {
+		incarnation ^= b->incarnation;
+		flags |= b->flags;
+		is_here |= b->ifindex;
+	}
+	return incarnation != flow->incarnation || !(flags & OV_ENDPOINT_POLICY) || !is_here;
+}
+
+static __always_inline __u32 judged_limit(const struct ov_flow_key *key, const struct ov_flow *flow)
+{
+	return judged_is_orphan(key, flow) ? OV_TICKS(OV_ORPHAN_IDLE) : OV_TICKS(OV_IDLE_TCP);
+}
+
 SEC("syscall")
 int ov_reap(struct ov_reap *ctx)
 {
@@ -33,7 +56,9 @@ int ov_reap(struct ov_reap *ctx)
 	if (!flow)
 		return 0;
 	ctx->result = OV_REAP_KEPT;
-	if (!backend_is_alive(endpoint_at(&flow->backend, ov_flow_key_vni(&key)), flow->incarnation,
+	if (flow->flags & OV_FLOW_POLICY) {
+		limit = judged_limit(&key, flow);
+	} else if (!backend_is_alive(endpoint_at(&flow->backend, ov_flow_key_vni(&key)), flow->incarnation,
 			      &key.vip)) {
 		ctx->result = OV_REAP_ORPHAN;
 		limit = OV_TICKS(OV_ORPHAN_IDLE);

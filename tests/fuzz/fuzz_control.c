@@ -88,6 +88,18 @@ static int read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_count, st
 	return 0;
 }
 
+/* A row of no rule that there is. */
+static int read_policy(void *ctx, struct policy_row **ret_rows, size_t *ret_count, struct err *e)
+{
+	(void)ctx;
+	(void)e;
+	*ret_rows = calloc(1, sizeof(**ret_rows));
+	if (!*ret_rows)
+		abort();
+	*ret_count = 1;
+	return 0;
+}
+
 static void apply(struct world *w)
 {
 	while (w->waiting_count) {
@@ -137,6 +149,7 @@ static void on_reply(void *arg, int status, const char *text)
 static void world_init(struct world *w, struct rng *rng)
 {
 	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, read_lb, read_keys,
+				     read_policy,
 				     when_applied, shut_down, &w->facts };
 	struct node self = { .name = "node-a", .uplink_mtu = 1500 };
 

@@ -77,6 +77,23 @@ static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_coun
 	return 0;
 }
 
+static int host_read_policy(void *ctx, struct policy_row **ret_rows, size_t *ret_count,
+			    struct err *e)
+{
+	struct fake_host *f = ctx;
+	struct policy_row *rows = calloc(f->policy_count + 1, sizeof(*rows));
+
+	cr_assert_not_null(rows);
+	if (f->apply_error.code) {
+		free(rows);
+		return err_set(e, f->apply_error.code, "%s", f->apply_error.text);
+	}
+	memcpy(rows, f->policy, f->policy_count * sizeof(*rows));
+	*ret_rows = rows;
+	*ret_count = f->policy_count;
+	return 0;
+}
+
 static void host_when_applied(void *ctx, const struct id *endpoint,
 			      void (*done)(void *arg, const struct err *e), void *arg)
 {
@@ -146,7 +163,7 @@ static void found_cluster(struct fake_host *f)
 void fake_host_init(struct fake_host *f)
 {
 	struct control_host host = { f, host_now, host_wall, host_resolve_netns, host_read_counters,
-				     host_read_lb, host_read_keys,
+				     host_read_lb, host_read_keys, host_read_policy,
 				     host_when_applied, host_shut_down, &f->facts, host_trace };
 	struct err e = { 0 };
 

@@ -23,6 +23,8 @@ struct fake_host {
 	struct lb_row lb[FAKE_LB_MAX];
 	size_t key_count;
 	struct key_row key[FAKE_LB_MAX];
+	size_t policy_count;
+	struct policy_row policy[FAKE_LB_MAX];
 	uint64_t now, wall;
 	/* What when_applied answers: at once unless held, with an error when there is one. */
 	bool hold;

@@ -301,15 +301,17 @@ Test(intent, network_names_are_checked_and_unique)
 Test(intent, options_are_taken_or_refused_in_words)
 {
 	HOST(h, "h1", 1);
-	const char *good[] = { "vni=7", "mtu=1400", "encrypted=false", "policy=allow" };
+	const char *good[] = { "vni=7", "mtu=1400", "encrypted=false", "policy=allow",
+			       "policy-audit" };
 	const char *twice[] = { "vni=8", "vni=9" };
 	struct network_ask ask = {
-		.name = "net", .subnet = "10.1.0.0/24", .opt_count = 4, .opt = good
+		.name = "net", .subnet = "10.1.0.0/24", .opt_count = 5, .opt = good
 	};
 
 	cr_assert_eq(intent_network_create(h.intent, &ask, WALL, &(struct id){ 0 }, NULL), 0);
 	cr_assert_eq(host_network(&h, "net")->vni, 7);
 	cr_assert_eq(host_network(&h, "net")->mtu, 1400);
+	cr_assert(host_network(&h, "net")->policy_audit && !host_network(&h, "net")->policy_deny);
 	assert_says(refused_opt(&h, "vni=7", -EEXIST), "vni 7 is used by network net");
 	refused_opt(&h, "vni=0", -EINVAL);
 	refused_opt(&h, "vni=16777216", -EINVAL);
@@ -320,8 +322,8 @@ Test(intent, options_are_taken_or_refused_in_words)
 	refused_opt(&h, "mtu=575", -EINVAL);
 	assert_says(refused_opt(&h, "mtu=1451", -EINVAL), "leaves 1450 bytes");
 	refused_opt(&h, "encrypted=maybe", -EINVAL);
-	assert_says(refused_opt(&h, "policy=deny", -EINVAL), "no policies yet");
 	refused_opt(&h, "policy=x", -EINVAL);
+	refused_opt(&h, "policy-audit=maybe", -EINVAL);
 	assert_says(refused_opt(&h, "colour=red", -EINVAL), "\"colour=red\" is unknown");
 	refused_opt(&h, "", -EINVAL);
 	host_refused_create(&h, &(struct network_ask){ .name = "x", .opt_count = 2, .opt = twice },

@@ -275,6 +275,82 @@ Test(reap, a_client_outside_is_not_missed_and_is_told_by_the_node_it_entered_by)
 	}
 }
 
+#define OTHER_END 0x0a0a0009u
+
+/* Between CLIENT, which lives here, and OTHER_END; as the data path keys and marks it. */
+static struct ov_flow_key judged_key(uint16_t port)
+{
+	struct ov_flow_key key = { .client = addr_from_v4(CLIENT), .vip = addr_from_v4(OTHER_END),
+				   .vni = { 0, VNI >> 8, 0 }, .protocol = IPPROTO_TCP,
+				   .client_port = htons(port), .backend_port = htons(80) };
+
+	key.vip.b[0] = OV_FLOW_POLICY_MARK;
+	return key;
+}
+
+static void put_judged(struct reap_world *w, uint16_t port, uint32_t idle_s, uint32_t incarnation)
+{
+	struct ov_flow_key key = judged_key(port);
+	struct ov_flow flow = { .flags = OV_FLOW_REPLIED | OV_FLOW_POLICY, .incarnation = incarnation };
+
+	flow.seen = (uint32_t)(w->now_ns >> OV_TICK_SHIFT) - OV_TICKS(idle_s);
+	must(bpf_map_update_elem(map(w, BPF_MAP_flows), &key, &flow, BPF_NOEXIST), "flow");
+}
+
+static bool has_judged(struct reap_world *w, uint16_t port)
+{
+	struct ov_flow_key key = judged_key(port);
+	struct ov_flow flow;
+
+	return !bpf_map_lookup_elem(map(w, BPF_MAP_flows), &key, &flow);
+}
+
+static void put_end(struct reap_world *w, uint32_t addr, uint32_t incarnation, uint16_t flags,
+		    uint32_t ifindex)
+{
+	struct ov_endpoint row = { .incarnation = incarnation, .flags = flags, .ifindex = ifindex };
+
+	put_endpoint(w, addr, &row);
+}
+
+Test(reap, a_flow_that_policy_judged_stays_as_long_as_its_ends)
+{
+	struct reap_world w;
+
+	open_world(&w);
+	put_end(&w, CLIENT, 5, OV_ENDPOINT_POLICY, 1);
+	put_end(&w, OTHER_END, 6, OV_ENDPOINT_POLICY, 0);
+	put_judged(&w, 1000, OV_ORPHAN_IDLE + 5, 5 ^ 6);
+	put_judged(&w, 1001, OV_IDLE_TCP + 10, 5 ^ 6);
+	put_judged(&w, 1002, OV_ORPHAN_IDLE + 5, 5 ^ 7); /* of somebody before */
+	put_judged(&w, 1003, 5, 5 ^ 7);
+	cr_assert_eq(whole_round(&w)->expired, 2);
+	cr_assert(has_judged(&w, 1000) && has_judged(&w, 1003));
+	cr_assert_not(has_judged(&w, 1001) || has_judged(&w, 1002));
+	drop_endpoint(&w, OTHER_END);
+	cr_assert_eq(whole_round(&w)->expired, 1);
+	cr_assert_not(has_judged(&w, 1000));
+	cr_assert_eq(reap_round(w.r)->orphans + w.orphans, 0, "nobody is called for it");
+	cr_assert_eq(flow_counter(&w, OV_FLOW_LEFT), 3);
+	close_world(&w);
+}
+
+Test(reap, a_flow_with_the_outside_or_of_a_network_without_rules_now)
+{
+	struct reap_world w;
+
+	open_world(&w);
+	put_end(&w, CLIENT, 5, OV_ENDPOINT_POLICY, 1);
+	put_judged(&w, 1000, OV_ORPHAN_IDLE + 5, 5);
+	cr_assert_eq(whole_round(&w)->expired, 0);
+	put_end(&w, CLIENT, 5, 0, 1);
+	cr_assert_eq(whole_round(&w)->expired, 1);
+	put_end(&w, CLIENT, 5, OV_ENDPOINT_POLICY, 0); /* it lives elsewhere */
+	put_judged(&w, 1000, OV_ORPHAN_IDLE + 5, 5);
+	cr_assert_eq(whole_round(&w)->expired, 1);
+	close_world(&w);
+}
+
 /* How often the kernel ran it, while somebody counts. */
 static uint64_t runs(struct reap_world *w, enum bpf_program_id id)
 {

@@ -142,6 +142,8 @@ struct agent {
 	struct err join_error;
 
 	size_t left_out;           /* backends, by the last plan */
+	size_t broken;             /* networks whose rules do not fit, by the last plan */
+	char broken_name[NAME_MAX_LEN + 9]; /* one of them */
 	bool older_forgotten;      /* nothing is left of an older format's pins */
 	struct flows_state flows;
 	struct keys_state keys;

@@ -45,6 +45,14 @@ static int host_read_lb(void *ctx, struct lb_row **ret_rows, size_t *ret_count, 
 	return kernel_read_lb(a->kernel, ret_rows, ret_count, e);
 }
 
+static int host_read_policy(void *ctx, struct policy_row **ret_rows, size_t *ret_count,
+			    struct err *e)
+{
+	struct agent *a = ctx;
+
+	return kernel_read_policy(a->kernel, ret_rows, ret_count, e);
+}
+
 static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e)
 {
 	return agent_keys_report(ctx, ret_rows, ret_count, e);
@@ -98,6 +106,7 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.read_lb = host_read_lb,
 		.read_keys = host_read_keys,
 		.trace = agent_trace,
+		.read_policy = host_read_policy,
 		.when_applied = host_when_applied,
 		.shut_down = host_shut_down,
 		.facts = &a->status,

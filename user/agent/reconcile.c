@@ -30,6 +30,19 @@ static struct id endpoint_of_ifindex(const struct agent *a, uint32_t ifindex)
 	return (struct id){ 0 };
 }
 
+/* A network's rules are waited for by its id. */
+static struct id network_of_vni(const struct agent *a, const uint8_t *at)
+{
+	const struct view *v = store_view(a->store);
+	uint32_t vni;
+
+	memcpy(&vni, at, sizeof(vni));
+	for (size_t i = 0; i < v->network_count; i++)
+		if (!v->network[i].vni_lost && v->network[i].net->vni == vni)
+			return v->network[i].net->id;
+	return (struct id){ 0 };
+}
+
 /* Whose row it is, for those who wait for that endpoint. */
 static struct id endpoint_of_row(const struct agent *a, enum plan_table_id table, const uint8_t *key)
 {
@@ -46,6 +59,12 @@ static struct id endpoint_of_row(const struct agent *a, enum plan_table_id table
 	case PLAN_ATTACH:
 		memcpy(&ifindex, key, sizeof(ifindex)); /* first field of both keys */
 		return endpoint_of_ifindex(a, ifindex);
+	case PLAN_POLICY_RULES:
+		return network_of_vni(a, key + offsetof(struct ov_rule_key, vni));
+	case PLAN_POLICY_SUBJECTS:
+		return network_of_vni(a, key + offsetof(struct ov_subject_key, vni));
+	case PLAN_POLICY_SETS:
+		return network_of_vni(a, key);
 	default:
 		return (struct id){ 0 };
 	}
@@ -192,6 +211,8 @@ static int run_once(struct agent *a, struct err *e)
 	a->error_count = 0;
 	apply_run(a->apply, &plan, true, on_row_error, a, &stats);
 	a->left_out = plan.left_out;
+	a->broken = plan.broken;
+	memcpy(a->broken_name, plan.broken_name, sizeof(a->broken_name));
 	plan_fini(&plan);
 	a->status.plans_applied++;
 	if (stats.gone[PLAN_ENDPOINTS])
@@ -388,6 +409,11 @@ static void update_status(struct agent *a)
 		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]),
 			 "%zu backends get no new connections, because their service has too many: "
 			 "spread them over several services", a->left_out);
+	if (a->broken)
+		snprintf(s->warning[s->warning_count++], sizeof(s->warning[0]),
+			 "the rules of %zu networks (%s%s) do not fit the kernel's maps, and nothing "
+			 "passes there: remove rules, `overlayctl policy ls` shows them", a->broken,
+			 a->broken_name, a->broken > 1 ? "..." : "");
 	if (agent_flows_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))
 		s->warning_count++;
 	if (agent_ports_warning(a, s->warning[s->warning_count], sizeof(s->warning[0])))

@@ -5,6 +5,7 @@
 #include "apply/apply.h"
 #include "ipsec/sa.h"
 #include "model/lb.h"
+#include "model/policy_row.h"
 #include "sys/bpf.h"
 
 struct kernel; /* owns the loaded programs, map fds and sockets the drivers use */
@@ -21,6 +22,9 @@ int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDIC
  * them, sorted by (vni, vip, backend). *ret_rows is owned by the caller.
  */
 int kernel_read_lb(struct kernel *k, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
+/* What policy judged, by rule. *ret_rows is owned by the caller. */
+int kernel_read_policy(struct kernel *k, struct policy_row **ret_rows, size_t *ret_count,
+		       struct err *e);
 
 /*
  * Whether the kernel's map of that table has the row as it should be, or has none where value is

@@ -144,6 +144,25 @@ static bool is_told_here(const struct ov_flow *flow)
 	return !(flow->flags & (OV_FLOW_TUNNEL | OV_FLOW_DSR));
 }
 
+/* One that policy has judged: of ends that are gone, or of a network that has no rules now. */
+static bool judged_looks_over(struct reaper *r, const struct ov_flow_key *key,
+			      const struct ov_flow *flow)
+{
+	struct ov_addr ends[2] = { key->client, key->vip };
+	uint32_t incarnation = 0, flags = 0;
+	bool is_any_here = false;
+
+	ends[1].b[0] = 0; /* OV_FLOW_POLICY_MARK */
+	for (int i = 0; i < 2; i++) {
+		const struct ov_endpoint *e = endpoint(r, &ends[i], ov_flow_key_vni(key));
+
+		incarnation ^= e ? e->incarnation : 0;
+		flags |= e ? e->flags : 0;
+		is_any_here |= is_here(e);
+	}
+	return incarnation != flow->incarnation || !(flags & OV_ENDPOINT_POLICY) || !is_any_here;
+}
+
 static bool looks_over(struct reaper *r, const struct ov_flow_key *key, const struct ov_flow *flow,
 		       uint32_t now)
 {
@@ -152,6 +171,8 @@ static bool looks_over(struct reaper *r, const struct ov_flow_key *key, const st
 
 	if (idle > (int32_t)OV_TICKS(OV_IDLE_TCP))
 		return true;
+	if (flow->flags & OV_FLOW_POLICY)
+		return idle > (int32_t)OV_TICKS(OV_ORPHAN_IDLE) && judged_looks_over(r, key, flow);
 	if (idle > (int32_t)OV_TICKS(OV_ORPHAN_IDLE) && !is_from_outside(flow) &&
 	    !is_here(endpoint(r, &key->client, ov_flow_key_vni(key))))
 		return true;

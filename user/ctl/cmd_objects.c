@@ -109,10 +109,13 @@ int cmd_endpoint_attach(struct ctl *c, const struct ctl_input *in)
 	return ctl_create(c, "/v1/endpoints", in->fields, "ID");
 }
 
-/* "network inspect" -> "networks" */
+/* "network inspect" -> "networks", "policy rm" -> "policies" */
 static void collection_of(const struct ctl_command *cmd, char out[32])
 {
-	snprintf(out, 32, "%.*ss", (int)strcspn(cmd->name, " "), cmd->name);
+	int len = (int)strcspn(cmd->name, " ");
+	bool is_y = cmd->name[len - 1] == 'y';
+
+	snprintf(out, 32, "%.*s%s", len - is_y, cmd->name, is_y ? "ies" : "s");
 }
 
 /* What exists is shown, what does not is said; as Docker does. */

@@ -12,7 +12,7 @@ static const struct ctl_option network_options[] = {
 	{ "gateway", "IP", "Gateway", "default: the first address", OPTION_TEXT },
 	{ "ip-range", "CIDR", "IPRange", "give addresses only from here", OPTION_TEXT },
 	{ "internal", NULL, "Internal", "no default route for its containers", OPTION_FLAG },
-	{ "opt", "KEY[=VALUE]", "Options", "encrypted, vni=N, mtu=N, policy=allow|deny", OPTION_MAP },
+	{ "opt", "KEY[=VALUE]", "Options", "encrypted, vni=N, mtu=N, policy=allow|deny, policy-audit", OPTION_MAP },
 };
 
 static const struct ctl_option attach_options[] = {
@@ -80,6 +80,25 @@ static const struct ctl_option key_rotate_options[] = {
 	  OPTION_TEXT },
 };
 
+static const struct ctl_option policy_options[] = {
+	{ "network", "NET", "Network", "name or id of the network", OPTION_TEXT, true },
+	{ "from", "SELECTOR", "From",
+	  "who begins: service=S, label=K=V, endpoint=E, cidr=C or any", OPTION_TEXT, true },
+	{ "to", "SELECTOR", "To", "who is called, in the same words", OPTION_TEXT, true },
+	{ "port", "PORT[-PORT][/PROTO]", "Ports",
+	  "or tcp, udp, sctp, icmp; repeatable (default: any; PROTO: tcp)", OPTION_LIST },
+};
+
+static const struct ctl_option policy_ls_options[] = {
+	{ "network", "NET", "network", "only those of this network", OPTION_TEXT },
+};
+
+static const struct ctl_option policy_default_options[] = {
+	{ "network", "NET", "Network", "name or id of the network", OPTION_TEXT, true },
+	{ "audit", "on|off", "Audit", "on: what is denied passes all the same, and is counted",
+	  OPTION_TEXT },
+};
+
 static const struct ctl_option lb_ls_options[] = {
 	{ "service", "SERVICE", "service", "only those of this service", OPTION_TEXT },
 };
@@ -141,6 +160,15 @@ const struct ctl_command ctl_commands[] = {
 	  NO_OPTIONS, cmd_service_leave },
 	{ "lb ls", "", "what balances now, from the kernel's own maps", 0, 0, OPTIONS(lb_ls_options),
 	  cmd_lb_ls },
+	{ "policy allow", "", "let some begin flows to others; prints the rule's id", 0, 0,
+	  OPTIONS(policy_options), cmd_policy_add },
+	{ "policy deny", "", "forbid it, whatever allows it; prints the rule's id", 0, 0,
+	  OPTIONS(policy_options), cmd_policy_add },
+	{ "policy default", "allow|deny", "what becomes of flows that no rule names", 0, 1,
+	  OPTIONS(policy_default_options), cmd_policy_default },
+	{ "policy ls", "", "rules, and how many flows each has judged on this node", 0, 0,
+	  OPTIONS(policy_ls_options), cmd_policy_ls },
+	{ "policy rm", "ID...", "remove rules", 1, -1, NO_OPTIONS, cmd_remove },
 	{ "key ls", "", "keys of encrypted networks with each other node", 0, 0, NO_OPTIONS,
 	  cmd_key_ls },
 	{ "key rotate", "", "make all nodes use fresh keys, without losing a packet", 0, 0,

@@ -116,6 +116,9 @@ int cmd_service_drain(struct ctl *c, const struct ctl_input *in); /* and undrain
 int cmd_service_join(struct ctl *c, const struct ctl_input *in);
 int cmd_service_leave(struct ctl *c, const struct ctl_input *in);
 int cmd_lb_ls(struct ctl *c, const struct ctl_input *in);
+int cmd_policy_ls(struct ctl *c, const struct ctl_input *in);
+int cmd_policy_add(struct ctl *c, const struct ctl_input *in); /* allow and deny */
+int cmd_policy_default(struct ctl *c, const struct ctl_input *in);
 int cmd_key_ls(struct ctl *c, const struct ctl_input *in);
 int cmd_key_rotate(struct ctl *c, const struct ctl_input *in);
 /* `X inspect REF...` and `X rm REF...`: the collection is the command's first word. */

@@ -42,6 +42,10 @@ static const struct route {
 	{ "DELETE", "services", REF, false, control_delete_service },
 	{ "GET", "trace", NULL, true, control_get_trace },
 	{ "GET", "lb", NULL, true, control_get_lb },
+	{ "GET", "policies", NULL, true, control_get_policies },
+	{ "POST", "policies", NULL, false, control_create_policy },
+	{ "POST", "policies", "default", false, control_set_policy_default },
+	{ "DELETE", "policies", REF, false, control_delete_policy },
 	{ "GET", "keys", NULL, false, control_get_keys },
 	{ "POST", "keys", "rotate", false, control_rotate_keys },
 };

@@ -20,6 +20,9 @@
  *                                  {PublishAdd: [..], PublishRm: [..]}
  *   PATCH  /v1/endpoints/REF      {Service: NAME or "", Weight} or {Drain: bool}
  *   GET    /v1/lb[?service=REF]
+ *   GET    /v1/policies[?network=REF]    DELETE /v1/policies/ID
+ *   POST   /v1/policies           {Network, Action, From, To, Ports: [..]}
+ *   POST   /v1/policies/default   {Network, Action, Audit}
  *   GET    /v1/keys               POST /v1/keys/rotate {Network}
  *   GET    /v1/drops
  *   GET    /v1/trace?from=REF&to=HOST[:PORT[/PROTO]][&size=N][&sport=N][&backend=IP]
@@ -38,6 +41,7 @@
 #include "maps/schema.h"
 #include "model/key_row.h"
 #include "model/lb.h"
+#include "model/policy_row.h"
 #include "model/reach.h"
 #include "trace/ask.h"
 
@@ -54,10 +58,13 @@ struct control_host {
 	int (*read_lb)(void *ctx, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
 	/* Keys with each other node; *ret_rows is owned by the caller. */
 	int (*read_keys)(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e);
+	/* What policy judged, from the kernel's own map; *ret_rows is owned by the caller. */
+	int (*read_policy)(void *ctx, struct policy_row **ret_rows, size_t *ret_count,
+			   struct err *e);
 	/*
 	 * Calls done once the kernel holds what the store holds now (e is NULL), or
-	 * with the reason why not. Only failures of that endpoint's rows count when
-	 * one is named, those of any row when it is NULL.
+	 * with the reason why not. Only failures of the rows of that endpoint, or of the
+	 * rules of that network, count when one is named, those of any row when it is NULL.
 	 */
 	void (*when_applied)(void *ctx, const struct id *endpoint,
 			     void (*done)(void *arg, const struct err *e), void *arg);
@@ -92,7 +99,7 @@ struct control_facts {
 	const struct control_port *taken;
 	struct reach_list reach;  /* the subnets that this host is in */
 	size_t warning_count;
-	char warning[10][320];    /* what a person should know now */
+	char warning[11][320];    /* what a person should know now */
 };
 
 struct control;

@@ -90,3 +90,7 @@ void control_delete_service(struct call *call);
 void control_get_lb(struct call *call);
 void control_get_keys(struct call *call);
 void control_rotate_keys(struct call *call);
+void control_get_policies(struct call *call);
+void control_create_policy(struct call *call);
+void control_delete_policy(struct call *call);
+void control_set_policy_default(struct call *call);

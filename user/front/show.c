@@ -237,9 +237,10 @@ static json_t *network_options(const struct scene *s, const struct network *net)
 	snprintf(vni, sizeof(vni), "%u", net->vni);
 	snprintf(mtu, sizeof(mtu), "%u", view_network_mtu(s->view, net));
 	/* "s*": a member whose value is NULL is left out */
-	return json_pack("{s:s, s:s, s:s*, s:s*}", "vni", vni, "mtu", mtu,
+	return json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "vni", vni, "mtu", mtu,
 			 "encrypted", net->encrypted ? "" : NULL,
-			 "policy", net->policy_deny ? "deny" : NULL);
+			 "policy", net->policy_deny ? "deny" : NULL,
+			 "policy-audit", net->policy_audit ? "" : NULL);
 }
 
 static json_t *network_ipam(const struct network *net)
@@ -269,14 +270,15 @@ json_t *show_network(const struct scene *s, const struct view_network *n)
 	bool v4 = addr_is_v4(&net->subnet.addr);
 
 	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:b, s:b, s:o, s:b, s:b, s:b, s:{s:s}, s:b, s:o, "
-			 "s:o, s:{}, s:o, s:o}",
+			 "s:o, s:{}, s:o, s:o, s:o}",
 			 "Name", display_name(n), "Id", json_id(&net->id),
 			 "Created", json_time(net->created_ms), "Scope", "swarm", "Driver", "overlayd",
 			 "EnableIPv4", v4, "EnableIPv6", !v4, "IPAM", network_ipam(net),
 			 "Internal", net->internal, "Attachable", 1, "Ingress", 0,
 			 "ConfigFrom", "Network", "", "ConfigOnly", 0,
 			 "Containers", containers(s, n), "Options", network_options(s, net),
-			 "Labels", "Peers", peers(s, n), "Status", network_usage(s, net));
+			 "Labels", "Peers", peers(s, n), "Policy", show_network_policy(s->view, n),
+			 "Status", network_usage(s, net));
 }
 
 /* ---- endpoints ---- */

@@ -8,6 +8,7 @@
 #include "maps/schema.h"
 #include "model/key_row.h"
 #include "model/lb.h"
+#include "model/policy_row.h"
 #include "model/view.h"
 #include "store/store.h"
 
@@ -34,6 +35,10 @@ json_t *show_service(const struct scene *s, const struct view_service *vs); /* `
 /* `only`: rows of one service; NULL: all. */
 json_t *show_lb(const struct scene *s, const struct lb_row *rows, size_t count,
 		const struct view_service *only);
+/* `only`: rules of one network; NULL: all. */
+json_t *show_policies(const struct scene *s, const struct policy_row *rows, size_t count,
+		      const struct view_network *only);
+json_t *show_network_policy(const struct view *v, const struct view_network *vn);
 json_t *show_keys(const struct scene *s, const struct key_row *rows, size_t count);
 /* Published ports in the shape of Docker's Endpoint.Ports, with what is ours beside. */
 json_t *show_published(const struct view_service *vs, const struct service_detail *d);

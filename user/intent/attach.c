@@ -96,7 +96,7 @@ static int take_aliases(const struct attach_ask *ask, struct endpoint_detail *d,
 	return 0;
 }
 
-static int check_label(const char *label, struct err *e)
+int check_label(const char *label, struct err *e)
 {
 	const char *equals = strchr(label, '=');
 

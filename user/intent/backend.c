@@ -16,8 +16,8 @@ int parse_weight(const char *text, uint16_t *ret_weight, struct err *e)
 	return 0;
 }
 
-static const struct view_service *service_named(const struct view *v,
-						const struct view_network *vn, const char *name)
+const struct view_service *find_service_named(const struct view *v, const struct view_network *vn,
+					      const char *name)
 {
 	for (size_t i = 0; i < v->service_count; i++)
 		if (v->service[i].net == vn && !strcmp(v->service[i].display, name))
@@ -28,7 +28,7 @@ static const struct view_service *service_named(const struct view *v,
 int find_service_of(const struct view *v, const struct view_network *vn, const char *ref,
 		    const struct view_service **ret_service, struct err *e)
 {
-	const struct view_service *vs = service_named(v, vn, ref);
+	const struct view_service *vs = find_service_named(v, vn, ref);
 	bool ambiguous;
 
 	if (!vs)

@@ -76,6 +76,21 @@ struct service_ask {
 #define AFFINITY_S 10800 /* three hours, as Kubernetes */
 #define HEALTH_INTERVAL_S 5
 
+/* A rule. Nothing is NULL; ports are "P[-Q][/PROTO]", a protocol alone or "any". */
+struct policy_ask {
+	const char *network;
+	bool deny;
+	const char *from, *to;        /* "service=S", "label=K=V", "endpoint=E", "cidr=C", "any" */
+	size_t port_count;            /* 0: every port of every protocol */
+	const char *const *port;
+};
+
+struct policy_default_ask {
+	const char *network;
+	const char *verdict;          /* "allow" or "deny"; NULL: as it is */
+	const char *audit;            /* "on" or "off"; NULL: as it is */
+};
+
 /* store and gossip are borrowed. gossip may be NULL in tests with one node. */
 int intent_new(struct store *store, struct gossip *gossip, struct rng *rng,
 	       struct intent **ret_intent);
@@ -174,6 +189,14 @@ int intent_endpoint_drain(struct intent *in, const char *ref, bool drain, uint64
 /* What the health check found. Nothing is written when it is known. */
 int intent_endpoint_health(struct intent *in, const struct id *id, enum endpoint_health health,
 			   uint64_t wall_ms, struct err *e);
+/* A rule of a network; refused when it says what another says, or the opposite of it. */
+int intent_policy_add(struct intent *in, const struct policy_ask *ask, uint64_t wall_ms,
+		      struct id *ret_id, struct err *e);
+int intent_policy_rm(struct intent *in, const char *ref, uint64_t wall_ms, struct id *ret_id,
+		     struct err *e);
+/* What becomes of flows that no rule names. */
+int intent_policy_default(struct intent *in, const struct policy_default_ask *ask,
+			  uint64_t wall_ms, struct id *ret_network, struct err *e);
 int intent_detach(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e);
 /* An endpoint of ours whose namespace is gone. */
 int intent_endpoint_vanished(struct intent *in, const struct id *id, uint64_t wall_ms,

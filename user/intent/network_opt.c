@@ -85,16 +85,18 @@ static int opt_policy(struct intent *in, const struct view *v, struct network *n
 {
 	(void)in;
 	(void)v;
-	if (!strcmp(value, "allow")) {
-		n->policy_deny = false;
-		return 0;
-	}
-	if (strcmp(value, "deny"))
-		return err_set(e, -EINVAL, "policy=\"%.40s\" is neither allow nor deny", value);
-	return err_set(e, -EINVAL,
-		       "network %s cannot deny by default: this version of overlayd "
-		       "has no policies yet; leave the option out to allow all of its traffic",
-		       n->name);
+	return take_verdict(value, &n->policy_deny, e);
+}
+
+static int opt_policy_audit(struct intent *in, const struct view *v, struct network *n,
+			    const char *value, struct err *e)
+{
+	(void)in;
+	(void)v;
+	n->policy_audit = strcmp(value, "false") != 0;
+	if (*value && n->policy_audit && strcmp(value, "true"))
+		return err_set(e, -EINVAL, "policy-audit=\"%.40s\" is neither true nor false", value);
+	return 0;
 }
 
 static const struct option {
@@ -106,6 +108,7 @@ static const struct option {
 	{ "mtu", opt_mtu },
 	{ "encrypted", opt_encrypted },
 	{ "policy", opt_policy },
+	{ "policy-audit", opt_policy_audit },
 };
 
 static int take_option(struct intent *in, const struct view *v, struct network *n,
@@ -124,8 +127,8 @@ static int take_option(struct intent *in, const struct view *v, struct network *
 		return options[i].take(in, v, n, equals ? equals + 1 : "", e);
 	}
 	return err_set(e, -EINVAL,
-		       "option \"%.60s\" is unknown; there are vni=N, mtu=N, encrypted "
-		       "and policy=allow",
+		       "option \"%.60s\" is unknown; there are vni=N, mtu=N, encrypted, "
+		       "policy=allow|deny and policy-audit",
 		       text);
 }
 

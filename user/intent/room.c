@@ -213,6 +213,21 @@ int bury_service(struct intent *in, const struct id *id, uint64_t wall_ms, struc
 	return bury(in, key_of_id(RECORD_SERVICE, id), wall_ms, e);
 }
 
+int write_policy(struct intent *in, const struct policy *p, const struct policy_detail *d,
+		 uint64_t wall_ms, struct err *e)
+{
+	_cleanup_(buf_fini) struct buf body = { 0 };
+	struct record_key key = key_of_id(RECORD_POLICY, &p->id);
+
+	policy_encode(&body, p, d);
+	return store_write(in->store, &key, &body, false, wall_ms, e);
+}
+
+int bury_policy(struct intent *in, const struct id *id, uint64_t wall_ms, struct err *e)
+{
+	return bury(in, key_of_id(RECORD_POLICY, id), wall_ms, e);
+}
+
 int write_node(struct intent *in, const struct node *n, bool tombstone, uint64_t wall_ms,
 	       struct err *e)
 {

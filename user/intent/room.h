@@ -52,6 +52,9 @@ int bury_endpoint(struct intent *in, const struct id *id, uint64_t wall_ms, stru
 int write_service(struct intent *in, const struct service *s, const struct service_detail *d,
 		  uint64_t wall_ms, struct err *e);
 int bury_service(struct intent *in, const struct id *id, uint64_t wall_ms, struct err *e);
+int write_policy(struct intent *in, const struct policy *p, const struct policy_detail *d,
+		 uint64_t wall_ms, struct err *e);
+int bury_policy(struct intent *in, const struct id *id, uint64_t wall_ms, struct err *e);
 int write_node(struct intent *in, const struct node *n, bool tombstone, uint64_t wall_ms,
 	       struct err *e);
 int write_blocks(struct intent *in, const struct block *blocks, size_t count, uint64_t wall_ms,
@@ -82,6 +85,21 @@ int draw_vni(struct intent *in, const struct view *v, uint32_t *ret_vni);
 /* ---- network.c ---- */
 /* An IPv4 prefix without host bits; `what` it is for: "subnet". */
 int parse_prefix(const char *what, const char *text, struct prefix *ret_prefix, struct err *e);
+
+/* ---- attach.c ---- */
+/* KEY=VALUE that a record takes. */
+int check_label(const char *label, struct err *e);
+
+/* ---- policy.c ---- */
+/* "allow" or "deny" */
+int take_verdict(const char *text, bool *ret_deny, struct err *e);
+
+/* ---- policy_ask.c ---- */
+/* Whom `text` means on that network; `side` is the option's name. */
+int take_selector(const struct view *v, const struct view_network *vn, const char *side,
+		  const char *text, struct selector *s, struct label *label, struct err *e);
+int take_policy_ports(const struct policy_ask *ask, struct policy *p, struct policy_detail *d,
+		      struct err *e);
 
 /* ---- job.c ---- */
 typedef void (*job_done_fn)(void *arg, const struct id *id, const struct err *e);
@@ -143,6 +161,9 @@ int find_own_endpoint(const struct intent *in, const char *ref, const char *comm
 		      const struct view_endpoint **ret_endpoint, struct err *e);
 
 /* ---- backend.c ---- */
+/* By its name on that network; NULL when there is none. */
+const struct view_service *find_service_named(const struct view *v, const struct view_network *vn,
+					      const char *name);
 /* A service as an endpoint of a network may join it: of that network. */
 int find_service_of(const struct view *v, const struct view_network *vn, const char *ref,
 		    const struct view_service **ret_service, struct err *e);

@@ -148,9 +148,11 @@ static int tally(struct move *m, const struct ov_flow_key *key, const struct ov_
 	int fd = m->o->map_fd[BPF_MAP_backend_stats];
 	struct ov_backend_stats stats = { 0 };
 
+	m->entered++;
+	if (flow->flags & OV_FLOW_POLICY) /* of no backend */
+		return 0;
 	bpf_map_lookup_elem(fd, &who, &stats);
 	stats.active++;
-	m->entered++;
 	return bpf_map_update_elem(fd, &who, &stats, BPF_ANY);
 }
 
