@@ -15,6 +15,7 @@
 #include "trace_world.h"
 
 #define WORLDS 45
+#define WORLDS_SLOW 9 /* under emulation (env.c) */
 #define PACKETS 70 /* a world */
 #define LOOPBACK 1
 #define OTHER_PROTOCOL 47
@@ -388,13 +389,19 @@ static struct tw_host find_host(void)
 	return host;
 }
 
+static bool is_some(size_t count, int in_all, int worlds)
+{
+	return count * WORLDS >= (size_t)(in_all * worlds);
+}
+
 Test(trace, says_what_the_programs_do)
 {
 	struct trial t = { .seed = seed_of_run() };
 	struct tw_host host = find_host();
+	int worlds = getenv("OV_TEST_PINS") ? WORLDS_SLOW : WORLDS;
 
 	rng_init_u64(&rng, t.seed);
-	for (t.world = 0; t.world < WORLDS; t.world++) {
+	for (t.world = 0; t.world < worlds; t.world++) {
 		env_empty(&env, MAP_brief);
 		t.tw = tw_make(&host, &rng);
 		for (t.number = 0; t.number < PACKETS; t.number++) {
@@ -406,8 +413,9 @@ Test(trace, says_what_the_programs_do)
 		tw_free(t.tw);
 	}
 	/* The cases are not all of one kind. */
-	cr_assert(delivered > 500 && dropped > 500 && answered > 100 && crossed > 80 &&
-		  followed > 20 && denied > 80,
+	cr_assert(is_some(delivered, 450, worlds) && is_some(dropped, 450, worlds) &&
+		  is_some(answered, 90, worlds) && is_some(crossed, 90, worlds) &&
+		  is_some(followed, 45, worlds) && is_some(denied, 20, worlds),
 		  "%zu delivered, %zu dropped, %zu answered, %zu crossed, %zu followed, %zu denied",
 		  delivered, dropped, answered, crossed, followed, denied);
 }

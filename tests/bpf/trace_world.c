@@ -30,6 +30,7 @@ struct tw {
 	struct world world;
 	struct view view;
 	struct tw_node node[TW_NODES];
+	int now; /* whose rows are in the maps; -1: nobody's */
 };
 
 enum tw_map {
@@ -298,6 +299,7 @@ struct tw *tw_make(const struct tw_host *host, struct rng *rng)
 	cr_assert(tw);
 	tw->host = *host;
 	tw->rng = rng;
+	tw->now = -1;
 	make_state(tw);
 	for (int i = 0; i < TW_NODES; i++)
 		make_plan(tw, &tw->node[i], i);
@@ -416,6 +418,9 @@ void tw_become(struct tw *tw, int node)
 		{ PLAN_ALLOWED, MAP_allowed }, { PLAN_PUBLISHED, MAP_published },
 	};
 
+	if (tw->now == node)
+		return;
+	tw->now = node;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		load(tw, pairs[i].map, &tw->node[node].plan.table[pairs[i].table]);
 }
