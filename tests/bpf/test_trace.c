@@ -15,6 +15,7 @@
 #include "trace_world.h"
 
 #define WORLDS 45
+#define WORLDS_SLOW 9 /* under emulation (env.c) */
 #define PACKETS 70 /* a world */
 #define LOOPBACK 1
 #define OTHER_PROTOCOL 47
@@ -204,63 +205,44 @@ static void forget_port(struct trace_packet *p)
 		p->sport = 0;
 }
 
-/* Where several backends may get it, the one that did is followed. */
-static bool must_follow(struct trial *t, struct trace_packet *p)
-{
-	if (!t->trace.is_open || !t->trace.has_backend || !went_on(t->o.verdict))
-		return false;
-	p->follow = receiver(t);
-	followed++;
-	return true;
-}
+enum start { AT_ENDPOINT, AT_FRONT, AT_LOOP };
 
-/* Where several may get it, and it was one that is being removed. */
-static bool is_unlucky(const struct trial *t)
-{
-	return t->trace.is_open && t->trace.has_backend && !t->hop.packet.follow.b[15] &&
-	       (t->o.verdict == OV_FWD_RESET || t->o.verdict == OV_FWD_UNREACHABLE);
-}
-
-static void begin(struct trial *t)
+static void trace_from(struct trial *t, enum start start, const struct trace_packet *p)
 {
 	t->trace = (struct trace){ 0 };
-}
-
-static void run_endpoint(struct trial *t, struct trace_packet *p, uint32_t ifindex,
-			 const struct pkt *bytes)
-{
-	tw_become(t->tw, t->node);
-	t->o = env_run_bytes(&env, ENDPOINT, ifindex, bytes->data, bytes->len, 0);
-	begin(t);
-	forget_port(p);
-	tw_trace_endpoint(t->tw, t->node, &t->trace, p, &t->hop);
-	if (is_unlucky(t)) {
-		t->hop.way = TRACE_NOWHERE;
-		return;
-	}
-	if (must_follow(t, p)) {
-		begin(t);
+	if (start == AT_ENDPOINT)
 		tw_trace_endpoint(t->tw, t->node, &t->trace, p, &t->hop);
-	}
-	compare(t, false);
+	else
+		tw_trace_front(t->tw, t->node, &t->trace, p, start == AT_LOOP, &t->hop);
 }
 
-static void run_front(struct trial *t, struct trace_packet *p, bool is_loop, const struct pkt *bytes)
+/* What went on says where; of what did not, some backend must explain it. */
+static void follow(struct trial *t, enum start start, struct trace_packet *p)
 {
-	tw_become(t->tw, t->node);
-	t->o = is_loop ? env_run_bytes(&env, FRONT, LOOPBACK, bytes->data, bytes->len, 0) :
-			 env_arrive(&env, bytes);
-	begin(t);
-	forget_port(p);
-	tw_trace_front(t->tw, t->node, &t->trace, p, is_loop, &t->hop);
-	if (is_unlucky(t)) {
-		t->hop.way = TRACE_NOWHERE;
+	followed++;
+	if (went_on(t->o.verdict)) {
+		p->follow = receiver(t);
+		trace_from(t, start, p);
 		return;
 	}
-	if (must_follow(t, p)) {
-		begin(t);
-		tw_trace_front(t->tw, t->node, &t->trace, p, is_loop, &t->hop);
+	for (uint32_t i = 0; i < TW_ENDPOINTS && (int)t->trace.verdict != t->o.verdict; i++) {
+		p->follow = addr_from_v4(IP(10, 10, 0, 2) + i);
+		trace_from(t, start, p);
 	}
+}
+
+static void run(struct trial *t, enum start start, struct trace_packet *p, uint32_t ifindex,
+		const struct pkt *bytes)
+{
+	tw_become(t->tw, t->node);
+	env_empty(&env, MAP_affinity); /* a client that is new */
+	t->o = env_run_bytes(&env, start == AT_ENDPOINT ? ENDPOINT : start == AT_LOOP ? FRONT : UPLINK,
+			     ifindex, bytes->data, bytes->len, 0);
+	forget_port(p);
+	trace_from(t, start, p);
+	/* Where several backends may get it, the one that did is followed. */
+	if (t->trace.is_open && t->trace.has_backend)
+		follow(t, start, p);
 	compare(t, false);
 }
 
@@ -313,7 +295,7 @@ static void go_on_outside(struct trial *t)
 	take_source(t, &p);
 	bytes = cross_wire(t);
 	t->node = next;
-	run_front(t, &p, false, &bytes);
+	run(t, AT_FRONT, &p, env.uplink_ifindex, &bytes);
 }
 
 static void go_on(struct trial *t)
@@ -324,7 +306,7 @@ static void go_on(struct trial *t)
 	if (t->hop.way == TRACE_LOOPBACK) {
 		take_source(t, &p);
 		bytes = t->o.out;
-		run_front(t, &p, true, &bytes);
+		run(t, AT_LOOP, &p, LOOPBACK, &bytes);
 	} else if (t->hop.way == TRACE_OUTSIDE) {
 		go_on_outside(t);
 	}
@@ -363,7 +345,7 @@ static void send_from_container(struct trial *t)
 		tw_mac(t->tw, t->node, p.vni, &p.dst, dst_mac);
 	t->packet = p;
 	bytes = packet(&p, from.mac, dst_mac);
-	run_endpoint(t, &p, from.ifindex, &bytes);
+	run(t, AT_ENDPOINT, &p, from.ifindex, &bytes);
 	go_on(t);
 }
 
@@ -383,7 +365,7 @@ static void send_from_outside(struct trial *t)
 	t->node = tw_at(&p.dst);
 	t->packet = p;
 	bytes = packet(&p, wire_mac, uplink_mac);
-	run_front(t, &p, false, &bytes);
+	run(t, AT_FRONT, &p, env.uplink_ifindex, &bytes);
 	go_on(t);
 }
 
@@ -407,13 +389,19 @@ static struct tw_host find_host(void)
 	return host;
 }
 
+static bool is_some(size_t count, int in_all, int worlds)
+{
+	return count * WORLDS >= (size_t)(in_all * worlds);
+}
+
 Test(trace, says_what_the_programs_do)
 {
 	struct trial t = { .seed = seed_of_run() };
 	struct tw_host host = find_host();
+	int worlds = getenv("OV_TEST_PINS") ? WORLDS_SLOW : WORLDS;
 
 	rng_init_u64(&rng, t.seed);
-	for (t.world = 0; t.world < WORLDS; t.world++) {
+	for (t.world = 0; t.world < worlds; t.world++) {
 		env_empty(&env, MAP_brief);
 		t.tw = tw_make(&host, &rng);
 		for (t.number = 0; t.number < PACKETS; t.number++) {
@@ -425,8 +413,9 @@ Test(trace, says_what_the_programs_do)
 		tw_free(t.tw);
 	}
 	/* The cases are not all of one kind. */
-	cr_assert(delivered > 500 && dropped > 500 && answered > 100 && crossed > 80 &&
-		  followed > 20 && denied > 80,
+	cr_assert(is_some(delivered, 450, worlds) && is_some(dropped, 450, worlds) &&
+		  is_some(answered, 90, worlds) && is_some(crossed, 90, worlds) &&
+		  is_some(followed, 45, worlds) && is_some(denied, 20, worlds),
 		  "%zu delivered, %zu dropped, %zu answered, %zu crossed, %zu followed, %zu denied",
 		  delivered, dropped, answered, crossed, followed, denied);
 }

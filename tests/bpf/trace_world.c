@@ -30,6 +30,7 @@ struct tw {
 	struct world world;
 	struct view view;
 	struct tw_node node[TW_NODES];
+	int now; /* whose rows are in the maps; -1: nobody's */
 };
 
 enum tw_map {
@@ -279,13 +280,13 @@ static void change_endpoint(struct tw *tw, struct plan_table *t)
 static void bend(struct tw *tw, struct plan *p)
 {
 	static const enum plan_table_id losing[] = { PLAN_NETWORKS, PLAN_PEERS, PLAN_MAP_DEVICES,
-						     PLAN_ENDPOINTS, PLAN_CHOICES, PLAN_SERVICES,
+						     PLAN_ENDPOINTS, PLAN_SERVICES,
 						     PLAN_ADDRESSES, PLAN_PUBLISHED,
 						     PLAN_POLICY_SETS, PLAN_POLICY_RULES };
 
 	for (int i = 0; i < 3; i++)
 		if (once_in(tw, 4))
-			lose_row(tw, &p->table[losing[rng_below(tw->rng, 10)]]);
+			lose_row(tw, &p->table[losing[rng_below(tw->rng, 9)]]);
 	for (int i = 0; i < 4; i++)
 		if (once_in(tw, 3))
 			change_endpoint(tw, &p->table[PLAN_ENDPOINTS]);
@@ -298,6 +299,7 @@ struct tw *tw_make(const struct tw_host *host, struct rng *rng)
 	cr_assert(tw);
 	tw->host = *host;
 	tw->rng = rng;
+	tw->now = -1;
 	make_state(tw);
 	for (int i = 0; i < TW_NODES; i++)
 		make_plan(tw, &tw->node[i], i);
@@ -416,6 +418,9 @@ void tw_become(struct tw *tw, int node)
 		{ PLAN_ALLOWED, MAP_allowed }, { PLAN_PUBLISHED, MAP_published },
 	};
 
+	if (tw->now == node)
+		return;
+	tw->now = node;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		load(tw, pairs[i].map, &tw->node[node].plan.table[pairs[i].table]);
 }

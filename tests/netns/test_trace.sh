@@ -51,6 +51,15 @@ refuses "an endpoint that is not there" 'no endpoint "c9"' ctl 1 trace --from c9
 refuses "a name that is not there" '"nowhere" is neither' ctl 1 trace --from c1 --to nowhere:80
 refuses "a port that is none" 'no port from 1 to 65535' ctl 1 trace --from c1 --to "$C2:99999"
 refuses "a protocol that is none" 'no protocol' ctl 1 trace --from c1 --to "$C2:80/tpc"
+# A rule is named as `policy ls` has it. The other host judges by it, too.
+rule() { ctl 1 --json policy ls | jq -r '.[0].ID[0:12]'; }
+forbid() { ctl 1 policy deny --network app --from any --to service=web --port 80 >/dev/null; }
+check "a rule that denies it is made" forbid
+check "and named" would_not "rule $(rule) denies it" --from c1 --to web:80
+check "which a packet meets" eval '! reaches c1 10.10.0.200:80'
+check "and no other port" says "FWD_DECAP" --from c1 --to "$C2:81"
+check "it is removed" ctl 1 policy rm "$(rule)"
+
 # Somebody deletes a row behind the daemon's back: the address, then the VNI in host order.
 key_of() { # NETWORK ADDRESS
 	local vni o

@@ -85,11 +85,18 @@ static bool is_open(const struct wish *w)
 static const struct ov_backend *pick(const struct at *at, const struct wish *w)
 {
 	const struct ov_service *s = w->service;
+	const struct ov_backend *wanted;
+	char name[WHO_MAX];
 
 	if (!s->backends || (s->algorithm != OV_LB_LEAST_CONN && !s->choices))
 		return NULL;
-	if (is_open(w) && !addr_is_zero(&w->p->follow))
-		return by_address(at, w, &w->p->follow);
+	if (is_open(w) && !addr_is_zero(&w->p->follow)) {
+		wanted = by_address(at, w, &w->p->follow);
+		if (wanted)
+			return wanted;
+		say(at, "%s is not among the backends that take new flows",
+		    who(at->t, w->vni, &w->p->follow, name));
+	}
 	if (s->algorithm == OV_LB_LEAST_CONN)
 		return row_backend(at, w->rows, w->vip, 0);
 	if (s->algorithm == OV_LB_MAGLEV && w->p->sport)
