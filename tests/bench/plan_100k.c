@@ -270,7 +270,7 @@ static void on_error(void *arg, enum plan_table_id table, const uint8_t *key, co
 /* ---- figures ---- */
 
 enum step { STEP_VIEW, STEP_PLAN, STEP_FIRST, STEP_SAME, STEP_ONE, STEP_DRAIN, STEP_MAPS,
-	    STEP_ALL, STEP_ADOPT, STEP_COUNT };
+	    STEP_ALL, STEP_ADOPT, STEP_LOOK, STEP_LOOK_MAX, STEP_COUNT };
 
 static const char *const step_text[STEP_COUNT] = {
 	[STEP_VIEW] = "view_build", [STEP_PLAN] = "plan_build",
@@ -280,6 +280,8 @@ static const char *const step_text[STEP_COUNT] = {
 	[STEP_MAPS] = "all rows into the kernel's maps",
 	[STEP_ALL] = "from records to full maps: view, plan, rows",
 	[STEP_ADOPT] = "a restarted daemon reads them: nothing to do",
+	[STEP_LOOK] = "a look at all tables, as once a minute",
+	[STEP_LOOK_MAX] = "the longest of them, which the loop waits for",
 };
 
 static void must(const char *what, int r)
@@ -420,6 +422,26 @@ static void expect_same(const struct plan *p, const struct apply_stats *s)
 			 rows, s->same, s->updated, s->removed);
 }
 
+static void look_at_all(struct apply *a, struct samples step[STEP_COUNT])
+{
+	uint64_t all = 0, longest = 0;
+
+	for (int id = PLAN_CONFIG; id <= PLAN_PUBLISHED; id++) {
+		uint64_t start = now_ns(), took;
+		struct err e = { 0 };
+		size_t wrong;
+
+		must("apply_look", apply_look(a, id, NULL, &wrong, &e));
+		if (wrong)
+			tool_die("%zu rows of %s are said to be wrong", wrong, plan_table_to_str(id));
+		took = now_ns() - start;
+		all += took;
+		longest = took > longest ? took : longest;
+	}
+	samples_add(&step[STEP_LOOK], all);
+	samples_add(&step[STEP_LOOK_MAX], longest);
+}
+
 /* *ret_bytes: what the maps take, before and after. */
 static void fill_maps(struct cluster_state *c, const struct driver counting[PLAN_TABLE_COUNT],
 		      struct samples step[STEP_COUNT], uint64_t ret_bytes[2])
@@ -449,6 +471,7 @@ static void fill_maps(struct cluster_state *c, const struct driver counting[PLAN
 
 	expect_same(&p, &s);
 	samples_add(&step[STEP_ADOPT], took);
+	look_at_all(a, step);
 	apply_free(a);
 	plan_fini(&p);
 	view_fini(&v);
