@@ -232,8 +232,11 @@ SEC("tc")
 int ov_egress(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
+	int verdict = decide(skb);
 
-	return verdict_exit_tc(skb, decide(skb), bytes);
+	if (verdict < 0)
+		drop_tally(0, skb->ifindex, OV_DROP_AT_ENDPOINT, verdict, bytes);
+	return verdict_exit_tc(skb, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -36,6 +36,7 @@ static __always_inline int is_masq_port(const struct ov_config *cfg, __be16 port
 static __always_inline int deliver(struct __sk_buff *skb, const struct front *f,
 				   const struct ov_endpoint *ep)
 {
+	endpoint_received(ep->ifindex, skb->len);
 	if (f->is_loop)
 		bpf_redirect(ep->ifindex, 0);
 	else
@@ -393,14 +394,26 @@ static __always_inline int decide(struct __sk_buff *skb)
 	return front_error(skb, cfg, &f, &at_l4, ip);
 }
 
+static __always_inline int is_from_uplink(const struct __sk_buff *skb)
+{
+	const struct ov_config *cfg = config_ready();
+
+	return cfg && skb->ifindex == cfg->uplink_ifindex;
+}
+
 SEC("tc")
 int ov_front(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-	int verdict = decide(skb);
+	int verdict;
 
+	if (!is_from_uplink(skb)) /* ov_uplink took it already, and jumped here */
+		stats_pass(OV_ENTER_FRONT, bytes);
+	verdict = decide(skb);
 	if (verdict >= REFUSE(0))
 		verdict = refuse(skb, REFUSE_WHY(verdict));
+	if (verdict < 0)
+		drop_tally(0, 0, OV_DROP_AT_OUTSIDE, verdict, bytes);
 	return verdict_exit_tc(skb, verdict, bytes);
 }
 

@@ -106,4 +106,16 @@ int ov_reap_masq(struct ov_reap_masq *ctx)
 	return 0;
 }
 
+SEC("syscall")
+int ov_reap_endpoint(struct ov_reap_endpoint *ctx)
+{
+	__u32 ifindex = ctx->key.ifindex;
+
+	ctx->result = OV_REAP_KEPT;
+	if (bpf_map_lookup_elem(&devices, &ifindex))
+		return 0;
+	ctx->result = bpf_map_delete_elem(&endpoint_stats, &ifindex) ? OV_REAP_NONE : OV_REAP_EXPIRED;
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";
