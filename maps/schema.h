@@ -59,6 +59,7 @@
 	X(policy_rules, LPM_TRIE, struct ov_rule_key, struct ov_rule, 262144, CONTROL)  \
 	X(policy_hits, LRU_HASH, struct ov_policy_hits_key, struct ov_policy_hits, 2048, DATAPATH) \
 	X(passages, PERCPU_ARRAY, __u32, struct ov_counter, OV_PASSAGE_COUNT, DATAPATH)  \
-	X(endpoint_stats, PERCPU_HASH, struct ov_endpoint_stats_key, struct ov_endpoint_stats, 4096, DATAPATH) \
+	X(endpoint_slots, PERCPU_ARRAY, __u32, struct ov_endpoint_stats, OV_ENDPOINT_SLOTS, DATAPATH) \
+	X(endpoint_stats, PERCPU_HASH, struct ov_endpoint_stats_key, struct ov_endpoint_stats, 2048, DATAPATH) \
 	X(drop_stats, LRU_HASH, struct ov_drop_stats_key, struct ov_counter, 1024, DATAPATH) \
 	X(calls, PROG_ARRAY, __u32, __u32, OV_CALL_COUNT, LOADER)

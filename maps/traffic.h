@@ -6,7 +6,9 @@
  *
  *   passages        (PERCPU_ARRAY)  what entered our programs, and what they handed on without
  *                                   a verdict: entered = handed on + all of `counters`
- *   endpoint_stats  (PERCPU_HASH)   what an endpoint of this host sent and was given
+ *   endpoint_slots  (PERCPU_ARRAY)  what an endpoint of this host sent and was given; at its
+ *                                   ifindex modulo OV_ENDPOINT_SLOTS, if nobody is there yet
+ *   endpoint_stats  (PERCPU_HASH)   the same of those that found their slot taken
  *   drop_stats      (LRU_HASH)      drops by network, endpoint or place, and reason
  */
 #pragma once
@@ -29,15 +31,24 @@ enum ov_passage {
 	OV_PASSAGE_COUNT,
 };
 
-/* By the ifindex of the host side of its device: one that is made anew begins at 0. */
+/*
+ * An array's lookup is a few instructions, a hash's takes 25 ns; hence the slots. Each CPU
+ * gives its own away, so an endpoint's counts are the sum of all values with its ifindex in both
+ * maps. ifindex is of the host side of its device: one that is made anew begins at 0.
+ */
+#define OV_ENDPOINT_SLOTS 512 /* a power of two */
+
 struct ov_endpoint_stats_key {
 	__u32 ifindex;
 };
 
 struct ov_endpoint_stats {
+	__u32 ifindex;              /* whose; 0: nobody's */
+	__u32 pad;
 	struct ov_counter sent;     /* all it sent, as it was then */
 	struct ov_counter received; /* given to it from another endpoint, a peer, outside or this host */
 	struct ov_counter dropped;  /* of `sent` */
+	__u64 pad_to_a_line;
 };
 
 enum ov_drop_place {
@@ -57,10 +68,11 @@ struct ov_drop_stats_key {
 /* What ov_reap_endpoint is run with: it removes the counts of a device that is gone. */
 struct ov_reap_endpoint {
 	struct ov_endpoint_stats_key key; /* in */
+	__u32 cpus;                       /* in: possible ones of this host */
 	__u32 result;                     /* out: OV_REAP_NONE, _KEPT or _EXPIRED (removed) */
 };
 
 _Static_assert(sizeof(struct ov_endpoint_stats_key) == 4, "ov_endpoint_stats_key is ABI");
-_Static_assert(sizeof(struct ov_endpoint_stats) == 48, "ov_endpoint_stats is ABI");
+_Static_assert(sizeof(struct ov_endpoint_stats) == 64, "ov_endpoint_stats is ABI");
 _Static_assert(sizeof(struct ov_drop_stats_key) == 12, "ov_drop_stats_key is ABI");
-_Static_assert(sizeof(struct ov_reap_endpoint) == 8, "ov_reap_endpoint is ABI");
+_Static_assert(sizeof(struct ov_reap_endpoint) == 12, "ov_reap_endpoint is ABI");

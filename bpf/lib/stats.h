@@ -23,36 +23,61 @@ static __always_inline void stats_pass(__u32 passage, __u32 bytes)
 		stats_add(c, bytes);
 }
 
-/* The first packet of an endpoint. Apart, for the stack of those that follow. */
-static __noinline int endpoint_stats_begin(__u32 ifindex, __u32 bytes, __u32 is_sent)
+/* The slot where the endpoint's counts may be; NULL never but for the verifier. */
+static __always_inline struct ov_endpoint_stats *endpoint_slot(__u32 ifindex)
 {
-	struct ov_endpoint_stats *s, none = {};
+	__u32 at = ifindex & (OV_ENDPOINT_SLOTS - 1);
 
-	bpf_map_update_elem(&endpoint_stats, &ifindex, &none, BPF_NOEXIST);
-	s = bpf_map_lookup_elem(&endpoint_stats, &ifindex);
-	if (s)
-		stats_add(is_sent ? &s->sent : &s->received, bytes);
+	return bpf_map_lookup_elem(&endpoint_slots, &at);
+}
+
+/* Another endpoint may have the slot. */
+static __always_inline struct ov_endpoint_stats *endpoint_stats_find(__u32 ifindex)
+{
+	struct ov_endpoint_stats *s = endpoint_slot(ifindex);
+
+	return s && s->ifindex == ifindex ? s : bpf_map_lookup_elem(&endpoint_stats, &ifindex);
+}
+
+/* The endpoint is not at its slot: it gets that, or an entry elsewhere. */
+static __noinline int endpoint_stats_other(__u32 ifindex, __u32 bytes, __u32 is_sent)
+{
+	struct ov_endpoint_stats *s = endpoint_slot(ifindex), none = { .ifindex = ifindex };
+
+	if (s && !s->ifindex) {
+		s->ifindex = ifindex;
+	} else {
+		s = bpf_map_lookup_elem(&endpoint_stats, &ifindex);
+		if (!s) {
+			bpf_map_update_elem(&endpoint_stats, &ifindex, &none, BPF_NOEXIST);
+			s = bpf_map_lookup_elem(&endpoint_stats, &ifindex);
+		}
+	}
+	if (s && is_sent)
+		stats_add(&s->sent, bytes);
+	else if (s)
+		stats_add(&s->received, bytes);
 	return 0;
 }
 
 static __always_inline void endpoint_sent(__u32 ifindex, __u32 bytes)
 {
-	struct ov_endpoint_stats *s = bpf_map_lookup_elem(&endpoint_stats, &ifindex);
+	struct ov_endpoint_stats *s = endpoint_slot(ifindex);
 
-	if (s)
+	if (s && s->ifindex == ifindex)
 		stats_add(&s->sent, bytes);
 	else
-		endpoint_stats_begin(ifindex, bytes, 1);
+		endpoint_stats_other(ifindex, bytes, 1);
 }
 
 static __always_inline void endpoint_received(__u32 ifindex, __u32 bytes)
 {
-	struct ov_endpoint_stats *s = bpf_map_lookup_elem(&endpoint_stats, &ifindex);
+	struct ov_endpoint_stats *s = endpoint_slot(ifindex);
 
-	if (s)
+	if (s && s->ifindex == ifindex)
 		stats_add(&s->received, bytes);
 	else
-		endpoint_stats_begin(ifindex, bytes, 0);
+		endpoint_stats_other(ifindex, bytes, 0);
 }
 
 /* Atomic: an LRU_HASH entry is all CPUs'. */
@@ -77,13 +102,13 @@ static __always_inline void drop_stats_add(const struct ov_drop_stats_key *k, __
 static __noinline int drop_tally(__u32 vni, __u32 ifindex, __u32 place, int verdict, __u32 bytes)
 {
 	struct ov_drop_stats_key k = { .place = place, .reason = -verdict };
-	const struct ov_device *dev = bpf_map_lookup_elem(&devices, &ifindex);
+	const struct ov_device *dev = ifindex ? bpf_map_lookup_elem(&devices, &ifindex) : NULL;
 	struct ov_endpoint_stats *s;
 
 	if (dev) {
 		k.vni = dev->vni;
 		k.ifindex = ifindex;
-		s = bpf_map_lookup_elem(&endpoint_stats, &ifindex);
+		s = endpoint_stats_find(ifindex);
 		if (s)
 			stats_add(&s->dropped, bytes);
 	} else if (bpf_map_lookup_elem(&networks, &vni)) {

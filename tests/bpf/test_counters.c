@@ -43,38 +43,47 @@ static void add(struct ov_counter *to, const struct ov_counter *c)
 		     (unsigned long long)(a).bytes, (unsigned long long)(b).bytes);               \
 } while (0)
 
-/* Entry `key` over all CPUs; `count` counters an entry. */
-static void read_sum(enum env_map map, const void *key, struct ov_counter *ret_sum, size_t count)
+static void add_entry(struct ov_counter *to, enum env_map map, uint32_t key)
 {
 	size_t cpus = (size_t)libbpf_num_possible_cpus();
-	_cleanup_(freep) struct ov_counter *each = calloc(cpus * count, sizeof(*each));
+	_cleanup_(freep) struct ov_counter *each = calloc(cpus, sizeof(*each));
 
-	memset(ret_sum, 0, count * sizeof(*ret_sum));
-	if (bpf_map_lookup_elem(env.map[map], key, each))
-		return;
-	for (size_t i = 0; i < cpus * count; i++)
-		add(&ret_sum[i % count], &each[i]);
+	cr_assert_eq(bpf_map_lookup_elem(env.map[map], &key, each), 0);
+	for (size_t i = 0; i < cpus; i++)
+		add(to, &each[i]);
 }
 
 static struct ov_counter sum_of(enum env_map map, uint32_t first, uint32_t end)
 {
-	struct ov_counter sum = { 0 }, one;
+	struct ov_counter sum = { 0 };
 
-	for (uint32_t i = first; i < end; i++) {
-		read_sum(map, &i, &one, 1);
-		add(&sum, &one);
-	}
+	for (uint32_t i = first; i < end; i++)
+		add_entry(&sum, map, i);
 	return sum;
 }
 
+static void add_stats(struct ov_endpoint_stats *to, const struct ov_endpoint_stats *s, uint32_t ifindex)
+{
+	if (s->ifindex != ifindex)
+		return;
+	add(&to->sent, &s->sent);
+	add(&to->received, &s->received);
+	add(&to->dropped, &s->dropped);
+}
+
+/* At its slot, and beside it, on every CPU. */
 static struct ov_endpoint_stats endpoint_of(const struct actor *a)
 {
-	struct ov_endpoint_stats s;
-	uint32_t ifindex = env_ifindex(a);
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	_cleanup_(freep) struct ov_endpoint_stats *each = calloc(cpus * 2, sizeof(*each));
+	struct ov_endpoint_stats sum = { 0 };
+	uint32_t ifindex = env_ifindex(a), at = ifindex % OV_ENDPOINT_SLOTS;
 
-	_Static_assert(sizeof(s) == 3 * sizeof(struct ov_counter), "all of it is counters");
-	read_sum(MAP_endpoint_stats, &ifindex, (struct ov_counter *)&s, 3);
-	return s;
+	cr_assert_eq(bpf_map_lookup_elem(env.map[MAP_endpoint_slots], &at, each), 0);
+	bpf_map_lookup_elem(env.map[MAP_endpoint_stats], &ifindex, each + cpus);
+	for (size_t i = 0; i < cpus * 2; i++)
+		add_stats(&sum, &each[i], ifindex);
+	return sum;
 }
 
 struct drop_row {
@@ -327,4 +336,27 @@ Test(counters, a_packet_by_the_uplink_to_the_front_enters_once)
 	cr_assert_eq(env_arrive(&env, &p).verdict, OV_PASS_FOREIGN);
 	cr_assert_eq(sum_of(MAP_passages, 0, OV_ENTER_COUNT).packets, 1);
 	cr_assert_eq(sum_of(MAP_passages, OV_ENTER_UPLINK, OV_ENTER_UPLINK + 1).packets, 1);
+}
+
+/* The slots of two of the senders are another's, on every CPU. */
+static void take_slot(const struct actor *a)
+{
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	_cleanup_(freep) struct ov_endpoint_stats *each = calloc(cpus, sizeof(*each));
+	uint32_t at = env_ifindex(a) % OV_ENDPOINT_SLOTS;
+
+	for (size_t i = 0; i < cpus; i++)
+		each[i].ifindex = env_ifindex(a) + OV_ENDPOINT_SLOTS;
+	cr_assert_eq(bpf_map_update_elem(env.map[MAP_endpoint_slots], &at, each, BPF_ANY), 0);
+}
+
+Test(counters, add_up_for_endpoints_whose_slot_is_taken, .timeout = 300)
+{
+	struct tally tally[SENDERS] = { 0 };
+
+	take_slot(&blue_one);
+	take_slot(&red_one);
+	make_traffic(tally);
+	check_node();
+	check_endpoints(tally);
 }
