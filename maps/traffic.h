@@ -68,8 +68,8 @@ struct ov_drop_stats_key {
 /* What ov_reap_endpoint is run with: it removes the counts of a device that is gone. */
 struct ov_reap_endpoint {
 	struct ov_endpoint_stats_key key; /* in */
-	__u32 cpus;                       /* in: possible ones of this host */
-	__u32 result;                     /* out: OV_REAP_NONE, _KEPT or _EXPIRED (removed) */
+	__u32 cpu;                        /* in: whose slot; each has one */
+	__u32 result;                     /* out: OV_REAP_KEPT or _EXPIRED (removed) */
 };
 
 _Static_assert(sizeof(struct ov_endpoint_stats_key) == 4, "ov_endpoint_stats_key is ABI");
