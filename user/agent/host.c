@@ -45,6 +45,13 @@ static int host_read_lb(void *ctx, struct lb_row **ret_rows, size_t *ret_count, 
 	return kernel_read_lb(a->kernel, ret_rows, ret_count, e);
 }
 
+static int host_read_traffic(void *ctx, struct traffic *ret_traffic, struct err *e)
+{
+	struct agent *a = ctx;
+
+	return kernel_read_traffic(a->kernel, a->facts.device, a->facts.device_count, ret_traffic, e);
+}
+
 static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e)
 {
 	return agent_keys_report(ctx, ret_rows, ret_count, e);
@@ -100,5 +107,6 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.when_applied = host_when_applied,
 		.shut_down = host_shut_down,
 		.facts = &a->status,
+		.read_traffic = host_read_traffic,
 	};
 }

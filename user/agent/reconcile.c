@@ -173,6 +173,21 @@ static int refresh_facts(struct agent *a, const struct view *v, struct err *e)
 	return r;
 }
 
+/* How full the maps are by that plan, for metrics. */
+static void note_maps(struct agent *a, const struct plan *plan)
+{
+	struct control_facts *s = &a->status;
+
+	s->map_count = 0;
+	for (int t = 0; t < PLAN_TABLE_COUNT && s->map_count < ARRAY_SIZE(s->map); t++) {
+		struct control_map *map = &s->map[s->map_count];
+
+		map->name = kernel_table_map((enum plan_table_id)t, &map->max);
+		map->used = plan->table[t].count;
+		s->map_count += map->name != NULL;
+	}
+}
+
 /* Plans once and applies. Returns the number of rows changed, or a negative errno. */
 static int run_once(struct agent *a, struct err *e)
 {
@@ -192,6 +207,7 @@ static int run_once(struct agent *a, struct err *e)
 	a->error_count = 0;
 	apply_run(a->apply, &plan, true, on_row_error, a, &stats);
 	a->left_out = plan.left_out;
+	note_maps(a, &plan);
 	plan_fini(&plan);
 	a->status.plans_applied++;
 	if (stats.gone[PLAN_ENDPOINTS])
@@ -279,6 +295,7 @@ static void reconcile(struct agent *a)
 {
 	struct row_error old[AGENT_ERRORS_MAX];
 	size_t old_count = a->error_count;
+	uint64_t begun = agent_monotonic_ns();
 	struct err run = { 0 };
 	int changed = 1;
 
@@ -294,6 +311,8 @@ static void reconcile(struct agent *a)
 		log_error("%s; will retry", run.text);
 	else
 		agent_keys_tell(a);
+	a->status.last_reconcile_ns = agent_monotonic_ns() - begun;
+	a->status.reconcile_ns += a->status.last_reconcile_ns;
 	after_run(a, old, old_count, &run);
 	answer_waiters(a, &run);
 }
@@ -491,6 +510,7 @@ static void on_tick(void *arg)
 	if (now >= a->audit_at) {
 		apply_forget(a->apply);
 		agent_ports_look(a);
+		kernel_reap_traffic(a->kernel); /* what fails is tried again in a minute */
 		a->dirty = a->facts_dirty = true;
 		a->audit_at = now + AUDIT_MS;
 	}

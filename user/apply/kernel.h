@@ -22,6 +22,9 @@ int kernel_read_counters(struct kernel *k, struct ov_counter ret_total[OV_VERDIC
  */
 int kernel_read_lb(struct kernel *k, struct lb_row **ret_rows, size_t *ret_count, struct err *e);
 
+/* The map that a table of the plan fills, and its bound; NULL: it fills none. */
+const char *kernel_table_map(enum plan_table_id table, uint64_t *ret_max);
+
 /* How full the table of established flows is. */
 struct flow_usage {
 	uint64_t used, max;

@@ -84,6 +84,11 @@ static const struct ctl_option lb_ls_options[] = {
 	{ "service", "SERVICE", "service", "only those of this service", OPTION_TEXT },
 };
 
+static const struct ctl_option drops_options[] = {
+	{ "network", "NET", "network", "only those of this network, on this node", OPTION_TEXT },
+	{ "endpoint", "ID|NAME", "endpoint", "only of what this endpoint of this node sent", OPTION_TEXT },
+};
+
 #define NO_OPTIONS NULL, 0
 #define OPTIONS(table) table, ARRAY_SIZE(table)
 
@@ -135,7 +140,7 @@ const struct ctl_command ctl_commands[] = {
 	  cmd_key_ls },
 	{ "key rotate", "", "make all nodes use fresh keys, without losing a packet", 0, 0,
 	  OPTIONS(key_rotate_options), cmd_key_rotate },
-	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
-	  cmd_drops },
+	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0,
+	  OPTIONS(drops_options), cmd_drops },
 };
 const size_t ctl_command_count = ARRAY_SIZE(ctl_commands);

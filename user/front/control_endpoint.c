@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "control_call.h"
+#include "show_traffic.h"
 #include "uri.h"
 
 struct endpoint_body {
@@ -59,8 +60,8 @@ void control_get_endpoints(struct call *call)
  * several endpoints with one name, this node's own is meant, as intent_detach
  * means it. -ENOENT, or -EINVAL when that is not one.
  */
-static int find_endpoint(const struct scene *s, const char *ref,
-			 const struct view_endpoint **ret_endpoint, struct err *e)
+int control_find_endpoint(const struct scene *s, const char *ref,
+			  const struct view_endpoint **ret_endpoint, struct err *e)
 {
 	const struct view_endpoint *found = NULL;
 	const struct view *v = s->view;
@@ -91,12 +92,15 @@ void control_get_endpoint(struct call *call)
 	struct scene s = call_scene(call);
 	const struct view_endpoint *ep;
 	struct err e = { 0 };
-	int r = find_endpoint(&s, call->ref, &ep, &e);
+	_cleanup_(traffic_fini) struct traffic t = { 0 };
+	int r = control_find_endpoint(&s, call->ref, &ep, &e);
 
+	if (!r)
+		r = call_traffic(call, &t, &e);
 	if (r)
 		call_fail(call, r, &e);
 	else
-		call_done(call, 200, show_endpoint(&s, ep));
+		call_done(call, 200, show_endpoint_traffic(show_endpoint(&s, ep), &t, &ep->ep->id));
 }
 
 /* ---- attach: decode -> record (perhaps after asking other nodes) -> kernel -> answer ---- */
@@ -193,7 +197,7 @@ void control_detach(struct call *call)
 	const struct view_endpoint *ep;
 	char id[ID_TEXT_MAX];
 	struct err e = { 0 };
-	int r = find_endpoint(&s, call->ref, &ep, &e);
+	int r = control_find_endpoint(&s, call->ref, &ep, &e);
 
 	if (!r) {
 		call->id = ep->ep->id;
@@ -270,7 +274,7 @@ void control_update_endpoint(struct call *call)
 	int r = decode_backend(call, &b, &is_drain, &e);
 
 	if (!r)
-		r = find_endpoint(&s, call->ref, &ep, &e);
+		r = control_find_endpoint(&s, call->ref, &ep, &e);
 	if (r) {
 		call_fail(call, r, &e);
 		return;

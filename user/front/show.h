@@ -48,7 +48,8 @@ void show_lost_ports(const struct view *v, json_t **all);
 json_t *show_status(const struct scene *s, const struct control_facts *f);
 /* Appends a sentence for each published port that is not open here. */
 void show_taken_ports(const struct scene *s, const struct control_facts *f, json_t **all);
-json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
+/* only_drops: of a part, where nothing but drops is told apart. */
+json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT], bool only_drops);
 
 /* Nodes whose backends do not serve: those that gossip thinks dead or gone. *ret_ids is to be freed. */
 int show_away(const struct scene *s, struct id **ret_ids, struct id_set *ret_away);
