@@ -7,7 +7,7 @@ topo_init counters
 topo_host 1
 topo_host 2
 topo_daemon 1 --metrics 127.0.0.1:9100 --xdp off
-topo_join 2 --metrics 127.0.0.1:9100 --xdp generic
+topo_join 2 --metrics 127.0.0.1:9100 --xdp native
 for n in 1 2; do await 20 alive "$n" 2 || die "h$n does not see 2 nodes"; done
 network 2 app --subnet 10.10.0.0/24
 network 2 dim --subnet 10.20.0.0/24

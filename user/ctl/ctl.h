@@ -101,6 +101,7 @@ int ctl_create(struct ctl *c, const char *path, const json_t *body, const char *
 /* ---- the handlers of commands.c ---- */
 int cmd_status(struct ctl *c, const struct ctl_input *in);
 int cmd_drops(struct ctl *c, const struct ctl_input *in);
+int cmd_top(struct ctl *c, const struct ctl_input *in);
 int cmd_node_ls(struct ctl *c, const struct ctl_input *in);
 int cmd_token(struct ctl *c, const struct ctl_input *in);
 int cmd_leave(struct ctl *c, const struct ctl_input *in);
