@@ -73,6 +73,23 @@ static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_coun
 	return 0;
 }
 
+static int host_read_traffic(void *ctx, struct traffic *ret_traffic, struct err *e)
+{
+	struct fake_host *f = ctx;
+	struct traffic t = { .endpoint_count = f->traffic_count, .drop_count = f->drop_count,
+			     .passage[OV_ENTER_ENDPOINT] = { 100, 10000 } };
+
+	if (f->apply_error.code)
+		return err_set(e, f->apply_error.code, "%s", f->apply_error.text);
+	t.endpoint = calloc(f->traffic_count + 1, sizeof(*t.endpoint));
+	t.drop = calloc(f->drop_count + 1, sizeof(*t.drop));
+	cr_assert(t.endpoint && t.drop);
+	memcpy(t.endpoint, f->traffic, f->traffic_count * sizeof(*t.endpoint));
+	memcpy(t.drop, f->drop, f->drop_count * sizeof(*t.drop));
+	*ret_traffic = t;
+	return 0;
+}
+
 static void host_when_applied(void *ctx, const struct id *endpoint,
 			      void (*done)(void *arg, const struct err *e), void *arg)
 {
@@ -116,7 +133,7 @@ void fake_host_init(struct fake_host *f)
 {
 	struct control_host host = { f, host_now, host_wall, host_resolve_netns, host_read_counters,
 				     host_read_lb, host_read_keys,
-				     host_when_applied, host_shut_down, &f->facts };
+				     host_when_applied, host_shut_down, &f->facts, host_read_traffic };
 	struct err e = { 0 };
 
 	*f = (struct fake_host){ .now = 60000, .wall = 1700000000123 };
