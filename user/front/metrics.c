@@ -145,7 +145,7 @@ static void put_network_family(struct metrics *m, const struct traffic_endpoint 
 	snprintf(name, sizeof(name), "overlayd_network_%s", bytes ? directions[d].bytes : directions[d].packets);
 	snprintf(help, sizeof(help), "%s %s.", bytes ? "Bytes" : "Packets", directions[d].help);
 	exposition_family(m->b, name, "counter", help);
-	for (size_t i = 0; i < bounded(m, m->s.view->network_count); i++) {
+	for (size_t i = 0, end = bounded(m, m->s.view->network_count); i < end; i++) {
 		const struct ov_counter *c = (const void *)((const char *)&sum[i] + directions[d].offset);
 
 		SAMPLE(m->b, name, bytes ? c->bytes : c->packets,
@@ -186,7 +186,7 @@ static void put_service_family(struct metrics *m, const struct flow_sum *sum, co
 			       const char *type, const char *help, enum flow_figure which)
 {
 	exposition_family(m->b, name, type, help);
-	for (size_t i = 0; i < bounded(m, m->s.view->service_count); i++) {
+	for (size_t i = 0, end = bounded(m, m->s.view->service_count); i < end; i++) {
 		const struct view_service *vs = &m->s.view->service[i];
 
 		SAMPLE(m->b, name, figure_of(&sum[i], which), { "service", vs->display },
@@ -219,7 +219,7 @@ static void put_backend_family(struct metrics *m, const char *name, const char *
 	char vip[ADDR_TEXT_MAX], backend[ADDR_TEXT_MAX], vni[16];
 
 	exposition_family(m->b, name, type, help);
-	for (size_t i = 0; i < bounded(m, m->lb_count); i++) {
+	for (size_t i = 0, end = bounded(m, m->lb_count); i < end; i++) {
 		const struct lb_row *r = &m->lb[i];
 
 		if (r->is_empty)
@@ -261,14 +261,14 @@ static void put_peers(struct metrics *m)
 	const struct view *v = m->s.view;
 
 	exposition_family(m->b, "overlayd_peer_up", "gauge", "Whether gossip thinks a peer alive.");
-	for (size_t i = 0; i < bounded(m, v->node_count); i++)
+	for (size_t i = 0, end = bounded(m, v->node_count); i < end; i++)
 		if (!id_equal(&v->node[i].node->id, m->s.self))
 			SAMPLE(m->b, "overlayd_peer_up",
 			       !strcmp(show_node_status(&m->s, &v->node[i].node->id), "alive"),
 			       { "peer", v->node[i].node->name });
 #define X(field, name, help)                                                                     \
 	exposition_family(m->b, name, "counter", help);                                          \
-	for (size_t i = 0; i < bounded(m, m->key_count); i++)                                    \
+	for (size_t i = 0, end = bounded(m, m->key_count); i < end; i++)                                    \
 		SAMPLE(m->b, name, m->keys[i].field, { "peer", peer_name(m, &m->keys[i].peer) });
 	PEER_KEYS(X)
 #undef X
