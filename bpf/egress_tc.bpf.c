@@ -240,11 +240,12 @@ SEC("tc")
 int ov_egress(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-
 	int verdict = decide(skb);
 
 	if (verdict == POLICY_CUT)
 		verdict = reset_answer(skb, OV_DROP_POLICY) < 0 ? -OV_DROP_POLICY : OV_FWD_CUT;
+	if (verdict < 0)
+		drop_tally(0, skb->ifindex, OV_DROP_AT_ENDPOINT, verdict, bytes);
 	return verdict_exit_tc(skb, verdict, bytes);
 }
 

@@ -167,6 +167,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 
 	if (!dev)
 		return -OV_DROP_UNKNOWN_DEVICE;
+	endpoint_sent(skb->ifindex, skb->len);
 	if (skb->vlan_present) /* the tag is no longer in the frame: it looks like plain IPv4 */
 		return -OV_DROP_NOT_IP;
 
@@ -188,12 +189,16 @@ SEC("tc")
 int ov_endpoint(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len; /* before anything is pushed */
-	int verdict = decide(skb);
+	int verdict;
 
+	stats_pass(OV_ENTER_ENDPOINT, bytes);
+	verdict = decide(skb);
 	if (verdict == POLICY_CUT)
 		verdict = cut(skb);
 	else if (verdict >= REFUSE(0)) /* a service does not take it */
 		verdict = refuse(skb, REFUSE_WHY(verdict));
+	if (verdict < 0)
+		drop_tally(0, skb->ifindex, OV_DROP_AT_ENDPOINT, verdict, bytes);
 	return verdict_exit_tc(skb, verdict, bytes);
 }
 

@@ -43,6 +43,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct front *f,
 		verdict = policy_check(skb, vni, ep->incarnation, POLICY_OUTSIDE);
 	if (verdict < 0)
 		return verdict;
+	endpoint_received(ep->ifindex, skb->len);
 	if (f->is_loop)
 		bpf_redirect(ep->ifindex, 0);
 	else
@@ -409,14 +410,26 @@ static __always_inline int decide(struct __sk_buff *skb)
 	return front_error(skb, cfg, &f, &at_l4, ip);
 }
 
+static __always_inline int is_from_uplink(const struct __sk_buff *skb)
+{
+	const struct ov_config *cfg = config_ready();
+
+	return cfg && skb->ifindex == cfg->uplink_ifindex;
+}
+
 SEC("tc")
 int ov_front(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-	int verdict = decide(skb);
+	int verdict;
 
+	if (!is_from_uplink(skb)) /* ov_uplink took it already, and jumped here */
+		stats_pass(OV_ENTER_FRONT, bytes);
+	verdict = decide(skb);
 	if (verdict >= REFUSE(0))
 		verdict = refuse(skb, REFUSE_WHY(verdict));
+	if (verdict < 0)
+		drop_tally(0, 0, OV_DROP_AT_OUTSIDE, verdict, bytes);
 	return verdict_exit_tc(skb, verdict, bytes);
 }
 

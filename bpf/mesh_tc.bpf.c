@@ -185,9 +185,12 @@ static __always_inline int arrive(struct __sk_buff *skb)
 SEC("tc")
 int ov_arrive(struct __sk_buff *skb)
 {
-	__u32 bytes = skb->cb[CB_BYTES];
+	__u32 bytes = skb->cb[CB_BYTES], vni = skb->cb[CB_VNI];
+	int verdict = arrive(skb);
 
-	return verdict_exit_tc(skb, arrive(skb), bytes);
+	if (verdict < 0)
+		drop_tally(vni, 0, OV_DROP_AT_TUNNEL, verdict, bytes);
+	return verdict_exit_tc(skb, verdict, bytes);
 }
 
 static __always_inline int leave(struct __sk_buff *skb)
@@ -218,9 +221,12 @@ static __always_inline int leave(struct __sk_buff *skb)
 SEC("tc")
 int ov_return(struct __sk_buff *skb)
 {
-	__u32 bytes = skb->cb[CB_BYTES];
+	__u32 bytes = skb->cb[CB_BYTES], vni = skb->cb[CB_VNI];
+	int verdict = leave(skb);
 
-	return verdict_exit_tc(skb, leave(skb), bytes);
+	if (verdict < 0)
+		drop_tally(vni, 0, OV_DROP_AT_TUNNEL, verdict, bytes);
+	return verdict_exit_tc(skb, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

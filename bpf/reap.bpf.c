@@ -132,4 +132,22 @@ int ov_reap_masq(struct ov_reap_masq *ctx)
 	return 0;
 }
 
+/* A run for each CPU: 6.1's verifier would walk a loop over all that there may be. */
+SEC("syscall")
+int ov_reap_endpoint(struct ov_reap_endpoint *ctx)
+{
+	__u32 ifindex = ctx->key.ifindex, at = ifindex & (OV_ENDPOINT_SLOTS - 1);
+	struct ov_endpoint_stats *s;
+
+	ctx->result = OV_REAP_KEPT;
+	if (bpf_map_lookup_elem(&devices, &ifindex))
+		return 0;
+	s = bpf_map_lookup_percpu_elem(&endpoint_slots, &at, ctx->cpu);
+	if (s && s->ifindex == ifindex)
+		__builtin_memset(s, 0, sizeof(*s));
+	bpf_map_delete_elem(&endpoint_stats, &ifindex);
+	ctx->result = OV_REAP_EXPIRED;
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -31,7 +31,7 @@ static __noinline int tunnel_get(struct __sk_buff *skb, struct tunnel *ret)
 	return 0;
 }
 
-static __always_inline int decide(struct __sk_buff *skb)
+static __always_inline int decide(struct __sk_buff *skb, __u32 *ret_vni)
 {
 	struct tunnel from = {};
 
@@ -39,6 +39,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 		return -OV_DROP_NOT_READY;
 	if (tunnel_get(skb, &from) < 0)
 		return -OV_DROP_UNKNOWN_PEER;
+	*ret_vni = from.vni;
 	if (skb->vlan_present)
 		return -OV_DROP_NOT_IP;
 
@@ -67,9 +68,14 @@ static __always_inline int decide(struct __sk_buff *skb)
 SEC("tc")
 int ov_tunnel(struct __sk_buff *skb)
 {
-	__u32 bytes = skb->len;
+	__u32 bytes = skb->len, vni = 0;
+	int verdict;
 
-	return verdict_exit_tc(skb, decide(skb), bytes);
+	stats_pass(OV_ENTER_TUNNEL, bytes);
+	verdict = decide(skb, &vni);
+	if (verdict < 0)
+		drop_tally(vni, 0, OV_DROP_AT_TUNNEL, verdict, bytes);
+	return verdict_exit_tc(skb, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

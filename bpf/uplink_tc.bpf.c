@@ -33,7 +33,7 @@ static __noinline int was_encrypted(struct __sk_buff *skb, __be32 outer_src)
 }
 
 static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
-				   const struct outer *outer)
+				   const struct outer *outer, __u32 *ret_vni)
 {
 	__u32 vni, bytes = skb->len;
 	struct arrival a = {};
@@ -45,6 +45,7 @@ static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
 
 	if (verdict < 0)
 		return verdict;
+	*ret_vni = vni;
 	accepted = decap_accept(c, outer->src, vni, &a);
 	if (accepted < 0)
 		return accepted == DECAP_PROBE ? probe_receive(skb) : accepted;
@@ -81,7 +82,7 @@ static __always_inline int fragment_is_fronts(struct __sk_buff *skb)
 	       fragment_find(0, ip);
 }
 
-static __always_inline int decide(struct __sk_buff *skb)
+static __always_inline int decide(struct __sk_buff *skb, __u32 *ret_vni)
 {
 	const struct ov_config *cfg = config_ready();
 
@@ -103,15 +104,20 @@ static __always_inline int decide(struct __sk_buff *skb)
 	}
 	if (result == OUTER_KERNEL)
 		return VERDICT_LEAVE;
-	return receive(skb, &c, &outer);
+	return receive(skb, &c, &outer, ret_vni);
 }
 
 SEC("tc")
 int ov_uplink(struct __sk_buff *skb)
 {
-	__u32 bytes = skb->len; /* before anything is popped */
+	__u32 bytes = skb->len, vni = 0; /* before anything is popped */
+	int verdict;
 
-	return verdict_exit_tc(skb, decide(skb), bytes);
+	stats_pass(OV_ENTER_UPLINK, bytes);
+	verdict = decide(skb, &vni);
+	if (verdict < 0)
+		drop_tally(vni, 0, OV_DROP_AT_TUNNEL, verdict, bytes);
+	return verdict_exit_tc(skb, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

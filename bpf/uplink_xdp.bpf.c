@@ -18,7 +18,7 @@ static __always_inline int is_refusal(int verdict)
 	       verdict == -OV_DROP_WRONG_PEER || verdict == -OV_DROP_BAD_VXLAN;
 }
 
-static __always_inline int decide(struct xdp_md *xdp)
+static __always_inline int decide(struct xdp_md *xdp, __u32 *ret_vni, __u32 *ret_place)
 {
 	const struct ov_config *cfg = config_ready();
 
@@ -28,26 +28,32 @@ static __always_inline int decide(struct xdp_md *xdp)
 	struct cursor c = cursor_xdp(xdp);
 	struct outer outer = {};
 	struct arrival a = {};
-	__u32 vni;
 
 	int verdict = outer_parse(&c, cfg, &outer);
 
-	if (verdict == OUTER_FOREIGN && (cfg->flags & OV_CONFIG_XDP_ENTRY))
+	if (verdict == OUTER_FOREIGN && (cfg->flags & OV_CONFIG_XDP_ENTRY)) {
+		*ret_place = OV_DROP_AT_OUTSIDE;
 		return entry_xdp(xdp, cfg);
+	}
 	if (verdict != 0)
 		return VERDICT_LEAVE;
-	verdict = vxlan_parse(&c, &vni);
+	verdict = vxlan_parse(&c, ret_vni);
 	if (verdict == 0)
-		verdict = decap_accept(&c, outer.src, vni, &a);
+		verdict = decap_accept(&c, outer.src, *ret_vni, &a);
 	return is_refusal(verdict) ? verdict : VERDICT_LEAVE;
 }
 
 SEC("xdp.frags")
 int ov_uplink_xdp(struct xdp_md *xdp)
 {
-	__u32 bytes = bpf_xdp_get_buff_len(xdp);
+	__u32 bytes = bpf_xdp_get_buff_len(xdp), vni = 0, place = OV_DROP_AT_TUNNEL;
+	int verdict;
 
-	return verdict_exit_xdp(decide(xdp), bytes);
+	stats_pass(OV_ENTER_XDP, bytes);
+	verdict = decide(xdp, &vni, &place);
+	if (verdict < 0)
+		drop_tally(vni, 0, place, verdict, bytes);
+	return verdict_exit_xdp(verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -16,6 +16,7 @@
 
 #define OV_TYPE_ARRAY BPF_MAP_TYPE_ARRAY
 #define OV_TYPE_PERCPU_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY
+#define OV_TYPE_PERCPU_HASH BPF_MAP_TYPE_PERCPU_HASH
 #define OV_TYPE_HASH BPF_MAP_TYPE_HASH
 #define OV_TYPE_TABLE BPF_MAP_TYPE_HASH
 #define OV_TYPE_LRU_HASH BPF_MAP_TYPE_LRU_HASH
@@ -24,6 +25,7 @@
 
 #define OV_FLAGS_ARRAY 0
 #define OV_FLAGS_PERCPU_ARRAY 0
+#define OV_FLAGS_PERCPU_HASH BPF_F_NO_PREALLOC
 #define OV_FLAGS_HASH BPF_F_NO_PREALLOC /* a large bound costs nothing until used */
 #define OV_FLAGS_TABLE 0                /* preallocated: an insert never waits for memory */
 #define OV_FLAGS_LRU_HASH 0

@@ -25,6 +25,7 @@
 #include "probe.h"
 #include "publish.h"
 #include "service.h"
+#include "traffic.h"
 #include "verdict.h"
 
 #define OV_FLOWS 393216 /* and with brief's: 512 Ki flows */
@@ -57,6 +58,10 @@
 	X(policies, HASH, struct ov_policy_key, struct ov_policy, 16384, CONTROL)       \
 	X(policy_subjects, LPM_TRIE, struct ov_subject_key, struct ov_subject, 262144, CONTROL) \
 	X(policy_rules, LPM_TRIE, struct ov_rule_key, struct ov_rule, 262144, CONTROL)  \
-	X(policy_hits, LRU_HASH, struct ov_policy_hits_key, struct ov_policy_hits, 4096, DATAPATH) \
+	X(policy_hits, LRU_HASH, struct ov_policy_hits_key, struct ov_policy_hits, 2048, DATAPATH) \
 	X(probes, LRU_HASH, struct ov_probe_key, struct ov_probe_seen, 256, DATAPATH)   \
+	X(passages, PERCPU_ARRAY, __u32, struct ov_counter, OV_PASSAGE_COUNT, DATAPATH)  \
+	X(endpoint_slots, PERCPU_ARRAY, __u32, struct ov_endpoint_stats, OV_ENDPOINT_SLOTS, DATAPATH) \
+	X(endpoint_stats, PERCPU_HASH, struct ov_endpoint_stats_key, struct ov_endpoint_stats, 2048, DATAPATH) \
+	X(drop_stats, LRU_HASH, struct ov_drop_stats_key, struct ov_counter, 1024, DATAPATH) \
 	X(calls, PROG_ARRAY, __u32, __u32, OV_CALL_COUNT, LOADER)

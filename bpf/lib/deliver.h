@@ -13,6 +13,7 @@
  */
 static __always_inline int deliver_local(struct __sk_buff *skb, const struct ov_endpoint *dst)
 {
+	endpoint_received(dst->ifindex, skb->len);
 	bpf_skb_change_type(skb, PACKET_HOST);
 	bpf_redirect_peer(dst->ifindex, 0);
 	return OV_FWD_LOCAL;
@@ -25,6 +26,7 @@ static __always_inline int deliver_local(struct __sk_buff *skb, const struct ov_
  */
 static __always_inline int deliver_arrived(struct __sk_buff *skb, const struct ov_endpoint *dst)
 {
+	endpoint_received(dst->ifindex, skb->len);
 	if (dst->flags & OV_ENDPOINT_ENCRYPTED)
 		bpf_redirect(dst->ifindex, 0);
 	else

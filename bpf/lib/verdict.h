@@ -16,6 +16,7 @@
 
 #include "lib/compat.h"
 #include "lib/peer_drop.h"
+#include "lib/stats.h"
 #include "maps/defs.bpf.h"
 
 #define VERDICT_LEAVE OV_VERDICT_COUNT
@@ -39,10 +40,14 @@ static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 
 static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, __u32 bytes)
 {
-	if (verdict == VERDICT_LEAVE)
+	if (verdict == VERDICT_LEAVE) {
+		stats_pass(OV_LEAVE_KERNEL, bytes);
 		return TC_ACT_UNSPEC;
-	if (verdict == VERDICT_LOOPBACK)
+	}
+	if (verdict == VERDICT_LOOPBACK) {
+		stats_pass(OV_LEAVE_LOOPBACK, bytes);
 		return TC_ACT_REDIRECT;
+	}
 	if (verdict == VERDICT_HOST) {
 		verdict_count(OV_FWD_HOST, bytes);
 		return TC_ACT_UNSPEC;
@@ -59,8 +64,10 @@ static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, _
 
 static __always_inline int verdict_exit_xdp(int verdict, __u32 bytes)
 {
-	if (verdict == VERDICT_LEAVE)
+	if (verdict == VERDICT_LEAVE) {
+		stats_pass(OV_LEAVE_XDP, bytes);
 		return XDP_PASS;
+	}
 
 	verdict_count(verdict < 0 ? -verdict : verdict, bytes);
 	return verdict < 0 ? XDP_DROP : XDP_TX;

@@ -260,6 +260,7 @@ static const struct {
 } map_fact[] = {
 #define ARRAY        BPF_MAP_TYPE_ARRAY
 #define PERCPU_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY
+#define PERCPU_HASH  BPF_MAP_TYPE_PERCPU_HASH
 #define HASH         BPF_MAP_TYPE_HASH
 #define TABLE        BPF_MAP_TYPE_HASH
 #define LRU_HASH     BPF_MAP_TYPE_LRU_HASH
@@ -270,6 +271,7 @@ static const struct {
 #undef X
 #undef ARRAY
 #undef PERCPU_ARRAY
+#undef PERCPU_HASH
 #undef HASH
 #undef TABLE
 #undef LRU_HASH

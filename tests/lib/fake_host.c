@@ -108,6 +108,23 @@ static int host_read_policy(void *ctx, struct policy_row **ret_rows, size_t *ret
 	return 0;
 }
 
+static int host_read_traffic(void *ctx, struct traffic *ret_traffic, struct err *e)
+{
+	struct fake_host *f = ctx;
+	struct traffic t = { .endpoint_count = f->traffic_count, .drop_count = f->drop_count,
+			     .passage[OV_ENTER_ENDPOINT] = { 100, 10000 } };
+
+	if (f->apply_error.code)
+		return err_set(e, f->apply_error.code, "%s", f->apply_error.text);
+	t.endpoint = calloc(f->traffic_count + 1, sizeof(*t.endpoint));
+	t.drop = calloc(f->drop_count + 1, sizeof(*t.drop));
+	cr_assert(t.endpoint && t.drop);
+	memcpy(t.endpoint, f->traffic, f->traffic_count * sizeof(*t.endpoint));
+	memcpy(t.drop, f->drop, f->drop_count * sizeof(*t.drop));
+	*ret_traffic = t;
+	return 0;
+}
+
 static void host_when_applied(void *ctx, const struct id *endpoint,
 			      void (*done)(void *arg, const struct err *e), void *arg)
 {
@@ -199,6 +216,7 @@ void fake_host_init(struct fake_host *f)
 		.when_applied = host_when_applied,
 		.repair = host_repair,
 		.examine = host_examine,
+		.read_traffic = host_read_traffic,
 		.shut_down = host_shut_down,
 		.facts = &f->facts,
 	};

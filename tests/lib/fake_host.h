@@ -21,6 +21,9 @@ struct fake_host {
 	struct ov_counter counter[OV_VERDICT_COUNT];
 	size_t lb_count;
 	struct lb_row lb[FAKE_LB_MAX];
+	size_t traffic_count, drop_count;
+	struct traffic_endpoint traffic[FAKE_LB_MAX];
+	struct traffic_drop drop[FAKE_LB_MAX];
 	size_t key_count;
 	struct key_row key[FAKE_LB_MAX];
 	size_t policy_count;

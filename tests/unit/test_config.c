@@ -180,10 +180,23 @@ Test(config, a_run_dir_too_long_for_a_socket_is_refused)
 	refuses_args("--run-dir", path, "socket");
 }
 
-Test(config, stores_and_metrics_of_other_builds_are_refused_by_name)
+Test(config, stores_of_other_builds_are_refused_by_name)
 {
 	refuses_args("--store", "etcd=http://127.0.0.1:2379", "gossip only");
-	refuses_args("--metrics", "127.0.0.1:9100", "no metrics");
+}
+
+Test(config, metrics_are_served_at_an_address_and_port)
+{
+	struct options o = { 0 };
+	struct err e = { 0 };
+
+	cr_assert_eq(ARGS(&o, &e, "--metrics", "127.0.0.1:9100"), 0, "%s", e.text);
+	cr_assert_eq(o.metrics.port, 9100);
+	cr_assert_eq(addr_v4(&o.metrics.addr), 0x7f000001);
+	refuses_args("--metrics", "127.0.0.1", "ADDR:PORT");
+	refuses_args("--metrics", "host:9100", "host:9100");
+	refuses_args("--metrics", "127.0.0.1:0", "port");
+	refuses_args("--metrics", "fd00::1", "ADDR:PORT");
 }
 
 Test(config, what_is_no_option_is_wrong_usage)

@@ -501,6 +501,76 @@ Test(control, counters_that_cannot_be_read_are_an_error)
 	assert_error("GET", "/v1/drops", NULL, 500, "cannot read the counters");
 }
 
+/* The endpoint of ATTACH has sent and had dropped something, and so had a peer on its network. */
+static void count_something(void)
+{
+	struct id id;
+
+	make_network();
+	assert_ask("POST", "/v1/endpoints", ATTACH(",\"Name\":\"one\""), 201);
+	cr_assert_eq(id_parse(fake_host_text(&f, "ID"), &id), 0);
+	f.traffic_count = 1;
+	f.traffic[0] = (struct traffic_endpoint){ .endpoint = id, .sent = { 10, 1000 },
+						  .received = { 7, 700 }, .dropped = { 3, 180 } };
+	assert_ask("GET", "/v1/networks/app", NULL, 200);
+	f.drop_count = 3;
+	f.drop[0] = (struct traffic_drop){ .endpoint = id, .place = OV_DROP_AT_ENDPOINT,
+					   .reason = OV_DROP_SPOOFED_IP, .count = { 3, 180 },
+					   .vni = (uint32_t)atoi(fake_host_text(&f, "Options.vni")) };
+	f.drop[1] = f.drop[2] = f.drop[0];
+	f.drop[1].endpoint = f.drop[2].endpoint = (struct id){ 0 };
+	f.drop[1].place = OV_DROP_AT_TUNNEL;
+	f.drop[1].reason = OV_DROP_NOT_LOCAL;
+	f.drop[2].vni = 0;
+	f.drop[2].place = OV_DROP_AT_OUTSIDE;
+}
+
+static int dropped(const char *path, const char *reason)
+{
+	json_t *row;
+	size_t i;
+
+	assert_ask("GET", path, NULL, 200);
+	cr_assert_eq(json_array_size(fake_host_value(&f, "Verdicts")), 0, "a part has only drops");
+	json_array_foreach(fake_host_value(&f, "Drops"), i, row)
+		if (!strcmp(json_string_value(json_object_get(row, "Name")), reason))
+			return (int)json_integer_value(json_object_get(row, "Packets"));
+	return -1;
+}
+
+Test(control, drops_of_a_network_or_an_endpoint)
+{
+	count_something();
+	cr_assert_eq(dropped("/v1/drops?network=app", "DROP_SPOOFED_IP"), 3);
+	cr_assert_eq(dropped("/v1/drops?network=app", "DROP_NOT_LOCAL"), 3);
+	cr_assert_eq(dropped("/v1/drops?endpoint=one", "DROP_SPOOFED_IP"), 3);
+	cr_assert_eq(dropped("/v1/drops?endpoint=one", "DROP_NOT_LOCAL"), 0);
+	assert_error("GET", "/v1/drops?network=none", NULL, 404, "no network \"none\"");
+	assert_error("GET", "/v1/drops?endpoint=none", NULL, 404, "none");
+	assert_error("GET", "/v1/drops?colour=red", NULL, 400, "colour");
+	assert_error("GET", "/v1/drops?endpoint=one&network=app", NULL, 400, "network");
+}
+
+static int number_at(const char *where)
+{
+	return (int)json_integer_value(fake_host_value(&f, where));
+}
+
+Test(control, inspect_shows_what_an_endpoint_and_its_network_sent_and_got)
+{
+	count_something();
+	assert_ask("GET", "/v1/endpoints/one", NULL, 200);
+	cr_assert_eq(number_at("Traffic.Sent.Packets"), 10);
+	cr_assert_eq(number_at("Traffic.Received.Bytes"), 700);
+	cr_assert_eq(number_at("Traffic.Dropped.Packets"), 3);
+	assert_ask("GET", "/v1/networks/app", NULL, 200);
+	cr_assert_eq(number_at("Traffic.Sent.Bytes"), 1000);
+	cr_assert_eq(number_at("Traffic.DroppedFromPeers.Packets"), 3);
+	assert_ask("GET", "/v1/traffic?network=app", NULL, 200);
+	cr_assert_eq(json_array_size(fake_host_value(&f, "Endpoints")), 1);
+	assert_error("GET", "/v1/traffic?network=none", NULL, 404, "none");
+}
+
 Test(control, who_waits_when_the_daemon_stops_is_told_and_the_late_answer_does_no_harm)
 {
 	make_network();

@@ -569,6 +569,51 @@ Test(ctl, doctor_shows_mends_of_what_does_not_pass_and_fails_when_something_fail
 	assert_says(out, "-> m-2\n");
 }
 
+Test(ctl, drops_takes_one_filter)
+{
+	answer(200, "{\"Drops\":[],\"Verdicts\":[]}");
+	cr_assert_eq(CTL("drops", "--network", "a b"), 0);
+	assert_asked("GET /v1/drops?network=a%20b\n");
+	answer(200, "{\"Drops\":[],\"Verdicts\":[]}");
+	cr_assert_eq(CTL("drops", "--endpoint", "one"), 0);
+	assert_asked("GET /v1/drops?endpoint=one\n");
+	cr_assert_eq(CTL("drops", "--endpoint", "one", "--network", "a"), EXIT_WRONG_USAGE);
+}
+
+#define TRAFFIC(sent) "{\"Sent\":{\"Packets\":" sent ",\"Bytes\":" sent "00}}"
+Test(ctl, top_prints_one_table_where_there_is_no_terminal)
+{
+	answer(200, "{\"Time\":\"now\",\"Endpoints\":[{\"ID\":\"1\",\"Name\":\"one\\u001b\",\"Network\":\"app\","
+		    "\"Traffic\":" TRAFFIC("5") "}],\"Services\":[{\"ID\":\"2\",\"Name\":\"web\",\"Network\":\"app\","
+		    "\"Active\":1500,\"Total\":9,\"Traffic\":" TRAFFIC("5") "}]}");
+	cr_assert_eq(CTL("top", "--interval", "1", "--network", "app"), 0, "%s", complaint);
+	assert_asked("GET /v1/traffic?network=app\nGET /v1/traffic?network=app\n");
+	assert_says(out, "one? ");
+	assert_says(out, "1.5k");
+	cr_assert_null(strchr(out, 033), "no escape sequence in a file");
+}
+
+Test(ctl, top_with_json_says_rates_a_line)
+{
+	json_t *line;
+
+	answer(200, "{\"Time\":\"now\",\"Endpoints\":[{\"ID\":\"1\",\"Traffic\":" TRAFFIC("5") "}],\"Services\":[]}");
+	cr_assert_eq(CTL("--json", "top", "--once"), 0);
+	line = json_loads(out, 0, NULL);
+	cr_assert_not_null(line, "one object a line: %s", out);
+	cr_assert_not_null(json_object_get(json_object_get(json_array_get(json_object_get(line, "Endpoints"), 0),
+							   "PerSecond"), "SentBytes"));
+	json_decref(line);
+}
+
+Test(ctl, top_refuses_what_is_no_interval)
+{
+	cr_assert_eq(CTL("top", "--interval", "0"), EXIT_WRONG_USAGE);
+	assert_says(complaint, "--interval \"0\"");
+	cr_assert_eq(CTL("top", "--interval", "1x"), EXIT_WRONG_USAGE);
+	cr_assert_eq(CTL("top", "--interval", "-1"), EXIT_WRONG_USAGE);
+}
+
 Test(ctl, status_fits_one_screen)
 {
 	int lines = 0;

@@ -26,6 +26,7 @@
 #include "apply/kernel.h"
 #include "apply/poke.h"
 #include "apply/reap.h"
+#include "apply/traffic.h"
 #include "base/rng.h"
 #include "doctor/doctor.h"
 #include "front/control.h"
@@ -39,6 +40,7 @@
 #include "serve/gossipd.h"
 #include "serve/healthd.h"
 #include "serve/http.h"
+#include "serve/metricsd.h"
 #include "serve/portd.h"
 #include "store/store.h"
 
@@ -124,6 +126,7 @@ struct agent {
 	struct intent *intent;
 	struct control *control;
 	struct http *http;
+	struct metricsd *metricsd; /* NULL: not asked for */
 	struct healthd *healthd;
 	struct portd *portd;
 	struct facts_source *facts_source;
@@ -204,6 +207,7 @@ void agent_names_fini(struct agent *a);
 void agent_names_update(struct agent *a);
 
 /* flows.c */
+uint64_t agent_monotonic_ns(void);
 int agent_flows_init(struct agent *a, struct err *e);
 void agent_flows_fini(struct agent *a);
 /* Backends went or changed: a whole round follows. */

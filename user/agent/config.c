@@ -233,11 +233,22 @@ static int set_store(struct options *o, const char *text, struct err *e)
 		       text);
 }
 
+/* Where to listen, unlike --join: the port has no default. */
 static int set_metrics(struct options *o, const char *text, struct err *e)
 {
-	(void)o;
-	return err_set(e, -EINVAL, "\"%.60s\" is not possible: this build has no metrics endpoint; "
-		       "`overlayctl status --json` and `overlayctl drops --json` have the figures", text);
+	char copy[ADDR_TEXT_MAX + 16] = "", *addr, *port;
+	struct sockname at = { .port = 0 };
+
+	if (strlen(text) < sizeof(copy))
+		strcpy(copy, text);
+	port = split_port(copy, &addr);
+	if (!port || addr_parse(addr, &at.addr))
+		return err_set(e, -EINVAL, "\"%.60s\" is no ADDR:PORT: give an IP address of this host and a "
+			       "port, as in 127.0.0.1:9100", text);
+	if (parse_port(port, &at.port, e))
+		return -EINVAL;
+	o->metrics = at;
+	return 0;
 }
 
 static int set_config(struct options *o, const char *text, struct err *e)
@@ -358,6 +369,7 @@ void options_override(struct options *o, const struct options *over)
 	TAKE(pin_dir, pin_dir);
 	TAKE(resolv_conf, resolv_conf);
 	TAKE(xdp, xdp);
+	TAKE(metrics, metrics);
 	TAKE(log_level, log_level);
 	TAKE(config, config);
 #undef TAKE
@@ -524,6 +536,7 @@ const char *options_help(void)
 	       "  --pin-dir DIR         overlayd; below BPFFS\n"
 	       "  --resolv-conf FILE    /etc/resolv.conf; who is asked for names outside the cluster\n"
 	       "  --xdp MODE            auto, native, generic or off\n"
+	       "  --metrics ADDR:PORT   serve Prometheus' text there (default: off)\n"
 	       "  --store gossip        where the cluster's state lives\n"
 	       "  --config FILE         the same keys, one a line: key = value\n"
 	       "                        (default: " OPTIONS_CONFIG_FILE ", if there)\n"

@@ -50,6 +50,7 @@ struct options {
 	char pin_dir[OPTIONS_PATH_MAX + 1];   /* relative to bpffs */
 	char resolv_conf[OPTIONS_PATH_MAX + 1]; /* the host's */
 	enum option_xdp xdp;
+	struct sockname metrics;              /* port 0: no metrics are served */
 	enum log_level log_level;
 	char config[OPTIONS_PATH_MAX + 1];    /* given by --config */
 	bool detach, version, help;

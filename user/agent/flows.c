@@ -19,7 +19,7 @@
 #define POKES_MAX 4096        /* a tick; the clients left over are poked in the next round */
 #define OVERFLOW_WARN_MS 60000 /* how long a flow that found no room is spoken of */
 
-static uint64_t monotonic_ns(void)
+uint64_t agent_monotonic_ns(void)
 {
 	struct timespec t;
 
@@ -102,7 +102,7 @@ void agent_flows_work(struct agent *a)
 			a->flows.again = false;
 			reap_restart(a->flows.reaper);
 		}
-		r = reap_step(a->flows.reaper, monotonic_ns(), &done);
+		r = reap_step(a->flows.reaper, agent_monotonic_ns(), &done);
 		if (r < 0) {
 			step_failed(a, r, now);
 			return;

@@ -53,6 +53,13 @@ static int host_read_policy(void *ctx, struct policy_row **ret_rows, size_t *ret
 	return kernel_read_policy(a->kernel, ret_rows, ret_count, e);
 }
 
+static int host_read_traffic(void *ctx, struct traffic *ret_traffic, struct err *e)
+{
+	struct agent *a = ctx;
+
+	return kernel_read_traffic(a->kernel, a->facts.device, a->facts.device_count, ret_traffic, e);
+}
+
 static int host_read_keys(void *ctx, struct key_row **ret_rows, size_t *ret_count, struct err *e)
 {
 	return agent_keys_report(ctx, ret_rows, ret_count, e);
@@ -131,5 +138,6 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.repair = host_repair,
 		.shut_down = host_shut_down,
 		.facts = &a->status,
+		.read_traffic = host_read_traffic,
 	};
 }

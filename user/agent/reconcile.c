@@ -193,6 +193,21 @@ static int refresh_facts(struct agent *a, const struct view *v, struct err *e)
 	return r;
 }
 
+/* How full the maps are by that plan, for metrics. */
+static void note_maps(struct agent *a, const struct plan *plan)
+{
+	struct control_facts *s = &a->status;
+
+	s->map_count = 0;
+	for (int t = 0; t < PLAN_TABLE_COUNT && s->map_count < ARRAY_SIZE(s->map); t++) {
+		struct control_map *map = &s->map[s->map_count];
+
+		map->name = kernel_table_map((enum plan_table_id)t, &map->max);
+		map->used = plan->table[t].count;
+		s->map_count += map->name != NULL;
+	}
+}
+
 /* Plans once and applies. Returns the number of rows changed, or a negative errno. */
 static int run_once(struct agent *a, struct err *e)
 {
@@ -214,6 +229,7 @@ static int run_once(struct agent *a, struct err *e)
 	a->left_out = plan.left_out;
 	a->broken = plan.broken;
 	memcpy(a->broken_name, plan.broken_name, sizeof(a->broken_name));
+	note_maps(a, &plan);
 	plan_fini(&plan);
 	a->status.plans_applied++;
 	if (stats.gone[PLAN_ENDPOINTS])
@@ -301,6 +317,7 @@ static void reconcile(struct agent *a)
 {
 	struct row_error old[AGENT_ERRORS_MAX];
 	size_t old_count = a->error_count;
+	uint64_t begun = agent_monotonic_ns();
 	struct err run = { 0 };
 	int changed = 1;
 
@@ -317,6 +334,8 @@ static void reconcile(struct agent *a)
 	else
 		agent_keys_tell(a);
 	agent_repair_said(a);
+	a->status.last_reconcile_ns = agent_monotonic_ns() - begun;
+	a->status.reconcile_ns += a->status.last_reconcile_ns;
 	after_run(a, old, old_count, &run);
 	answer_waiters(a, &run);
 }
@@ -519,6 +538,7 @@ static void on_tick(void *arg)
 	if (now >= a->audit_at) {
 		agent_repair_audit(a);
 		agent_ports_look(a);
+		kernel_reap_traffic(a->kernel); /* what fails is tried again in a minute */
 		a->dirty = a->facts_dirty = true;
 		a->audit_at = now + AUDIT_MS;
 	}

@@ -265,7 +265,10 @@ static int open_control(struct agent *a, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "cannot start the control API: %s", strerror(-r));
 	snprintf(path, sizeof(path), "%s/overlayd.sock", a->options->run_dir);
-	return http_new(a->loop, a->control, path, &a->http, e);
+	r = http_new(a->loop, a->control, path, &a->http, e);
+	if (r >= 0 && a->options->metrics.port)
+		r = metricsd_new(a->loop, a->control, &a->options->metrics, &a->metricsd, e);
+	return r;
 }
 
 static void describe_status(struct agent *a)
@@ -433,6 +436,7 @@ static void remove_state(const struct agent *a)
 void agent_stop(struct agent *a)
 {
 	http_free(a->http);
+	metricsd_free(a->metricsd);
 	healthd_free(a->healthd);
 	agent_ports_fini(a);
 	control_free(a->control);

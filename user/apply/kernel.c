@@ -53,6 +53,20 @@ static const struct {
 						struct ov_published) },
 };
 
+const char *kernel_table_map(enum plan_table_id table, uint64_t *ret_max)
+{
+	static const uint32_t entries[BPF_MAP_COUNT] = {
+#define X(name, type, key, value, entries, owner) [BPF_MAP_##name] = entries,
+		OV_MAPS(X)
+#undef X
+	};
+
+	if (table < PLAN_CONFIG || table >= PLAN_CONFIG + MAP_TABLES)
+		return NULL;
+	*ret_max = entries[maps[table - PLAN_CONFIG].map];
+	return bpf_map_name(maps[table - PLAN_CONFIG].map);
+}
+
 static void log_heard(void)
 {
 	const char *p = bpf_heard();

@@ -35,6 +35,9 @@ int kernel_read_policy(struct kernel *k, struct policy_row **ret_rows, size_t *r
 int kernel_holds(struct kernel *k, enum plan_table_id table, const uint8_t *key,
 		 const uint8_t *value);
 
+/* The map that a table of the plan fills, and its bound; NULL: it fills none. */
+const char *kernel_table_map(enum plan_table_id table, uint64_t *ret_max);
+
 /* How full the table of established flows is. */
 struct flow_usage {
 	uint64_t used, max;

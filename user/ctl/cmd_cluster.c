@@ -186,14 +186,35 @@ static void print_mends(struct ctl *c, const json_t *drops)
 	}
 }
 
+/* With the one filter that was given. To be freed. */
+static char *drops_path(const struct ctl_input *in)
+{
+	const char *key = *ctl_text(in->fields, "endpoint") ? "endpoint" : "network";
+	_cleanup_(freep) char *ref = ctl_escape(ctl_text(in->fields, key));
+	char *path = NULL;
+
+	if (!ref)
+		return NULL;
+	if (!json_object_size(in->fields))
+		return strdup("/v1/drops");
+	return asprintf(&path, "/v1/drops?%s=%s", key, ref) < 0 ? NULL : path;
+}
+
 int cmd_drops(struct ctl *c, const struct ctl_input *in)
 {
 	int status = EXIT_SUCCESS;
+	_cleanup_(freep) char *path = NULL;
 	const json_t *drops;
 	json_t *value;
 
-	(void)in;
-	if (ctl_ask(c, "GET", "/v1/drops", NULL, &value))
+	if (json_object_size(in->fields) > 1) {
+		ctl_error(c, "drops takes --network or --endpoint, not both");
+		return EXIT_WRONG_USAGE;
+	}
+	path = drops_path(in);
+	if (!path)
+		return ctl_error(c, "out of memory");
+	if (ctl_ask(c, "GET", path, NULL, &value))
 		return EXIT_FAILURE;
 	drops = json_object_get(value, "Drops");
 	if (c->json) {

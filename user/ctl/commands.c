@@ -118,6 +118,17 @@ static const struct ctl_option repair_options[] = {
 	{ "endpoint", "ID|NAME", "Endpoint", "only what belongs to this endpoint", OPTION_TEXT },
 };
 
+static const struct ctl_option drops_options[] = {
+	{ "network", "NET", "network", "only those of this network, on this node", OPTION_TEXT },
+	{ "endpoint", "ID|NAME", "endpoint", "only of what this endpoint of this node sent", OPTION_TEXT },
+};
+
+static const struct ctl_option top_options[] = {
+	{ "network", "NET", "network", "only those of this network", OPTION_TEXT },
+	{ "interval", "SECONDS", "interval", "between two readings (default: 2; with --json 1)", OPTION_TEXT },
+	{ "once", NULL, "once", "one table, and the end", OPTION_FLAG },
+};
+
 #define NO_OPTIONS NULL, 0
 #define OPTIONS(table) table, ARRAY_SIZE(table)
 
@@ -180,11 +191,13 @@ const struct ctl_command ctl_commands[] = {
 	  OPTIONS(key_rotate_options), cmd_key_rotate },
 	{ "trace", "", "each decision a packet would meet, without sending one", 0, 0,
 	  OPTIONS(trace_options), cmd_trace },
-	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
-	  cmd_drops },
 	{ "repair", "", "put the kernel right without touching containers; says what was wrong", 0, 0,
 	  OPTIONS(repair_options), cmd_repair },
 	{ "doctor", "", "the systematic check: every step passes, warns or fails, with the mend", 0, 0,
 	  NO_OPTIONS, cmd_doctor },
+	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0,
+	  OPTIONS(drops_options), cmd_drops },
+	{ "top", "", "busiest endpoints and services of this node, live", 0, 0, OPTIONS(top_options),
+	  cmd_top },
 };
 const size_t ctl_command_count = ARRAY_SIZE(ctl_commands);

@@ -107,6 +107,7 @@ int cmd_doctor(struct ctl *c, const struct ctl_input *in);
 int cmd_drops(struct ctl *c, const struct ctl_input *in);
 int cmd_trace(struct ctl *c, const struct ctl_input *in);
 int cmd_repair(struct ctl *c, const struct ctl_input *in);
+int cmd_top(struct ctl *c, const struct ctl_input *in);
 int cmd_node_ls(struct ctl *c, const struct ctl_input *in);
 int cmd_token(struct ctl *c, const struct ctl_input *in);
 int cmd_leave(struct ctl *c, const struct ctl_input *in);

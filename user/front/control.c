@@ -19,8 +19,9 @@ static const struct route {
 	void (*handler)(struct call *call);
 } routes[] = {
 	{ "GET", "status", NULL, false, control_get_status },
-	{ "GET", "drops", NULL, false, control_get_drops },
 	{ "GET", "doctor", NULL, false, control_get_doctor },
+	{ "GET", "drops", NULL, true, control_get_drops },
+	{ "GET", "traffic", NULL, true, control_get_traffic },
 	{ "GET", "nodes", NULL, false, control_get_nodes },
 	{ "GET", "nodes", REF, false, control_get_node },
 	{ "DELETE", "nodes", REF, false, control_delete_node },
@@ -140,8 +141,11 @@ int call_filter(const struct call *call, const char *key, const char *listed,
 
 struct scene call_scene(const struct call *call)
 {
-	struct control *c = call->c;
+	return control_scene(call->c);
+}
 
+struct scene control_scene(struct control *c)
+{
 	return (struct scene){
 		.view = store_view(c->store),
 		.store = c->store,

@@ -24,10 +24,11 @@
  *   POST   /v1/policies           {Network, Action, From, To, Ports: [..]}
  *   POST   /v1/policies/default   {Network, Action, Audit}
  *   GET    /v1/keys               POST /v1/keys/rotate {Network}
- *   GET    /v1/drops
  *   GET    /v1/trace?from=REF&to=HOST[:PORT[/PROTO]][&size=N][&sport=N][&backend=IP]
  *   POST   /v1/repair             {Network, Endpoint}: only what belongs to it
  *   GET    /v1/doctor             takes up to some seconds
+ *   GET    /v1/drops[?network=REF|endpoint=REF]
+ *   GET    /v1/traffic[?network=REF]
  *
  * Numbers of a request are strings, as a person typed them.
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
@@ -48,6 +49,7 @@
 #include "model/reach.h"
 #include "trace/ask.h"
 #include "model/repair.h"
+#include "model/traffic.h"
 
 /* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
 struct control_host {
@@ -90,6 +92,8 @@ struct control_host {
 	void (*examine)(void *ctx,
 			void (*done)(void *arg, const struct findings *f, const struct err *e),
 			void *arg);
+	/* What this node's endpoints sent and got, and drops; traffic_fini releases it. NULL: cannot tell. */
+	int (*read_traffic)(void *ctx, struct traffic *ret_traffic, struct err *e);
 };
 
 /* A published port that a process of this host has, so that it is not open here. */
@@ -108,12 +112,18 @@ struct control_facts {
 	uint64_t started_ms;      /* wall */
 	uint64_t plans_applied, rows_failed;
 	struct repair_tally repairs;
+	uint64_t reconcile_ns, last_reconcile_ns; /* of all plans, and of the last run of them */
 	uint64_t joins_answered, joins_refused; /* by this node; refused: token, name, garbage */
 	uint64_t flows_used, flows_max; /* established flows to services from this node */
 	uint64_t flows_overflow;        /* that found no room, ever */
 	size_t taken_count;
 	const struct control_port *taken;
 	struct reach_list reach;  /* the subnets that this host is in */
+	size_t map_count;
+	struct control_map {
+		const char *name;
+		uint64_t used, max; /* rows by the last plan; the map's bound */
+	} map[24];                  /* maps that a plan fills */
 	size_t warning_count;
 	char warning[11][320];    /* what a person should know now */
 };

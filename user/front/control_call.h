@@ -6,6 +6,7 @@
 
 #include "control.h"
 #include "json.h"
+#include "model/traffic.h"
 #include "show.h"
 
 struct control {
@@ -38,6 +39,7 @@ struct call {
 };
 
 struct scene call_scene(const struct call *call);
+struct scene control_scene(struct control *c);
 /* Each of these answers and releases the call; value is stolen, NULL means out of memory. */
 void call_done(struct call *call, int http_status, json_t *value);
 void call_fail(struct call *call, int code, const struct err *e);
@@ -63,11 +65,15 @@ void call_when_removed(struct call *call, const char *key);
 /* Refuses a callback that comes too late: true when the call was released. */
 bool call_is_over(struct call *call);
 
+/* As struct control_host's; nothing counted where the host cannot tell. traffic_fini releases it. */
+int call_traffic(const struct call *call, struct traffic *ret_traffic, struct err *e);
+
 /* Handlers, by route. */
 void control_get_status(struct call *call);
 void control_get_drops(struct call *call);
 void control_get_trace(struct call *call);
 void control_get_doctor(struct call *call);
+void control_get_traffic(struct call *call);
 void control_get_nodes(struct call *call);
 void control_get_node(struct call *call);
 void control_delete_node(struct call *call);

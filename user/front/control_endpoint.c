@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "control_call.h"
+#include "show_traffic.h"
 #include "uri.h"
 
 struct endpoint_body {
@@ -86,12 +87,15 @@ void control_get_endpoint(struct call *call)
 	struct scene s = call_scene(call);
 	const struct view_endpoint *ep;
 	struct err e = { 0 };
+	_cleanup_(traffic_fini) struct traffic t = { 0 };
 	int r = call_find_endpoint(&s, call->ref, &ep, &e);
 
+	if (!r)
+		r = call_traffic(call, &t, &e);
 	if (r)
 		call_fail(call, r, &e);
 	else
-		call_done(call, 200, show_endpoint(&s, ep));
+		call_done(call, 200, show_endpoint_traffic(show_endpoint(&s, ep), &t, &ep->ep->id));
 }
 
 /* ---- attach: decode -> record (perhaps after asking other nodes) -> kernel -> answer ---- */

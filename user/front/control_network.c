@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "control_call.h"
+#include "show_traffic.h"
 
 struct network_body {
 	const char *name, *subnet, *gateway, *ip_range;
@@ -37,12 +38,14 @@ void control_get_network(struct call *call)
 {
 	struct scene s = call_scene(call);
 	const struct view_network *n = view_network_find(s.view, call->ref);
+	_cleanup_(traffic_fini) struct traffic t = { 0 };
 	struct err e = { 0 };
+	int r = n ? call_traffic(call, &t, &e) : no_such_network(call->ref, &e);
 
-	if (n)
-		call_done(call, 200, show_network(&s, n));
+	if (r)
+		call_fail(call, r, &e);
 	else
-		call_fail(call, no_such_network(call->ref, &e), &e);
+		call_done(call, 200, show_network_traffic(show_network(&s, n), &s, &t, n));
 }
 
 /* What could not be applied is taken back: nothing half made. */

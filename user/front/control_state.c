@@ -12,18 +12,6 @@ void control_get_status(struct call *call)
 	call_done(call, 200, show_status(&s, call->c->host.facts));
 }
 
-void control_get_drops(struct call *call)
-{
-	struct ov_counter counter[OV_VERDICT_COUNT] = { 0 };
-	struct err e = { 0 };
-	int r = call->c->host.read_counters(call->c->host.ctx, counter, &e);
-
-	if (r)
-		call_fail(call, r, &e);
-	else
-		call_done(call, 200, show_drops(counter));
-}
-
 void control_get_nodes(struct call *call)
 {
 	struct scene s = call_scene(call);

@@ -60,7 +60,8 @@ json_t *show_repair(const struct repair_report *report);
 /* What was found wrong in the kernel since the daemon started, by kind. */
 json_t *show_repairs(const struct repair_tally *t);
 json_t *show_doctor(const struct findings *f);
-json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT]);
+/* only_drops: of a part, where nothing but drops is told apart. */
+json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT], bool only_drops);
 
 struct verdict_text {
 	int number;

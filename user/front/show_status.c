@@ -244,15 +244,17 @@ static json_t *verdict_row(const struct verdict_text *t, const struct ov_counter
 			 "Mend", t->mend);
 }
 
-json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT])
+json_t *show_drops(const struct ov_counter counter[OV_VERDICT_COUNT], bool only_drops)
 {
 	json_t *drops = json_array(), *others = json_array();
 
 	for (size_t i = 0; i < ARRAY_SIZE(verdict_texts); i++) {
 		const struct verdict_text *t = &verdict_texts[i];
 
-		json_push(ov_verdict_is_drop(t->number) ? &drops : &others,
-			  verdict_row(t, &counter[t->number]));
+		if (ov_verdict_is_drop(t->number))
+			json_push(&drops, verdict_row(t, &counter[t->number]));
+		else if (!only_drops)
+			json_push(&others, verdict_row(t, &counter[t->number]));
 	}
 	return json_pack("{s:o, s:o}", "Drops", drops, "Verdicts", others);
 }

@@ -181,6 +181,7 @@ static const struct {
 	[BPF_PROG_REAP] = { "ov_reap", OBJECT_reap },
 	[BPF_PROG_REAP_STATS] = { "ov_reap_stats", OBJECT_reap },
 	[BPF_PROG_REAP_MASQ] = { "ov_reap_masq", OBJECT_reap },
+	[BPF_PROG_REAP_ENDPOINT] = { "ov_reap_endpoint", OBJECT_reap },
 	[BPF_PROG_FRONT] = { "ov_front", OBJECT_front_tc },
 	[BPF_PROG_EGRESS] = { "ov_egress", OBJECT_egress_tc },
 	[BPF_PROG_ARRIVE] = { "ov_arrive", OBJECT_mesh_tc },

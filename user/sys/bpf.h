@@ -48,6 +48,7 @@ enum bpf_program_id {
 	BPF_PROG_REAP,       /* run by bpf_run, as are the next: attached nowhere */
 	BPF_PROG_REAP_STATS,
 	BPF_PROG_REAP_MASQ,
+	BPF_PROG_REAP_ENDPOINT,
 	BPF_PROG_COUNT,
 };
 
