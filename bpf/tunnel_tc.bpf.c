@@ -13,33 +13,28 @@
 
 #define INNER_LINEAR (sizeof(struct ethhdr) + sizeof(struct iphdr))
 
-struct tunnel {
-	__be32 node;
-	__u32 vni;
-};
-
-/* Apart, because the kernel's struct would lie on the stack of all that follows. */
-static __noinline int tunnel_get(struct __sk_buff *skb, struct tunnel *ret)
+/*
+ * The sending node and the VNI, in skb->cb, where programs that are jumped to look, too. Apart,
+ * because the kernel's struct would lie on the stack of all that follows.
+ */
+static __noinline int tunnel_get(struct __sk_buff *skb)
 {
 	struct bpf_tunnel_key key = {};
 
 	/* It has none: nobody sent it, somebody used the device itself. */
-	if (!ret || bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
+	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
 		return -OV_DROP_UNKNOWN_PEER;
-	ret->node = bpf_htonl(key.remote_ipv4);
-	ret->vni = key.tunnel_id;
+	skb->cb[CB_NODE] = bpf_htonl(key.remote_ipv4);
+	skb->cb[CB_VNI] = key.tunnel_id;
 	return 0;
 }
 
-static __always_inline int decide(struct __sk_buff *skb, __u32 *ret_vni)
+static __always_inline int decide(struct __sk_buff *skb)
 {
-	struct tunnel from = {};
-
 	if (!config_ready())
 		return -OV_DROP_NOT_READY;
-	if (tunnel_get(skb, &from) < 0)
+	if (tunnel_get(skb) < 0)
 		return -OV_DROP_UNKNOWN_PEER;
-	*ret_vni = from.vni;
 	if (skb->vlan_present)
 		return -OV_DROP_NOT_IP;
 
@@ -47,17 +42,17 @@ static __always_inline int decide(struct __sk_buff *skb, __u32 *ret_vni)
 
 	struct cursor c = cursor_skb(skb);
 	struct arrival a = {};
-	int verdict = decap_accept(&c, from.node, from.vni, &a);
+	int verdict = decap_accept(&c, skb->cb[CB_NODE], skb->cb[CB_VNI], &a);
 
 	if (verdict < 0)
 		return verdict == DECAP_PROBE ? -OV_DROP_UNKNOWN_VNI : verdict;
 	if (a.is_encrypted) /* what was decrypted is ov_uplink's: it never comes to the socket */
-		return peer_drop(skb, from.node, -OV_DROP_CLEARTEXT);
+		return peer_drop(skb, skb->cb[CB_NODE], -OV_DROP_CLEARTEXT);
 	if (verdict > 0)
-		return decap_jump(skb, verdict, &a, from.vni, from.node, skb->len);
-	verdict = decap_policy(skb, &a, from.vni);
+		return decap_jump(skb, verdict, &a, skb->cb[CB_VNI], skb->cb[CB_NODE], skb->len);
+	verdict = decap_policy(skb, &a, skb->cb[CB_VNI]);
 	if (verdict == 0)
-		verdict = decap_restore_vip(skb, &a, from.vni);
+		verdict = decap_restore_vip(skb, &a, skb->cb[CB_VNI]);
 	if (verdict < 0)
 		return verdict;
 
@@ -68,13 +63,14 @@ static __always_inline int decide(struct __sk_buff *skb, __u32 *ret_vni)
 SEC("tc")
 int ov_tunnel(struct __sk_buff *skb)
 {
-	__u32 bytes = skb->len, vni = 0;
+	__u32 bytes = skb->len;
 	int verdict;
 
+	skb->cb[CB_VNI] = 0; /* of none yet */
 	stats_pass(OV_ENTER_TUNNEL, bytes);
-	verdict = decide(skb, &vni);
+	verdict = decide(skb);
 	if (verdict < 0)
-		drop_tally(vni, 0, OV_DROP_AT_TUNNEL, verdict, bytes);
+		drop_tally(skb->cb[CB_VNI], 0, OV_DROP_AT_TUNNEL, verdict, bytes);
 	return verdict_exit_tc(skb, verdict, bytes);
 }
 
