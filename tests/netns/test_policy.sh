@@ -23,7 +23,7 @@ W=$(ip_of 1 w1)
 calls() { at "$1" timeout "${T:-20}" "$LOAD" run "$2" n=1 >/dev/null; }
 gets_through() { T=3 calls "$@"; } # what must not: it need not be waited for so long
 listed() { # HOST COUNT: so many rules are known there
-	same "$(ctl "$1" --json policy ls --network app | jq length)" "$2"
+	same "$(ctl "$1" --json policy ls --network app | jq 'map(select(.ID != "default")) | length')" "$2"
 }
 default_is() { # HOST DEFAULT AUDIT
 	same "$(ctl "$1" --json network inspect app | jq -r '.[0].Policy | "\(.Default) \(.Audit)"')" "$2 $3"
@@ -96,6 +96,7 @@ default --audit on
 everywhere default_is deny true
 before=$(drops 1 DROP_POLICY)
 check "in audit everybody passes" calls o1 "$A:81"
+check "what would have been denied is counted by the default" [ "$(hits 1 default)" -gt 0 ]
 check "and nothing is dropped" same "$(drops 1 DROP_POLICY)" "$before"
 default --audit off
 everywhere default_is deny false

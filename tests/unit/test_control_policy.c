@@ -73,7 +73,9 @@ Test(control_policy, a_rule_is_listed_in_the_words_it_was_made_with)
 	ask("GET", "/v1/policies?network=other", NULL, 200);
 	cr_assert_eq(json_array_size(f.answer), 0);
 	ask("GET", "/v1/policies?network=app", NULL, 200);
-	cr_assert_eq(json_array_size(f.answer), 1);
+	cr_assert_eq(json_array_size(f.answer), 2);
+	cr_assert_str_eq(fake_host_text(&f, "1.ID"), "default");
+	cr_assert_str_eq(fake_host_text(&f, "1.Action"), "allow");
 	ask("GET", "/v1/policies?network=nowhere", NULL, 404);
 }
 
@@ -93,6 +95,8 @@ Test(control_policy, the_kernel_s_counts_go_to_their_rule)
 	cr_assert_eq(number("0.Hits"), 5);
 	cr_assert_eq(number("0.Allowed"), 2);
 	cr_assert_eq(number("0.Denied"), 3);
+	cr_assert_str_eq(fake_host_text(&f, "1.ID"), "default");
+	cr_assert_eq(number("1.Hits"), 200);
 }
 
 Test(control_policy, a_rule_about_somebody_who_is_gone_shows_it)

@@ -271,8 +271,8 @@ Test(ctl, a_rule_is_sent_as_typed_and_its_id_printed_alone)
 	answer(201, "{\"ID\":\"0123456789abcdef0123456789abcdef\"}");
 	cr_assert_eq(CTL("policy", "allow", "--network", "app", "--from", "label=a=b", "--to", "any",
 			 "--port", "80", "--port", "53/udp"), 0);
-	assert_asked("POST /v1/policies {\"Action\":\"allow\",\"From\":\"label=a=b\",\"Network\":\"app\","
-		     "\"Ports\":[\"80\",\"53/udp\"],\"To\":\"any\"}\n");
+	assert_asked("POST /v1/policies {\"Network\":\"app\",\"From\":\"label=a=b\",\"To\":\"any\","
+		     "\"Ports\":[\"80\",\"53/udp\"],\"Action\":\"allow\"}\n");
 	cr_assert_str_eq(out, "0123456789abcdef0123456789abcdef\n");
 	cr_assert_eq(CTL("policy", "deny", "--network", "app", "--to", "any"), 2);
 	answer(200, "{\"ID\":\"0123\"}");
@@ -280,7 +280,7 @@ Test(ctl, a_rule_is_sent_as_typed_and_its_id_printed_alone)
 	assert_asked("DELETE /v1/policies/0123\n");
 	answer(200, "{\"Default\":\"deny\",\"Audit\":true,\"Rules\":0}");
 	cr_assert_eq(CTL("policy", "default", "--network", "app", "deny", "--audit", "on"), 0);
-	assert_asked("POST /v1/policies/default {\"Action\":\"deny\",\"Audit\":\"on\",\"Network\":\"app\"}\n");
+	assert_asked("POST /v1/policies/default {\"Network\":\"app\",\"Audit\":\"on\",\"Action\":\"deny\"}\n");
 	cr_assert_str_eq(out, "deny, audit\n");
 }
 

@@ -38,7 +38,7 @@ json_t *show_service(const struct scene *s, const struct view_service *vs); /* `
 /* `only`: rows of one service; NULL: all. */
 json_t *show_lb(const struct scene *s, const struct lb_row *rows, size_t count,
 		const struct view_service *only);
-/* `only`: rules of one network; NULL: all. */
+/* `only`: rules of one network; NULL: all. Their defaults come last, as rows of the ID "default". */
 json_t *show_policies(const struct scene *s, const struct policy_row *rows, size_t count,
 		      const struct view_network *only);
 json_t *show_network_policy(const struct view *v, const struct view_network *vn);

@@ -61,27 +61,34 @@ static const char *ports_text(const struct policy *p, const struct policy_detail
 	return out;
 }
 
-static const struct policy_row *find_row(const struct policy_row *rows, size_t count,
-					 const struct view_policy *vp)
+/* What the kernel counted, on this node. */
+struct hits {
+	const struct policy_row *row;
+	size_t count;
+};
+
+static const struct policy_row *find_row(const struct hits *h, const struct view_network *vn,
+					 uint32_t rule)
 {
 	static const struct policy_row none;
-	uint32_t rule;
 
-	memcpy(&rule, vp->policy->id.b, sizeof(rule));
-	for (size_t i = 0; i < count; i++)
-		if (rows[i].vni == vp->net->net->vni && rows[i].rule == rule)
-			return &rows[i];
+	for (size_t i = 0; i < h->count; i++)
+		if (h->row[i].vni == vn->net->vni && h->row[i].rule == rule)
+			return &h->row[i];
 	return &none;
 }
 
-static json_t *policy_row(const struct scene *s, const struct view_policy *vp,
-			  const struct policy_row *hits)
+static json_t *rule_row(const struct scene *s, const struct view_policy *vp, const struct hits *h)
 {
 	const struct policy *p = vp->policy;
+	const struct policy_row *hits;
+	uint32_t rule;
 	char from[SELECTOR_TEXT_MAX], to[SELECTOR_TEXT_MAX];
 	char ports[POLICY_PORT_MAX * (POLICY_PORT_TEXT_MAX + 2)];
 	struct policy_detail d;
 
+	memcpy(&rule, p->id.b, sizeof(rule));
+	hits = find_row(h, vp->net, rule);
 	policy_detail_decode(vp->item, &d);
 	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o}",
 			 "ID", json_id(&p->id), "Network", json_text(vp->net->display),
@@ -106,24 +113,59 @@ static int policy_cmp(const void *a, const void *b)
 	return order ? order : id_cmp(&x->policy->id, &y->policy->id);
 }
 
-json_t *show_policies(const struct scene *s, const struct policy_row *rows, size_t count,
-		      const struct view_network *only)
+static bool is_wanted(const struct view_network *vn, const struct view_network *only)
+{
+	return !only || vn == only;
+}
+
+static void push_rules(const struct scene *s, const struct hits *h, const struct view_network *only,
+		       json_t **all)
 {
 	const struct view *v = s->view;
 	_cleanup_(freep) const struct view_policy **order =
 		calloc(v->policy_count + 1, sizeof(*order));
-	json_t *all = json_array();
 	size_t shown = 0;
 
-	if (!order)
-		json_push(&all, NULL);
-	for (size_t i = 0; order && i < v->policy_count; i++)
-		if (!only || v->policy[i].net == only)
+	if (!order) {
+		json_push(all, NULL);
+		return;
+	}
+	for (size_t i = 0; i < v->policy_count; i++)
+		if (is_wanted(v->policy[i].net, only))
 			order[shown++] = &v->policy[i];
-	if (order)
-		qsort(order, shown, sizeof(*order), policy_cmp);
-	for (size_t i = 0; all && i < shown; i++)
-		json_push(&all, policy_row(s, order[i], find_row(rows, count, order[i])));
+	qsort(order, shown, sizeof(*order), policy_cmp);
+	for (size_t i = 0; *all && i < shown; i++)
+		json_push(all, rule_row(s, order[i], h));
+}
+
+/* What no rule named: a last row for each network where that is asked. */
+static json_t *default_row(const struct view_network *vn, const struct policy_row *hits)
+{
+	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o}",
+			 "ID", "default", "Network", json_text(vn->display),
+			 "Action", vn->net->policy_deny ? "deny" : "allow",
+			 "From", "any", "To", "any", "Ports", "any", "Orphaned", 0,
+			 "Hits", json_count(hits->allowed + hits->denied),
+			 "Allowed", json_count(hits->allowed), "Denied", json_count(hits->denied),
+			 "Created", json_time(vn->net->created_ms));
+}
+
+json_t *show_policies(const struct scene *s, const struct policy_row *rows, size_t count,
+		      const struct view_network *only)
+{
+	const struct hits h = { rows, count };
+	const struct view *v = s->view;
+	json_t *all = json_array();
+
+	push_rules(s, &h, only, &all);
+	for (size_t i = 0; all && i < v->network_count; i++) {
+		const struct view_network *vn = &v->network[i];
+		size_t rules;
+
+		view_policies_of(v, vn, &rules);
+		if (is_wanted(vn, only) && (rules || vn->net->policy_deny))
+			json_push(&all, default_row(vn, find_row(&h, vn, 0)));
+	}
 	return all;
 }
 
