@@ -7,6 +7,7 @@
  *
  * Each is answered exactly once, with JSON, and a refusal has a sentence.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,20 @@ static void when_applied(void *ctx, const struct id *endpoint,
 		apply(w);
 }
 
+/* Something was mended, with bytes in its name that are no UTF-8, and something was not. */
+static void repair(void *ctx, const struct repair_scope *scope,
+		   void (*done)(void *arg, const struct repair_report *report, const struct err *e),
+		   void *arg)
+{
+	static const struct repair_line line = { .kind = REPAIR_DNS, .name = "\xff", .what = "gone" };
+	static const struct err failed = { -EIO, "it stays so" };
+	const struct repair_report report = { 2, 1, 1, &line, &failed };
+
+	(void)ctx;
+	(void)scope;
+	done(arg, &report, NULL);
+}
+
 static void shut_down(void *ctx)
 {
 	(void)ctx;
@@ -148,9 +163,20 @@ static void on_reply(void *arg, int status, const char *text)
 
 static void world_init(struct world *w, struct rng *rng)
 {
-	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, read_lb, read_keys,
-				     read_policy,
-				     when_applied, shut_down, &w->facts };
+	struct control_host host = {
+		.ctx = w,
+		.now = fixed_time,
+		.wall = fixed_time,
+		.resolve_netns = resolve,
+		.read_counters = counters,
+		.read_lb = read_lb,
+		.read_keys = read_keys,
+		.read_policy = read_policy,
+		.when_applied = when_applied,
+		.repair = repair,
+		.shut_down = shut_down,
+		.facts = &w->facts,
+	};
 	struct node self = { .name = "node-a", .uplink_mtu = 1500 };
 
 	rng_init_u64(rng, 1);

@@ -103,8 +103,8 @@ int apply_look(struct apply *a, enum plan_table_id id, const struct apply_scope 
 /*
  * Makes the kernel hold the plan. With `may_remove` false nothing is deleted
  * (before in-sync). `on_error` is called for each row that failed, whose key is
- * followed by its value; with key NULL
- * when a whole table could not be read, which then is left as it is.
+ * followed by its value; with key NULL when a whole table could not be read, which
+ * then is left as it is.
  * Returns 0 when everything holds, or the first error.
  */
 int apply_run(struct apply *a, const struct plan *p, bool may_remove,
