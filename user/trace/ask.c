@@ -40,34 +40,47 @@ static int read_protocol(const char *text, uint8_t *ret)
 	return protocol_parse(text, strlen(text), ret);
 }
 
-static int read_target(const char *text, struct target *ret, struct err *e)
+/* Cuts "/PROTO" and ":PORT" off the host. */
+static int cut_target(const char *text, struct target *t, bool *ret_has_port, struct err *e)
 {
-	char *slash, *colon;
-	struct ov_addr whole;
+	char *slash = strchr(t->host, '/'), *colon;
 
-	if (strlen(text) >= sizeof(ret->host))
-		return err_set(e, -EINVAL, "the destination is longer than %d characters", TO_MAX - 1);
-	if (!addr_parse(text, &whole) && !addr_is_v4(&whole))
-		return err_set(e, -EINVAL, "\"%s\" is IPv6, and networks carry IPv4", text);
-	*ret = (struct target){ 0 };
-	strcpy(ret->host, text);
-	slash = strchr(ret->host, '/');
-	colon = strrchr(ret->host, ':');
-	ret->protocol = colon ? IPPROTO_TCP : IPPROTO_ICMP;
 	if (slash)
 		*slash = '\0';
-	if (slash && read_protocol(slash + 1, &ret->protocol))
-		return err_set(e, -EINVAL, "\"%.200s\" ends in no protocol: tcp, udp, sctp or icmp",
-			       text);
+	colon = strrchr(t->host, ':');
 	if (colon)
 		*colon = '\0';
-	if (colon && (slash && slash < colon ? true : read_number(colon + 1, UINT16_MAX, &ret->port)))
+	*ret_has_port = colon;
+	t->protocol = colon ? IPPROTO_TCP : IPPROTO_ICMP;
+	if (slash && read_protocol(slash + 1, &t->protocol))
+		return err_set(e, -EINVAL, "\"%.200s\" ends in no protocol: tcp, udp, sctp or icmp",
+			       text);
+	if (colon && read_number(colon + 1, UINT16_MAX, &t->port))
 		return err_set(e, -EINVAL, "\"%.200s\" has no port from 1 to 65535: " HOW_TO, text);
+	return 0;
+}
+
+static int read_target(const char *text, struct target *ret, struct err *e)
+{
+	struct ov_addr whole;
+	bool has_port;
+	int r;
+
+	*ret = (struct target){ 0 };
+	if (!addr_parse(text, &whole) && !addr_is_v4(&whole))
+		return err_set(e, -EINVAL, "\"%s\" is IPv6, and networks carry IPv4", text);
+	if (strlen(text) >= sizeof(ret->host))
+		return err_set(e, -EINVAL, "the destination is longer than %d characters", TO_MAX - 1);
+	strcpy(ret->host, text);
+	r = cut_target(text, ret, &has_port, e);
+	if (r)
+		return r;
 	if (!ret->host[0])
 		return err_set(e, -EINVAL, "\"%.200s\" names no destination: " HOW_TO, text);
-	if (!colon == (ret->protocol != IPPROTO_ICMP))
-		return err_set(e, -EINVAL, colon ? "\"%.200s\": a ping has no port" :
-			       "\"%.200s\" needs a port: " HOW_TO, text);
+	if (has_port && ret->protocol == IPPROTO_ICMP)
+		return err_set(e, -EINVAL, "\"%.200s\": a ping has no port", text);
+	if (!has_port && ret->protocol != IPPROTO_ICMP)
+		return err_set(e, -EINVAL, "\"%.200s\" needs a port: " HOW_TO, text);
 	return 0;
 }
 

@@ -62,19 +62,49 @@ static bool is_too_large_to_enter(const struct at *at, const struct trace_packet
 	return is_too_large(at, p, mtu);
 }
 
+/* From an address of this host, but not from this host: the kernel will drop it. */
+static bool is_spoofed(const struct at *at, const struct trace_packet *p)
+{
+	return addr_v4(&p->src) >> 24 == 127 || row_address(at, &p->src);
+}
+
+static bool is_allowed(const struct at *at, const struct trace_packet *p,
+		       const struct ov_published *row, const struct ov_published_key *key)
+{
+	char src[ADDR_TEXT_MAX];
+
+	if (!(row->flags & OV_PUBLISHED_ALLOW) || row_allows(at, key, &p->src))
+		return true;
+	say(at, "%s is not among those that may call the port", addr_format(&p->src, src));
+	decide(at, OV_DROP_NOT_ALLOWED);
+	return false;
+}
+
+static enum ov_verdict enter_if_fit(const struct at *at, const struct ov_published *row,
+				    const struct ov_published_key *key, uint16_t mtu, bool is_loop,
+				    struct trace_hop *hop)
+{
+	bool is_large = hop->packet.size > mtu;
+
+	if (is_too_large_to_enter(at, &hop->packet, mtu) || !is_allowed(at, &hop->packet, row, key))
+		return at->t->verdict;
+	enter(at, row, is_loop, hop);
+	if (is_large && at->t->verdict == OV_FWD_ENCAP)
+		decide(at, OV_FWD_TUNNEL);
+	return at->t->verdict;
+}
+
 static enum ov_verdict call(const struct at *at, const struct ov_config *c, bool is_loop,
 			    struct trace_hop *hop)
 {
-	struct trace_packet *p = &hop->packet;
+	const struct trace_packet *p = &hop->packet;
 	struct ov_published_key key;
 	const struct ov_published *row = row_published(at, &p->dst, p->protocol, p->dport, &key);
 	const struct ov_network *net = row ? row_network(at, row->vni) : NULL;
-	char src[ADDR_TEXT_MAX];
-	bool is_large;
 
 	if (!row)
 		return leave_to_host(at, "no service publishes that port here");
-	if (!is_loop && (addr_v4(&p->src) >> 24 == 127 || row_address(at, &p->src)))
+	if (!is_loop && is_spoofed(at, p))
 		return leave_to_host(at, "from outside, with an address of this host");
 	if (p->protocol == IPPROTO_UDP && htons(p->sport) == c->vxlan_port) {
 		say(at, "from the VXLAN port: its answer would pass for a node's");
@@ -82,17 +112,13 @@ static enum ov_verdict call(const struct at *at, const struct ov_config *c, bool
 	}
 	if (!net)
 		return leave_to_host(at, "the service's network is not here");
-	if (is_too_large_to_enter(at, p, net->mtu))
-		return at->t->verdict;
-	is_large = p->size > net->mtu;
-	if ((row->flags & OV_PUBLISHED_ALLOW) && !row_allows(at, &key, &p->src)) {
-		say(at, "%s is not among those that may call the port", addr_format(&p->src, src));
-		return decide(at, OV_DROP_NOT_ALLOWED);
-	}
-	enter(at, row, is_loop, hop);
-	if (is_large && at->t->verdict == OV_FWD_ENCAP)
-		decide(at, OV_FWD_TUNNEL);
-	return at->t->verdict;
+	return enter_if_fit(at, row, &key, net->mtu, is_loop, hop);
+}
+
+static bool is_vxlan(const struct ov_config *c, const struct trace_packet *p)
+{
+	return p->protocol == IPPROTO_UDP && htons(p->dport) == c->vxlan_port &&
+	       !addr_cmp(&p->dst, &c->vtep);
 }
 
 enum ov_verdict trace_front(struct trace *t, const struct trace_node *n,
@@ -109,6 +135,10 @@ enum ov_verdict trace_front(struct trace *t, const struct trace_node *n,
 		return leave_to_host(&at, "not an address of this node");
 	say(&at, "%s of this node's %s", port_text(p->protocol, p->dport, port),
 	    addr_format(&p->dst, dst));
+	if (!is_loop && is_vxlan(c, p)) {
+		say(&at, "taken for VXLAN by ov_uplink, which it is not");
+		return decide(&at, OV_DROP_BAD_VXLAN);
+	}
 	if (!is_carried(p->protocol))
 		return leave_to_host(&at, "no answer to a container, and no port");
 	return call(&at, c, is_loop, ret_hop);

@@ -127,34 +127,36 @@ static void say_choice(const struct at *at, const struct wish *w, const struct o
 	    names, name, w->target);
 }
 
-/* Backends of the service that new flows do not get, and why. */
+/* Why the service's backend gets no new flows; NULL: it does, or is none of it. */
+static const char *why_not(const struct at *at, const struct wish *w, const struct view_endpoint *ve)
+{
+	if (!ve->service || ve->net->net->vni != w->vni || addr_cmp(&ve->service->svc->vip, w->vip) ||
+	    view_endpoint_serves(ve, at->t->away))
+		return NULL;
+	if (ve->addr_lost)
+		return "lost its address";
+	if (ve->ep->draining)
+		return "drained";
+	return id_set_has(at->t->away, &ve->ep->node) ? "its node is away" : "not healthy";
+}
+
 static void say_others(const struct at *at, const struct wish *w)
 {
 	const struct view *v = at->t->view;
-	char text[NAMES_MAX] = "";
+	char text[NAMES_MAX] = "", name[WHO_MAX];
 	size_t len = 0, more = 0;
 
 	for (size_t i = 0; v && i < v->endpoint_count; i++) {
-		const struct view_endpoint *ve = &v->endpoint[i];
-		const char *why = !ve->service || ve->net->net->vni != w->vni ||
-				  addr_cmp(&ve->service->svc->vip, w->vip) ||
-				  view_endpoint_serves(ve, at->t->away) ? NULL :
-				  ve->addr_lost ? "lost its address" :
-				  ve->ep->draining ? "drained" :
-				  id_set_has(at->t->away, &ve->ep->node) ? "its node is away" :
-				  "not healthy";
-		char name[WHO_MAX];
+		const char *why = why_not(at, w, &v->endpoint[i]);
 
-		if (!why)
-			continue;
-		if (len > NAMES_MAX / 2)
+		if (why && len > NAMES_MAX / 2)
 			more++;
-		else
+		else if (why)
 			len += (size_t)snprintf(text + len, NAMES_MAX - len, "%s%.40s: %s",
 						len ? ", " : "",
-						who(at->t, w->vni, &ve->ep->addr, name), why);
+						who(at->t, w->vni, &v->endpoint[i].ep->addr, name), why);
 	}
-	if (len && more)
+	if (more)
 		say(at, "left out of new flows: %s, and %zu more", text, more);
 	else if (len)
 		say(at, "left out of new flows: %s", text);
