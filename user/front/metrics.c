@@ -222,11 +222,13 @@ static void put_backend_family(struct metrics *m, const char *name, const char *
 	for (size_t i = 0, end = bounded(m, m->lb_count); i < end; i++) {
 		const struct lb_row *r = &m->lb[i];
 
-		if (r->is_empty)
-			continue;
-		snprintf(vni, sizeof(vni), "%u", r->vni);
-		SAMPLE(m->b, name, which == FLOWS_ACTIVE ? r->active : r->total, { "vni", vni },
-		       { "vip", addr_format(&r->vip, vip) }, { "backend", addr_format(&r->backend, backend) });
+		if (!i || r->vni != r[-1].vni || addr_cmp(&r->vip, &r[-1].vip)) {
+			snprintf(vni, sizeof(vni), "%u", r->vni);
+			addr_format(&r->vip, vip);
+		}
+		if (!r->is_empty)
+			SAMPLE(m->b, name, which == FLOWS_ACTIVE ? r->active : r->total, { "vni", vni },
+			       { "vip", vip }, { "backend", addr_format(&r->backend, backend) });
 	}
 }
 
