@@ -101,6 +101,22 @@ refuses "drops of an endpoint that is not there" 'no endpoint "nobody"' ctl 1 dr
 refuses "drops of a network that is not there" 'no network "nowhere"' ctl 1 drops --network nowhere
 refuses "drops of an endpoint of the other host" 'lives on another node' ctl 1 drops --endpoint k2
 
+# ---- top ----
+
+spawn k2 ping -q -i 0.05 "$(ip_of 1 b1)" >/dev/null
+sent() { ctl "$1" --json top --once | jq -e --arg n "$2" '.Endpoints[0] | .Name == $n and .PerSecond.SentPackets > 5'; }
+check "top finds who sends, and how much" await 5 sent 2 k2
+check "it prints a table where there is no terminal" grep -qE '^k2 +app +[1-9]' <(ctl 2 top --once)
+check "and can leave other networks out" same "$(ctl 2 --json top --once --network dim | jq -r '[.Endpoints[].Name] | join(" ")')" d2
+screen() { # what top draws on a terminal of 40 columns in some seconds
+	timeout 30 script -qec "stty cols 40 rows 20; timeout -s INT 4 $BUILD/overlayctl --run-dir $WORK/h2/run top --interval 1" /dev/null
+}
+screen >"$WORK/screen"
+check "on a terminal it draws in place" same "$(($(grep -c $'\033\[H' "$WORK/screen") > 1))" 1
+check "no line is wider than that" same "$(sed 's/\x1b\[[0-9?]*[a-zA-Z]//g; s/\r//g' "$WORK/screen" | awk 'length > 40' | wc -l)" 0
+check "and the cursor is there again" grep -q $'\033\[?25h' "$WORK/screen"
+refuses "top of a network that is not there" 'no network "nowhere"' ctl 2 top --once --network nowhere
+
 # ---- counts go with the endpoint ----
 
 old=$(traffic 1 endpoint k1 Sent)

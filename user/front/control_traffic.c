@@ -17,7 +17,8 @@ int call_traffic(const struct call *call, struct traffic *ret_traffic, struct er
 }
 
 /* The network that a filter names. */
-static int find_network(const struct scene *s, const char *ref, const struct view_network **ret, struct err *e)
+static int find_network(const struct scene *s, const char *ref, const struct view_network **ret,
+			struct err *e)
 {
 	*ret = view_network_find(s->view, ref);
 	if (*ret)

@@ -26,11 +26,25 @@ void exposition_family(struct buf *b, const char *name, const char *type, const 
 	put(b, "\n");
 }
 
+/* Nearly all are: no escape, no copy. */
+static bool is_plain(const char *value)
+{
+	for (; *value; value++)
+		if ((unsigned char)*value >= 0x80 || *value == '\\' || *value == '"' || *value == '\n')
+			return false;
+	return true;
+}
+
 /* Backslash, quote and newline have a meaning in label values. */
 static void put_value(struct buf *b, const char *value)
 {
-	_cleanup_(freep) char *clean = json_clean(value);
+	_cleanup_(freep) char *clean = NULL;
 
+	if (is_plain(value)) {
+		put(b, value);
+		return;
+	}
+	clean = json_clean(value);
 	if (!clean)
 		b->failed = true;
 	for (const char *p = clean; p && *p; p++) {
@@ -62,12 +76,17 @@ static void put_labels(struct buf *b, const struct metric_label labels[LABELS_MA
 
 void exposition_sample(struct buf *b, const char *name, const struct metric_label labels[LABELS_MAX], uint64_t value)
 {
-	char text[32];
+	char text[24], *at = text + sizeof(text);
 
 	put(b, name);
 	put_labels(b, labels);
-	snprintf(text, sizeof(text), " %" PRIu64 "\n", value);
-	put(b, text);
+	*--at = '\n';
+	do {
+		*--at = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	*--at = ' ';
+	buf_put(b, at, (size_t)(text + sizeof(text) - at));
 }
 
 void exposition_seconds(struct buf *b, const char *name, uint64_t nanoseconds)

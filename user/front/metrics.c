@@ -6,42 +6,18 @@
 #include "metrics.h"
 
 #include <errno.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "control_call.h"
 #include "exposition.h"
-#include "show_traffic.h"
-
-struct metrics {
-	struct buf *b;
-	struct scene s;
-	const struct control_facts *f;
-	struct ov_counter counter[OV_VERDICT_COUNT];
-	struct traffic traffic;
-	struct lb_row *lb;
-	struct key_row *keys;
-	size_t lb_count, key_count;
-	uint64_t left_out;
-};
+#include "metrics_inside.h"
 
 static void metrics_fini(struct metrics *m)
 {
 	traffic_fini(&m->traffic);
 	free(m->lb);
 	free(m->keys);
-}
-
-/* How many of `count` rows are shown. */
-static size_t bounded(struct metrics *m, size_t count)
-{
-	if (count <= METRICS_ROWS_MAX)
-		return count;
-	m->left_out += count - METRICS_ROWS_MAX;
-	return METRICS_ROWS_MAX;
 }
 
 static void put_one(struct metrics *m, const char *name, const char *type, const char *help, uint64_t value)
@@ -121,157 +97,6 @@ static void put_packets(struct metrics *m)
 	put_passages(m, "overlayd_handed_on_packets_total",
 		     "Packets that a program handed on without a verdict.", "to", OV_ENTER_COUNT,
 		     OV_PASSAGE_COUNT);
-}
-
-/* ---- networks ---- */
-
-/* Which counter of a sum, by its place in struct traffic_endpoint. */
-static const struct {
-	const char *packets, *bytes, *help;
-	size_t offset;
-} directions[] = {
-	{ "sent_packets_total", "sent_bytes_total", "sent by endpoints here",
-	  offsetof(struct traffic_endpoint, sent) },
-	{ "received_packets_total", "received_bytes_total", "given to endpoints here",
-	  offsetof(struct traffic_endpoint, received) },
-	{ "sent_dropped_packets_total", "sent_dropped_bytes_total", "sent by endpoints here and dropped",
-	  offsetof(struct traffic_endpoint, dropped) },
-};
-
-static void put_network_family(struct metrics *m, const struct traffic_endpoint *sum, size_t d, bool bytes)
-{
-	char name[80], help[80];
-
-	snprintf(name, sizeof(name), "overlayd_network_%s", bytes ? directions[d].bytes : directions[d].packets);
-	snprintf(help, sizeof(help), "%s %s.", bytes ? "Bytes" : "Packets", directions[d].help);
-	exposition_family(m->b, name, "counter", help);
-	for (size_t i = 0, end = bounded(m, m->s.view->network_count); i < end; i++) {
-		const struct ov_counter *c = (const void *)((const char *)&sum[i] + directions[d].offset);
-
-		SAMPLE(m->b, name, bytes ? c->bytes : c->packets,
-		       { "network", m->s.view->network[i].display });
-	}
-}
-
-static void put_networks(struct metrics *m)
-{
-	const struct view *v = m->s.view;
-	_cleanup_(freep) struct traffic_endpoint *sum = calloc(v->network_count + 1, sizeof(*sum));
-
-	if (!sum)
-		m->b->failed = true;
-	for (size_t i = 0; sum && i < m->traffic.endpoint_count; i++) {
-		const struct traffic_endpoint *t = &m->traffic.endpoint[i];
-		const struct view_endpoint *ve = view_endpoint_by_id(v, &t->endpoint);
-
-		if (ve)
-			traffic_add(&sum[ve->net - v->network], t);
-	}
-	for (size_t d = 0; sum && d < ARRAY_SIZE(directions); d++) {
-		put_network_family(m, sum, d, false);
-		put_network_family(m, sum, d, true);
-	}
-}
-
-/* ---- services and their backends ---- */
-
-enum flow_figure { FLOWS_ACTIVE, FLOWS_EVER, FLOWS_BACKENDS };
-
-static uint64_t figure_of(const struct flow_sum *sum, enum flow_figure which)
-{
-	return which == FLOWS_ACTIVE ? sum->active : which == FLOWS_EVER ? sum->total : sum->backends;
-}
-
-static void put_service_family(struct metrics *m, const struct flow_sum *sum, const char *name,
-			       const char *type, const char *help, enum flow_figure which)
-{
-	exposition_family(m->b, name, type, help);
-	for (size_t i = 0, end = bounded(m, m->s.view->service_count); i < end; i++) {
-		const struct view_service *vs = &m->s.view->service[i];
-
-		SAMPLE(m->b, name, figure_of(&sum[i], which), { "service", vs->display },
-		       { "network", vs->net->display });
-	}
-}
-
-static void put_services(struct metrics *m)
-{
-	const struct view *v = m->s.view;
-	_cleanup_(freep) struct flow_sum *sum = calloc(v->service_count + 1, sizeof(*sum));
-
-	if (!sum) {
-		m->b->failed = true;
-		return;
-	}
-	for (size_t i = 0; i < v->service_count; i++)
-		sum[i] = traffic_flows(m->lb, m->lb_count, &v->service[i]);
-	put_service_family(m, sum, "overlayd_service_active_flows", "gauge",
-			   "Established flows from this node to a service.", FLOWS_ACTIVE);
-	put_service_family(m, sum, "overlayd_service_flows_total", "counter",
-			   "Flows from this node to a service.", FLOWS_EVER);
-	put_service_family(m, sum, "overlayd_service_backends", "gauge",
-			   "Backends of a service that take new flows.", FLOWS_BACKENDS);
-}
-
-static void put_backend_family(struct metrics *m, const char *name, const char *type, const char *help,
-			       enum flow_figure which)
-{
-	char vip[ADDR_TEXT_MAX], backend[ADDR_TEXT_MAX], vni[16];
-
-	exposition_family(m->b, name, type, help);
-	for (size_t i = 0, end = bounded(m, m->lb_count); i < end; i++) {
-		const struct lb_row *r = &m->lb[i];
-
-		if (r->is_empty)
-			continue;
-		snprintf(vni, sizeof(vni), "%u", r->vni);
-		SAMPLE(m->b, name, which == FLOWS_ACTIVE ? r->active : r->total, { "vni", vni },
-		       { "vip", addr_format(&r->vip, vip) }, { "backend", addr_format(&r->backend, backend) });
-	}
-}
-
-static void put_backends(struct metrics *m)
-{
-	put_backend_family(m, "overlayd_backend_active_flows", "gauge",
-			   "Established flows from this node to a backend.", FLOWS_ACTIVE);
-	put_backend_family(m, "overlayd_backend_flows_total", "counter", "Flows from this node to a backend.",
-			   FLOWS_EVER);
-}
-
-/* ---- peers ---- */
-
-#define PEER_KEYS(X)                                                                             \
-	X(sent, "overlayd_peer_esp_sent_packets_total", "Packets sent to a peer by the SAs that are there.") \
-	X(received, "overlayd_peer_esp_received_packets_total",                                    \
-	  "Packets received from a peer by the SAs that are there.")                               \
-	X(replayed, "overlayd_peer_esp_replayed_packets_total", "Packets of a peer refused as replayed.") \
-	X(failed, "overlayd_peer_esp_failed_packets_total", "Packets of a peer that did not decrypt.") \
-	X(no_sa, "overlayd_peer_no_key_packets_total", "Packets to a peer dropped for want of keys.") \
-	X(cleartext, "overlayd_peer_cleartext_packets_total", "Packets from a peer dropped as not encrypted.")
-
-static const char *peer_name(const struct metrics *m, const struct id *peer)
-{
-	const struct view_node *n = view_node_by_id(m->s.view, peer);
-
-	return n ? n->node->name : "";
-}
-
-static void put_peers(struct metrics *m)
-{
-	const struct view *v = m->s.view;
-
-	exposition_family(m->b, "overlayd_peer_up", "gauge", "Whether gossip thinks a peer alive.");
-	for (size_t i = 0, end = bounded(m, v->node_count); i < end; i++)
-		if (!id_equal(&v->node[i].node->id, m->s.self))
-			SAMPLE(m->b, "overlayd_peer_up",
-			       !strcmp(show_node_status(&m->s, &v->node[i].node->id), "alive"),
-			       { "peer", v->node[i].node->name });
-#define X(field, name, help)                                                                     \
-	exposition_family(m->b, name, "counter", help);                                          \
-	for (size_t i = 0, end = bounded(m, m->key_count); i < end; i++)                                    \
-		SAMPLE(m->b, name, m->keys[i].field, { "peer", peer_name(m, &m->keys[i].peer) });
-	PEER_KEYS(X)
-#undef X
 }
 
 /* ---- maps, gossip, the daemon's own work ---- */
@@ -381,10 +206,7 @@ int metrics_text(struct control *c, struct buf *out, struct err *e)
 	m.s = control_scene(c);
 	put_node(&m);
 	put_packets(&m);
-	put_networks(&m);
-	put_services(&m);
-	put_backends(&m);
-	put_peers(&m);
+	metrics_put_rows(&m);
 	put_maps(&m);
 	put_gossip(&m);
 	put_daemon(&m);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libmicrohttpd without a thread of its own, as in http.c. The page is kept for a second and
- * shared by all who ask in it: ten scrapers that never read hold ten pages at most.
+ * libmicrohttpd without a thread of its own, as in http.c. The page is kept for a second or
+ * longer and shared by all who ask in it: however many scrape, and however large the cluster,
+ * the loop spends a twentieth of its time on it at most.
  */
 #include "metricsd.h"
 
@@ -29,7 +30,7 @@ struct metricsd {
 	struct loop_timer *timer;
 	bool closed_one;   /* since MHD_run began */
 	struct MHD_Response *page; /* counts who sends it */
-	uint64_t page_at;  /* when it was made */
+	uint64_t fresh_until; /* when it may be made anew */
 };
 
 static void rearm(struct metricsd *m)
@@ -108,10 +109,10 @@ static void forget_page(struct metricsd *m)
 static int make_page(struct metricsd *m, struct err *e)
 {
 	_cleanup_(buf_fini) struct buf text = { 0 };
-	uint64_t now = loop_now_ms(m->loop);
+	uint64_t now = loop_now_ms(m->loop), took;
 	int r;
 
-	if (m->page && now - m->page_at < METRICSD_FRESH_MS)
+	if (m->page && now < m->fresh_until)
 		return 0;
 	forget_page(m);
 	r = metrics_text(m->control, &text, e);
@@ -122,7 +123,8 @@ static int make_page(struct metricsd *m, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	text = (struct buf){ 0 };
 	MHD_add_response_header(m->page, MHD_HTTP_HEADER_CONTENT_TYPE, PAGE_TYPE);
-	m->page_at = now;
+	took = loop_now_ms(m->loop) - now;
+	m->fresh_until = now + (took * METRICSD_REST > METRICSD_FRESH_MS ? took * METRICSD_REST : METRICSD_FRESH_MS);
 	return 0;
 }
 
