@@ -115,7 +115,7 @@ Test(plan_policy, tells_of_a_network_whose_rules_do_not_fit)
 		world_policy(&w, 0x11110000 + i, 20, true, "any", "any");
 	p = planned(&w);
 	cr_assert_eq(p.broken, 1);
-	cr_assert_str_eq(p.broken_name, "net");
+	cr_assert_str_eq(p.broken_name, "app-net");
 	cr_assert_eq(p.table[PLAN_POLICY_SETS].count, 1);
 	memcpy(&value, plan_row(&p.table[PLAN_POLICY_SETS], 0) + sizeof(struct ov_policy_key),
 	       sizeof(value));
