@@ -152,7 +152,10 @@ SEC("tc")
 int ov_endpoint(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len; /* before anything is pushed */
-	int verdict = decide(skb);
+	int verdict;
+
+	watch_enter_tc(skb, WATCH_ENDPOINT);
+	verdict = decide(skb);
 
 	if (verdict >= REFUSE(0)) /* a service does not take it */
 		verdict = refuse(skb, REFUSE_WHY(verdict));

@@ -66,6 +66,7 @@ int ov_tunnel(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
 
+	watch_enter_tc(skb, WATCH_TUNNEL);
 	return verdict_exit_tc(skb, decide(skb), bytes);
 }
 

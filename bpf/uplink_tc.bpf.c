@@ -107,6 +107,7 @@ int ov_uplink(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len; /* before anything is popped */
 
+	watch_enter_tc(skb, WATCH_UPLINK);
 	return verdict_exit_tc(skb, decide(skb), bytes);
 }
 

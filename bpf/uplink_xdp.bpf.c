@@ -47,7 +47,8 @@ int ov_uplink_xdp(struct xdp_md *xdp)
 {
 	__u32 bytes = bpf_xdp_get_buff_len(xdp);
 
-	return verdict_exit_xdp(decide(xdp), bytes);
+	watch_enter_xdp(xdp);
+	return verdict_exit_xdp(xdp, decide(xdp), bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

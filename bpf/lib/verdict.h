@@ -27,6 +27,8 @@
 #define REFUSE(why) (0x1000 + (why))
 #define REFUSE_WHY(result) ((result) - 0x1000)
 
+#include "lib/watch.h"
+
 static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 {
 	struct ov_counter *c = bpf_map_lookup_elem(&counters, &verdict);
@@ -39,6 +41,7 @@ static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 
 static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, __u32 bytes)
 {
+	watch_exit_tc(skb, verdict);
 	if (verdict == VERDICT_LEAVE)
 		return TC_ACT_UNSPEC;
 	if (verdict == VERDICT_LOOPBACK)
@@ -57,8 +60,9 @@ static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, _
 	return verdict == OV_PASS_FOREIGN ? TC_ACT_UNSPEC : TC_ACT_REDIRECT;
 }
 
-static __always_inline int verdict_exit_xdp(int verdict, __u32 bytes)
+static __always_inline int verdict_exit_xdp(struct xdp_md *xdp, int verdict, __u32 bytes)
 {
+	watch_exit_xdp(xdp, verdict);
 	if (verdict == VERDICT_LEAVE)
 		return XDP_PASS;
 
