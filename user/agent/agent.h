@@ -11,6 +11,7 @@
  *   ports.c      published ports -> kept by portd; which of them processes have
  *   health.c     this node's backends -> health checks -> their records
  *   keys.c       keys of encrypted networks: facts -> engine -> plan, own records
+ *   watch.c      who watches -> plan; the kernel's ring -> those who watch
  *   ring.c       the key ring: record -> gossip -> confirmation; the next step, on time
  */
 #pragma once
@@ -35,6 +36,7 @@
 #include "serve/healthd.h"
 #include "serve/http.h"
 #include "serve/portd.h"
+#include "serve/watchd.h"
 #include "store/store.h"
 
 #define AGENT_ERRORS_MAX 32
@@ -80,6 +82,14 @@ struct keys_state {
 	bool has_want;
 	uint64_t next_at;          /* when the engine is to be asked again */
 	size_t forged_said;        /* of the nodes of store_forged: logged already */
+};
+
+/* Those who watch (watch.c). */
+struct watch_state {
+	struct watchd *watchd;
+	bool changed;              /* what they want */
+	uint64_t sweep_at;         /* when silent flows are looked for */
+	struct watch_losses losses; /* told already */
 };
 
 struct agent {
@@ -144,6 +154,7 @@ struct agent {
 	bool older_forgotten;      /* nothing is left of an older format's pins */
 	struct flows_state flows;
 	struct keys_state keys;
+	struct watch_state watch;
 
 	struct control_facts status;
 	char xdp_why[160], driver_name[32];
@@ -213,6 +224,16 @@ void agent_ring_take(struct agent *a);
 /* The ring's next step, or the next epoch, when it is this node's turn. */
 void agent_ring_tick(struct agent *a);
 bool agent_ring_warning(const struct agent *a, char *out, size_t size);
+
+/* watch.c */
+int agent_watch_init(struct agent *a, struct err *e);
+void agent_watch_fini(struct agent *a);
+/* Puts what is watched into the facts. True when it changed, or must be renewed. */
+bool agent_watch_update(struct agent *a);
+/* After a run: reads the ring that is there now. */
+void agent_watch_applied(struct agent *a);
+/* Each second: what was lost, which flows fell silent, a sign of life. */
+void agent_watch_tick(struct agent *a);
 
 /* health.c */
 int agent_health_init(struct agent *a, struct err *e);

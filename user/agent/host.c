@@ -71,6 +71,21 @@ static void host_when_applied(void *ctx, const struct id *endpoint,
 	a->dirty = true;
 }
 
+static int host_watch(void *ctx, const struct watch_filter *filter, struct control_stream *ret_stream,
+		      struct err *e)
+{
+	struct agent *a = ctx;
+
+	return watchd_add(a->watch.watchd, filter, ret_stream, e);
+}
+
+static bool host_watch_is_on(void *ctx)
+{
+	struct agent *a = ctx;
+
+	return watchd_has_ring(a->watch.watchd);
+}
+
 static void host_shut_down(void *ctx)
 {
 	struct agent *a = ctx;
@@ -98,6 +113,8 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.read_lb = host_read_lb,
 		.read_keys = host_read_keys,
 		.when_applied = host_when_applied,
+		.watch = host_watch,
+		.watch_is_on = host_watch_is_on,
 		.shut_down = host_shut_down,
 		.facts = &a->status,
 	};

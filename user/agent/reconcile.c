@@ -294,6 +294,7 @@ static void reconcile(struct agent *a)
 		log_error("%s; will retry", run.text);
 	else
 		agent_keys_tell(a);
+	agent_watch_applied(a);
 	after_run(a, old, old_count, &run);
 	answer_waiters(a, &run);
 }
@@ -447,6 +448,8 @@ void agent_before_wait(void *arg)
 	}
 	if (agent_away_update(a))
 		a->dirty = true;
+	if (!a->leave_at && agent_watch_update(a))
+		a->dirty = true;
 	if (a->facts_dirty)
 		sweep_vanished(a);
 	spread(a);
@@ -488,6 +491,7 @@ static void on_tick(void *arg)
 		a->dirty = true;
 	agent_flows_work(a);
 	agent_flows_look(a);
+	agent_watch_tick(a);
 	if (now >= a->audit_at) {
 		apply_forget(a->apply);
 		agent_ports_look(a);

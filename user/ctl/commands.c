@@ -80,6 +80,23 @@ static const struct ctl_option key_rotate_options[] = {
 	  OPTION_TEXT },
 };
 
+#define WATCH_OPTIONS                                                                              \
+	{ "network", "NET", "Network", "only of this network", OPTION_TEXT },                      \
+	{ "drops", NULL, "Drops", "only what is dropped or refused", OPTION_FLAG },                \
+	{ "from", "IP", "From", "only what this address began; of packets: one end", OPTION_TEXT }, \
+	{ "to", "IP", "To", "only to this address or VIP; of packets: the other end", OPTION_TEXT }, \
+	{ "port", "PORT[/PROTO]", "Port", "only of this port at either end, or protocol", OPTION_TEXT }
+
+static const struct ctl_option monitor_options[] = { WATCH_OPTIONS };
+
+static const struct ctl_option capture_options[] = {
+	{ "write", "FILE", "Write", "pcapng into this file, - for standard output; also -w FILE",
+	  OPTION_TEXT },
+	WATCH_OPTIONS,
+	{ "count", "N", "Count", "end after so many packets", OPTION_TEXT },
+	{ "snaplen", "BYTES", "Snaplen", "of each packet, 64 to 2048 (default: 2048)", OPTION_TEXT },
+};
+
 static const struct ctl_option lb_ls_options[] = {
 	{ "service", "SERVICE", "service", "only those of this service", OPTION_TEXT },
 };
@@ -135,6 +152,11 @@ const struct ctl_command ctl_commands[] = {
 	  cmd_key_ls },
 	{ "key rotate", "", "make all nodes use fresh keys, without losing a packet", 0, 0,
 	  OPTIONS(key_rotate_options), cmd_key_rotate },
+	{ "monitor", "", "flows and drops as they happen, until Ctrl-C", 0, 0, OPTIONS(monitor_options),
+	  cmd_monitor },
+	{ "capture", "[KEY=VALUE]...",
+	  "packets before and after rewriting; a KEY is an option's name, as in port=80/tcp", 0, -1,
+	  OPTIONS(capture_options), cmd_capture },
 	{ "drops", "", "dropped packets by reason, what each means and how to mend it", 0, 0, NO_OPTIONS,
 	  cmd_drops },
 };

@@ -43,6 +43,8 @@ static const struct route {
 	{ "GET", "lb", NULL, true, control_get_lb },
 	{ "GET", "keys", NULL, false, control_get_keys },
 	{ "POST", "keys", "rotate", false, control_rotate_keys },
+	{ "POST", "monitor", NULL, false, control_monitor },
+	{ "POST", "capture", NULL, false, control_capture },
 };
 
 int control_new(struct store *store, struct gossip *gossip, struct intent *intent,
@@ -199,6 +201,12 @@ void call_fail(struct call *call, int code, const struct err *e)
 	call_done(call, status_of(code), error_value(sentence));
 }
 
+void call_stream(struct call *call)
+{
+	call->start_stream(call->arg, &call->stream);
+	call_free(call);
+}
+
 void control_free(struct control *c)
 {
 	if (!c)
@@ -306,6 +314,7 @@ void control_handle(struct control *c, const struct control_request *req,
 	call->c = c;
 	call->req = req;
 	call->reply = reply;
+	call->start_stream = req->stream;
 	call->arg = arg;
 	call->next = c->calls;
 	if (call->next)

@@ -96,6 +96,12 @@ static void add_config(struct build *b)
 	table_add(build_table(b, PLAN_CONFIG), &only_key, &c);
 }
 
+static void add_watch(struct build *b)
+{
+	if (b->f->watch.flags)
+		table_add(build_table(b, PLAN_WATCH), &only_key, &b->f->watch);
+}
+
 static void add_network(struct build *b, const struct network *n)
 {
 	struct ov_network_key key = { .vni = n->vni };
@@ -272,6 +278,7 @@ static int reserve(struct build *b)
 		[PLAN_SAS] = b->f->sa_count,
 		[PLAN_POLICIES] = b->f->policy_count * OV_SA_LANES + 1, /* that which blocks */
 		[PLAN_CONFIG] = 1,
+		[PLAN_WATCH] = 1,
 		[PLAN_NETWORKS] = v->network_count,
 		[PLAN_PEERS] = v->node_count,
 		[PLAN_MAP_DEVICES] = local,
@@ -296,6 +303,7 @@ static int fill(struct build *b)
 	add_tunnel(b);
 	ipsec_add(b);
 	add_config(b);
+	add_watch(b);
 	for (size_t i = 0; i < v->network_count; i++)
 		if (!v->network[i].vni_lost)
 			add_network(b, v->network[i].net);
