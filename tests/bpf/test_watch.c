@@ -245,8 +245,12 @@ Test(watch, a_call_to_a_vip_names_who_answers_and_what_was_called)
 
 Test(watch, what_leaves_the_overlay_and_its_answer_are_one_flow)
 {
-	struct segment s = masq_out_of(&blue_one, IPPROTO_TCP, 4000);
+	const struct mesh none = { .balance = { .count = 0 } };
+	struct segment s;
 	uint16_t port;
+
+	mesh_become(&env, NODE_A, &none);
+	s = masq_out_of(&blue_one, IPPROTO_TCP, 4000);
 
 	watch_for(OV_WATCH_EVENTS);
 	port = masq_leave(&env, &blue_one, &s);

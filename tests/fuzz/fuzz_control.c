@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "front/control.h"
+#include "watch/watch.h"
 
 #define WAITING_MAX 64
 
@@ -22,6 +23,7 @@ struct world {
 	struct control_facts facts;
 	bool hold;
 	size_t asked, answered, waiting_count;
+	int watchers; /* whose stream is not closed */
 	struct {
 		void (*done)(void *arg, const struct err *e);
 		void *arg;
@@ -111,6 +113,38 @@ static void when_applied(void *ctx, const struct id *endpoint,
 		apply(w);
 }
 
+static void close_stream(void *ctx)
+{
+	((struct world *)ctx)->watchers--;
+}
+
+static int watch(void *ctx, const struct watch_filter *filter, struct control_stream *ret_stream,
+		 struct err *e)
+{
+	struct world *w = ctx;
+
+	(void)e;
+	if (filter->snap > OV_WATCH_SNAP_MAX)
+		abort();
+	w->watchers++;
+	*ret_stream = (struct control_stream){ .ctx = w, .close = close_stream };
+	return 0;
+}
+
+/* Now and then it is not. */
+static bool watch_is_on(void *ctx)
+{
+	return ((struct world *)ctx)->asked % 3;
+}
+
+static void on_stream(void *arg, const struct control_stream *s)
+{
+	struct world *w = arg;
+
+	w->answered++;
+	s->close(s->ctx);
+}
+
 static void shut_down(void *ctx)
 {
 	(void)ctx;
@@ -137,7 +171,7 @@ static void on_reply(void *arg, int status, const char *text)
 static void world_init(struct world *w, struct rng *rng)
 {
 	struct control_host host = { w, fixed_time, fixed_time, resolve, counters, read_lb, read_keys,
-				     when_applied, shut_down, &w->facts };
+				     when_applied, watch, watch_is_on, shut_down, &w->facts };
 	struct node self = { .name = "node-a", .uplink_mtu = 1500 };
 
 	rng_init_u64(rng, 1);
@@ -152,7 +186,7 @@ static void world_init(struct world *w, struct rng *rng)
 static void request(struct world *w, char *text, size_t len)
 {
 	char *newline = memchr(text, '\n', len), *space, *query;
-	struct control_request req = { .method = text };
+	struct control_request req = { .method = text, .stream = on_stream };
 
 	w->hold = *text == '!';
 	req.method += w->hold;
@@ -193,6 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	control_free(w.control);
 	must(w.asked == w.answered);
 	apply(&w);
+	must(!w.watchers);
 	intent_free(w.intent);
 	store_close(w.store);
 	free(text);

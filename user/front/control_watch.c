@@ -39,7 +39,7 @@ static int take_network(const struct call *call, const char *ref, uint32_t *ret_
 
 static int take_addr(const char *what, const char *text, struct ov_addr *ret_addr, struct err *e)
 {
-	if (!text || (!addr_parse(text, ret_addr) && !addr_is_zero(ret_addr)))
+	if (!text || !addr_parse(text, ret_addr))
 		return 0;
 	return err_set(e, -EINVAL, "%s \"%.64s\" is not an address: give one as 10.0.0.2", what, text);
 }
