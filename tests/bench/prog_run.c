@@ -158,6 +158,16 @@ static const struct row mesh_rows[] = {
 	{ "ov_uplink: pop, ov_return: to the client", BPF_PROG_UPLINK, packet_return, OV_FWD_OUTSIDE },
 };
 
+/* The first two of `rows`, while somebody watches: most packets of the first begin a flow. */
+static const struct {
+	uint32_t flags;
+	const char *text[2];
+} watched[] = {
+	{ 0, { "push, nobody watches", "to a neighbour, nobody watches" } },
+	{ OV_WATCH_EVENTS, { "push, flows are watched", "to a neighbour, flows are watched" } },
+	{ OV_WATCH_CAPTURE, { "push, packets are captured", "to a neighbour, packets are captured" } },
+};
+
 static void print_row(const struct bench *b, const char *text, struct samples *s)
 {
 	samples_sort(s);
@@ -184,6 +194,8 @@ static void run_row(struct bench *b, const struct row *row)
 		if (row->program != BPF_PROG_ENDPOINT)
 			memcpy(p.outer.eth.h_dest, b->uplink_mac, ETH_ALEN);
 		samples_add(&s, call(prog, ifindex, &p, len));
+		if (b->ring)
+			ring_read(b->ring, SIZE_MAX);
 	}
 
 	uint64_t counted = verdict_count(b, row->verdict) - before;
@@ -219,6 +231,51 @@ static void measure_floor(struct bench *b)
 	b->floor_ns = samples_at(&s, 500);
 	printf("  %-40s %7s %8u ns  (subtracted from every row)\n", "empty program", "-", b->floor_ns);
 	free(s.ns);
+}
+
+static void ignore_record(void *arg, const void *data, size_t size)
+{
+	(void)arg;
+	(void)data;
+	(void)size;
+}
+
+static void put_slot(struct bench *b, enum bpf_map_id slot, int fd)
+{
+	uint32_t zero = 0;
+
+	if (fd < 0 || bpf_map_update_elem(bpf_map_fd(b->objects, slot), &zero, &fd, BPF_ANY) < 0)
+		tool_die("the map %s cannot be filled: %s", bpf_map_name(slot), strerror(errno));
+}
+
+/* What it costs to be watched. */
+static void measure_watched(struct bench *b)
+{
+	_cleanup_(closep) int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0,
+						    OV_WATCH_RING_BYTES, NULL);
+	_cleanup_(closep) int flows = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "flows",
+						     sizeof(struct ov_watch_flow_key),
+						     sizeof(struct ov_watch_flow), OV_WATCH_FLOWS, NULL);
+	uint32_t zero = 0;
+
+	put_slot(b, BPF_MAP_watch_ring, ring);
+	put_slot(b, BPF_MAP_watch_flows, flows);
+	if (ring_open(ring, ignore_record, NULL, &b->ring))
+		tool_die("the ring cannot be read");
+	for (size_t i = 0; i < ARRAY_SIZE(watched); i++) {
+		struct ov_watch w = { .until = UINT64_MAX, .flags = watched[i].flags,
+				      .snap = OV_WATCH_SNAP_MAX };
+
+		bpf_map_update_elem(bpf_map_fd(b->objects, BPF_MAP_watch), &zero, &w, BPF_ANY);
+		for (size_t j = 0; j < 2; j++) {
+			struct row row = rows[j];
+
+			row.text = watched[i].text[j];
+			run_row(b, &row);
+		}
+	}
+	ring_close(TAKE_PTR(b->ring));
+	bpf_map_update_elem(bpf_map_fd(b->objects, BPF_MAP_watch), &zero, &(struct ov_watch){ 0 }, BPF_ANY);
 }
 
 static uint32_t device_index(const char *name)
@@ -270,6 +327,7 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 			run_row(&b, &rows[i]);
 	}
+	measure_watched(&b);
 	put_mesh(&b);
 	for (size_t i = 0; i < ARRAY_SIZE(mesh_rows); i++)
 		run_row(&b, &mesh_rows[i]);
