@@ -2,14 +2,14 @@
 /*
  * What somebody watches: flows as they happen, and packets.
  *
- *   watch          ARRAY, one entry: who wants what. All zero: nobody looks, and a packet pays
- *                  one test of `flags`
+ *   watch          ARRAY, one entry: who wants what. All zero: nobody looks
  *   watch_ring     slot for the ring of records, and
  *   watch_flows    slot for the table of flows seen: there only while somebody watches
  *   watch_scratch  of the packet at hand, from a program's start to its exit
  *   watch_rates    by verdict: how many drops were told this second, how many left out
  *   watch_lost     by kind: records for which the ring had no room
  *
+ * While nobody watches a packet pays one test of OV_CONFIG_WATCHED, at its start and its end.
  * A record of the ring is struct ov_watch_record, and behind it `captured` bytes of a packet.
  */
 #pragma once

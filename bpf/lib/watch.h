@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Told to whoever watches: flows, drops and packets (maps/watch.h). While nobody does, a
- * packet pays watch_is_on twice, an array lookup that is inlined and one branch. All else is
+ * packet pays watch_is_on twice: one branch, on a row that the program reads anyway. All else is
  * in functions that are not static, so that the verifier goes through each once, and keeps
  * what it has in a per-CPU entry and not on the stack, which belongs to the data path.
  *
@@ -60,9 +60,10 @@ static __always_inline const struct ov_watch *watch_row(void)
 
 static __always_inline int watch_is_on(void)
 {
-	const struct ov_watch *w = watch_row();
+	__u32 zero = 0;
+	const struct ov_config *cfg = bpf_map_lookup_elem(&config, &zero);
 
-	return w && w->flags;
+	return cfg && (cfg->flags & OV_CONFIG_WATCHED);
 }
 
 static __always_inline struct ov_watch_scratch *watch_scratch_get(void)

@@ -248,6 +248,18 @@ static void put_slot(struct bench *b, enum bpf_map_id slot, int fd)
 		tool_die("the map %s cannot be filled: %s", bpf_map_name(slot), strerror(errno));
 }
 
+/* The bit by which programs look for what is watched at all. */
+static void put_watched(struct bench *b, bool is_watched)
+{
+	int fd = bpf_map_fd(b->objects, BPF_MAP_config);
+	struct ov_config cfg;
+	uint32_t zero = 0;
+
+	bpf_map_lookup_elem(fd, &zero, &cfg);
+	cfg.flags = (cfg.flags & ~OV_CONFIG_WATCHED) | (is_watched ? OV_CONFIG_WATCHED : 0);
+	bpf_map_update_elem(fd, &zero, &cfg, BPF_ANY);
+}
+
 /* What it costs to be watched. */
 static void measure_watched(struct bench *b)
 {
@@ -267,6 +279,7 @@ static void measure_watched(struct bench *b)
 				      .snap = OV_WATCH_SNAP_MAX };
 
 		bpf_map_update_elem(bpf_map_fd(b->objects, BPF_MAP_watch), &zero, &w, BPF_ANY);
+		put_watched(b, w.flags != 0);
 		for (size_t j = 0; j < 2; j++) {
 			struct row row = rows[j];
 
@@ -275,7 +288,7 @@ static void measure_watched(struct bench *b)
 		}
 	}
 	ring_close(TAKE_PTR(b->ring));
-	bpf_map_update_elem(bpf_map_fd(b->objects, BPF_MAP_watch), &zero, &(struct ov_watch){ 0 }, BPF_ANY);
+	put_watched(b, false);
 }
 
 static uint32_t device_index(const char *name)

@@ -81,6 +81,7 @@ static void watch_as(struct ov_watch w)
 	if (!w.snap)
 		w.snap = OV_WATCH_SNAP_MAX;
 	cr_assert_eq(bpf_map_update_elem(env.map[MAP_watch], &(uint32_t){ 0 }, &w, BPF_ANY), 0);
+	env_put_config(&env, VTEP(NODE_A), OV_CONFIG_READY | OV_CONFIG_WATCHED);
 }
 
 static void watch_for(uint32_t flags)
@@ -129,6 +130,16 @@ static struct segment back(const struct actor *from, const struct actor *to, uin
 }
 
 /* ---- off ---- */
+
+Test(watch, without_the_bit_in_the_configuration_nobody_looks_for_the_row)
+{
+	struct pkt p = udp_between(&blue_one, &blue_two);
+
+	watch_for(OV_WATCH_EVENTS | OV_WATCH_CAPTURE);
+	env_put_config(&env, VTEP(NODE_A), OV_CONFIG_READY);
+	env_send(&env, &blue_one, &p);
+	cr_assert_eq(listen_now(), 0);
+}
 
 Test(watch, nobody_watches_and_nothing_is_told)
 {

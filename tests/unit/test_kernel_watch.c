@@ -53,9 +53,14 @@ Test(kernel_watch, it_ends_with_the_daemon_that_watched)
 	struct driver d[PLAN_TABLE_COUNT];
 	struct kernel *k = open_kernel(d);
 
+	struct ov_config cfg = { .flags = OV_CONFIG_READY | OV_CONFIG_WATCHED };
+
+	upsert(&d[PLAN_CONFIG], &zero_key, &cfg, NULL);
 	upsert(&d[PLAN_WATCH], &zero_key, &everything, NULL);
 	kernel_close(k);
 	k = open_kernel(d);
+	cfg.flags = OV_CONFIG_READY;
+	cr_assert(holds(&d[PLAN_CONFIG], &zero_key, &cfg));
 	cr_assert_eq(rows(&d[PLAN_WATCH]), 0);
 	cr_assert_eq(in_slot(k, BPF_MAP_watch_ring), 0);
 	kernel_close(k);

@@ -109,8 +109,22 @@ void watch_driver(struct watch_ctx *c, struct driver *ret_driver)
 	};
 }
 
+/* The bit by which programs look for the row at all. */
+static void clear_bit(const struct watch_ctx *c)
+{
+	int fd = bpf_map_fd(c->row.bpf, BPF_MAP_config);
+	struct ov_config cfg;
+
+	if (bpf_map_lookup_elem(fd, &only_key, &cfg))
+		return;
+	cfg.flags &= ~OV_CONFIG_WATCHED;
+	bpf_map_update_elem(fd, &only_key, &cfg, BPF_ANY);
+}
+
 void watch_end(struct watch_ctx *c)
 {
-	if (c->ring >= 0)
-		remove_row(c, (const uint8_t *)&only_key, NULL, NULL);
+	if (c->ring < 0)
+		return;
+	clear_bit(c);
+	remove_row(c, (const uint8_t *)&only_key, NULL, NULL);
 }

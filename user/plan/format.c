@@ -75,9 +75,11 @@ static void format_config(const uint8_t *row, struct buf *out)
 	ROW(uint32_t, key, struct ov_config, c);
 	char addr[ADDR_TEXT_MAX];
 
-	put(out, "%u vtep=%s flags=%s%s uplink=%u tunnel=%u port=%u masquerade=%u-%u", key,
+	put(out, "%u vtep=%s flags=%s%s%s uplink=%u tunnel=%u port=%u masquerade=%u-%u", key,
 	    addr_format(&c.vtep, addr), c.flags & OV_CONFIG_READY ? "ready" : "none",
-	    c.flags & OV_CONFIG_XDP_ENTRY ? "+xdp_entry" : "", c.uplink_ifindex, c.tunnel_ifindex, ntohs(c.vxlan_port), c.masq_first, c.masq_last);
+	    c.flags & OV_CONFIG_XDP_ENTRY ? "+xdp_entry" : "",
+	    c.flags & OV_CONFIG_WATCHED ? "+watched" : "", c.uplink_ifindex, c.tunnel_ifindex,
+	    ntohs(c.vxlan_port), c.masq_first, c.masq_last);
 }
 
 static void format_network(const uint8_t *row, struct buf *out)

@@ -92,7 +92,8 @@ static void add_config(struct build *b)
 	c.masq_first = b->f->masq_first;
 	c.masq_last = b->f->masq_last;
 	if (c.uplink_ifindex && c.tunnel_ifindex && !addr_is_zero(&c.vtep))
-		c.flags = OV_CONFIG_READY | (b->f->xdp_sums ? OV_CONFIG_XDP_ENTRY : 0);
+		c.flags = OV_CONFIG_READY | (b->f->xdp_sums ? OV_CONFIG_XDP_ENTRY : 0) |
+			  (b->f->watch.flags ? OV_CONFIG_WATCHED : 0);
 	table_add(build_table(b, PLAN_CONFIG), &only_key, &c);
 }
 
