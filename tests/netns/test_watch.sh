@@ -177,7 +177,7 @@ at k1 timeout 60 "$LOAD" udp "$V:9" flows=50 n=200 every=1 >"$WORK/flood" 2>&1
 hears() { call && says m1 '.Event == "new" and .Called.Port == 80'; }
 check "one that never reads holds up nobody" await 20 hears
 stop m1
-kill -9 "$deaf"
+{ kill -9 "$deaf"; wait "$deaf"; } 2>/dev/null
 exec 9>&-
 check "with the last of them it ends" await 20 not_watched 1
 

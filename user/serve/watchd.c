@@ -8,22 +8,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "front/show_watch.h"
 #include "sys/ring.h"
-
-struct watcher {
-	struct watcher *next;
-	struct watchd *w;
-	struct watch_filter filter;
-	struct buf queue;
-	size_t read;           /* bytes of the queue that are gone */
-	uint64_t lost, told;   /* lines for which the queue had no room; of them it has heard */
-	void (*more)(void *arg);
-	void *more_arg;
-};
+#include "watchd_inside.h"
 
 struct watchd {
 	struct loop *loop;
@@ -56,73 +45,6 @@ int watchd_new(struct loop *loop, struct store *store, void (*changed)(void *arg
 }
 
 /* ---- one who watches ---- */
-
-static size_t queued(const struct watcher *c)
-{
-	return c->queue.len - c->read;
-}
-
-/* A whole line or none. */
-static void put_line(struct watcher *c, const char *line, size_t len)
-{
-	if (queued(c) + len + 1 > WATCHD_QUEUE_MAX) {
-		c->lost++;
-		return;
-	}
-	buf_put(&c->queue, line, len);
-	buf_put(&c->queue, "\n", 1);
-	if (c->more)
-		c->more(c->more_arg);
-}
-
-static void put_json(struct watcher *c, json_t *value)
-{
-	_cleanup_(freep) char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-
-	json_decref(value);
-	if (text)
-		put_line(c, text, strlen(text));
-	else
-		c->lost++;
-}
-
-/* Bytes that are gone make room before the queue grows. */
-static void shift(struct watcher *c)
-{
-	memmove(c->queue.data, c->queue.data + c->read, queued(c));
-	c->queue.len -= c->read;
-	c->read = 0;
-	if (c->queue.failed) { /* out of memory somewhere within a line: nothing of it is whole */
-		buf_fini(&c->queue);
-		c->lost++;
-	}
-}
-
-/* It had been full, and has room again. */
-static void say_lost(struct watcher *c)
-{
-	uint64_t lost = c->lost - c->told;
-
-	if (!lost || queued(c) > WATCHD_QUEUE_MAX / 2)
-		return;
-	c->told = c->lost;
-	put_json(c, show_watch_lost("client", lost));
-}
-
-static size_t read_queue(void *ctx, char *buf, size_t max)
-{
-	struct watcher *c = ctx;
-	size_t n;
-
-	say_lost(c);
-	n = queued(c) < max ? queued(c) : max;
-	if (n)
-		memcpy(buf, c->queue.data + c->read, n);
-	c->read += n;
-	if (c->read)
-		shift(c);
-	return n;
-}
 
 static void wake_by(void *ctx, void (*more)(void *arg), void *arg)
 {
@@ -163,7 +85,7 @@ int watchd_add(struct watchd *w, const struct watch_filter *filter, struct contr
 	c->next = w->watchers;
 	w->watchers = c;
 	w->count++;
-	*ret_stream = (struct control_stream){ c, read_queue, wake_by, close_watcher };
+	*ret_stream = (struct control_stream){ c, watcher_read, wake_by, close_watcher };
 	w->changed(w->arg);
 	return 0;
 }
@@ -239,7 +161,7 @@ static void hand_out(struct watchd *w, const struct watch_record *r)
 			line = line_of(r, w, snap);
 		}
 		if (line)
-			put_line(c, line, strlen(line));
+			watcher_put_line(c, line, strlen(line));
 		else
 			c->lost++;
 	}
@@ -302,21 +224,21 @@ bool watchd_has_ring(const struct watchd *w)
 void watchd_lost(struct watchd *w, uint64_t lost)
 {
 	for (struct watcher *c = w->watchers; c; c = c->next)
-		put_json(c, show_watch_lost("ring", lost));
+		watcher_put_json(c, show_watch_lost("ring", lost));
 }
 
 void watchd_left_out(struct watchd *w, uint8_t verdict, uint64_t count)
 {
 	for (struct watcher *c = w->watchers; c; c = c->next)
 		if (!c->filter.capture) /* packets are all told */
-			put_json(c, show_watch_left_out(verdict, count));
+			watcher_put_json(c, show_watch_left_out(verdict, count));
 }
 
 void watchd_beat(struct watchd *w)
 {
 	for (struct watcher *c = w->watchers; c; c = c->next)
-		if (!queued(c))
-			put_line(c, "", 0);
+		if (!watcher_queued(c))
+			watcher_put_line(c, "", 0);
 }
 
 void watchd_free(struct watchd *w)
