@@ -144,7 +144,7 @@ static __always_inline struct ov_watch_scratch *watch_begin(__u32 place, __u32 i
 static __always_inline void watch_take(void *ctx, int is_xdp, struct ov_watch_scratch *s)
 {
 	const struct ov_watch *w = watch_row();
-	__u32 size = watch_frame(ctx, is_xdp);
+	__u64 size = watch_frame(ctx, is_xdp); /* 64 bits: 6.1 knows no bounds of 32 */
 
 	s->record.captured = 0;
 	s->record.length = size;
@@ -154,8 +154,15 @@ static __always_inline void watch_take(void *ctx, int is_xdp, struct ov_watch_sc
 		size = w->snap;
 	if (size > OV_WATCH_SNAP_MAX)
 		size = OV_WATCH_SNAP_MAX;
-	asm volatile("" : "+r"(size)); /* what is tested is what is used */
-	if (size < 1 || size > OV_WATCH_SNAP_MAX)
+	/*
+	 * What is tested is what is used; and by order, because 6.1 learns nothing from "not 0",
+	 * nor from one test that the compiler makes of the two.
+	 */
+	asm volatile("" : "+r"(size));
+	if (size < sizeof(struct ethhdr))
+		return;
+	asm volatile("" : "+r"(size));
+	if (size > OV_WATCH_SNAP_MAX)
 		return;
 	if (!watch_load(ctx, is_xdp, 0, s->packet, size))
 		s->record.captured = size;

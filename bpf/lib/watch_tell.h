@@ -6,17 +6,17 @@
 
 static __noinline int watch_send(struct ov_watch_scratch *s, __u32 captured)
 {
+	__u64 *lost, size = captured; /* 64 bits: 6.1 knows no bounds of 32 */
 	__u32 zero = 0, kind;
-	__u64 *lost;
 	void *ring = bpf_map_lookup_elem(&watch_ring, &zero);
 
 	if (!s)
 		return 0;
-	asm volatile("" : "+r"(captured));
-	if (captured > OV_WATCH_SNAP_MAX)
+	asm volatile("" : "+r"(size));
+	if (size > OV_WATCH_SNAP_MAX)
 		return 0;
 	kind = s->record.kind;
-	if (ring && !bpf_ringbuf_output(ring, &s->record, sizeof(s->record) + captured, 0))
+	if (ring && !bpf_ringbuf_output(ring, &s->record, sizeof(s->record) + size, 0))
 		return 0;
 	lost = bpf_map_lookup_elem(&watch_lost, &kind);
 	if (lost)
