@@ -118,6 +118,8 @@ struct ov_watch_scratch {
 	__be32 peer;
 	__u32 ifindex;
 	__u32 bytes;     /* of the IP packet */
+	__u32 is_told;   /* dropped or refused */
+	__u32 is_drop;
 	struct ov_watch_end in, out;
 	struct ov_watch_flow_key key;
 	struct ov_watch_flow fresh;

@@ -61,6 +61,12 @@ __noinline int watch_in_xdp(struct xdp_md *xdp)
 
 /* ---- at the exit ---- */
 
+/*
+ * Read from memory after a call: a test of what was known before a call of a function that is
+ * __noinline and static, 6.1 has taken for always false.
+ */
+#define WATCH_AGAIN(field) (*(volatile __typeof__(field) *)&(field))
+
 static __always_inline int watch_is_refusal(__u32 verdict)
 {
 	return verdict == OV_FWD_TOO_BIG || verdict == OV_FWD_RESET ||
@@ -108,12 +114,12 @@ static __always_inline void watch_left(void *ctx, int is_xdp, struct ov_watch_sc
 }
 
 static __always_inline void watch_packets(void *ctx, int is_xdp, struct ov_watch_scratch *s,
-					  __u32 verdict, int is_drop)
+					  __u32 verdict)
 {
 	watch_fill(s, OV_WATCH_PACKET, verdict);
 	watch_fill_packet(s, &s->in);
 	watch_send(s, s->record.captured);
-	if (is_drop)
+	if (WATCH_AGAIN(s->is_drop))
 		return;
 	watch_take(ctx, is_xdp, s);
 	s->record.flags |= OV_WATCH_OUT;
@@ -137,6 +143,8 @@ static __always_inline int watch_judged(void *ctx, int is_xdp, int verdict)
 	if (verdict == OV_PASS_FOREIGN || why >= OV_VERDICT_COUNT)
 		return 0; /* not ours, or judged by another program */
 	is_told = is_drop || watch_is_refusal(why);
+	s->is_told = is_told;
+	s->is_drop = is_drop;
 	if (is_told || verdict == OV_FWD_ECHO_REPLY)
 		s->out = s->in; /* it goes nowhere, or back */
 	else
@@ -144,13 +152,13 @@ static __always_inline int watch_judged(void *ctx, int is_xdp, int verdict)
 	if (!watch_wants(s, is_told))
 		return 0;
 	if (w->flags & OV_WATCH_EVENTS) {
-		if (is_told)
-			watch_tell_end(s, why, is_drop ? OV_WATCH_DROP : OV_WATCH_REFUSED);
+		if (WATCH_AGAIN(s->is_told))
+			watch_tell_end(s, why, WATCH_AGAIN(s->is_drop) ? OV_WATCH_DROP : OV_WATCH_REFUSED);
 		else
 			watch_flow(s, why);
 	}
 	if (w->flags & OV_WATCH_CAPTURE)
-		watch_packets(ctx, is_xdp, s, why, is_drop);
+		watch_packets(ctx, is_xdp, s, why);
 	return 0;
 }
 
