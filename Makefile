@@ -37,7 +37,7 @@ LINK      = $(CC) $(CFLAGS) $(SANFLAGS) -pie
 GROUP     = -Wl,--start-group $^ -Wl,--end-group
 
 # Pure rooms: no socket, clock, random number or BPF call (tools/check-layers looks).
-CORE_DIRS := base model store gossip ipam dns ipsec policy doctor plan trace intent front
+CORE_DIRS := base model store gossip ipam dns ipsec policy doctor watch plan trace intent front
 SYS_DIRS  := loop sys apply serve
 # store/db.c is the one file of a core room that does I/O; base/log.c and rng_init_system aside.
 CORE_SRC := $(filter-out user/store/db.c,$(wildcard $(CORE_DIRS:%=user/%/*.c)))

@@ -191,6 +191,7 @@ int ov_endpoint(struct __sk_buff *skb)
 	__u32 bytes = skb->len; /* before anything is pushed */
 	int verdict;
 
+	watch_enter_tc(skb, WATCH_ENDPOINT);
 	stats_pass(OV_ENTER_ENDPOINT, bytes);
 	verdict = decide(skb);
 	if (verdict == POLICY_CUT)

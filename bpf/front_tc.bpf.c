@@ -70,6 +70,7 @@ static __noinline int front_send(struct __sk_buff *skb, const struct ov_config *
 	const struct ov_endpoint *ep = endpoint_lookup_v4(vni, addr);
 	__u8 mac[ETH_ALEN];
 
+	skb->cb[CB_VNI] = vni; /* for those who watch */
 	if (!cfg || !f || !net || !ep)
 		return -OV_DROP_NO_BACKEND;
 	mesh_mac(mac, f->kind, f->dst);
@@ -125,6 +126,7 @@ static __noinline int answer_deliver(struct __sk_buff *skb, const struct front *
 		return -OV_DROP_NO_FLOW;
 	if (!m->vni)
 		return VERDICT_HOST;
+	skb->cb[CB_VNI] = m->vni; /* for those who watch */
 	net = network_lookup(m->vni);
 	ep = endpoint_lookup_v4(m->vni, addr_v4(&m->inside));
 	if (!net || !ep || !ep->ifindex || ep->incarnation != m->incarnation)
@@ -423,6 +425,7 @@ int ov_front(struct __sk_buff *skb)
 	__u32 bytes = skb->len;
 	int verdict;
 
+	watch_enter_tc(skb, WATCH_FRONT);
 	if (!is_from_uplink(skb)) /* ov_uplink took it already, and jumped here */
 		stats_pass(OV_ENTER_FRONT, bytes);
 	verdict = decide(skb);

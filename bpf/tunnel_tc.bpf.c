@@ -66,6 +66,7 @@ int ov_tunnel(struct __sk_buff *skb)
 	__u32 bytes = skb->len;
 	int verdict;
 
+	watch_enter_tc(skb, WATCH_TUNNEL);
 	skb->cb[CB_VNI] = 0; /* of none yet */
 	stats_pass(OV_ENTER_TUNNEL, bytes);
 	verdict = decide(skb);

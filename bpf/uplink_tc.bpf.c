@@ -113,6 +113,7 @@ int ov_uplink(struct __sk_buff *skb)
 	__u32 bytes = skb->len, vni = 0; /* before anything is popped */
 	int verdict;
 
+	watch_enter_tc(skb, WATCH_UPLINK);
 	stats_pass(OV_ENTER_UPLINK, bytes);
 	verdict = decide(skb, &vni);
 	if (verdict < 0)

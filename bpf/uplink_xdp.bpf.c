@@ -49,11 +49,12 @@ int ov_uplink_xdp(struct xdp_md *xdp)
 	__u32 bytes = bpf_xdp_get_buff_len(xdp), vni = 0, place = OV_DROP_AT_TUNNEL;
 	int verdict;
 
+	watch_enter_xdp(xdp);
 	stats_pass(OV_ENTER_XDP, bytes);
 	verdict = decide(xdp, &vni, &place);
 	if (verdict < 0)
 		drop_tally(vni, 0, place, verdict, bytes);
-	return verdict_exit_xdp(verdict, bytes);
+	return verdict_exit_xdp(xdp, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -6,6 +6,8 @@
 
 #define OV_CONFIG_READY 1u /* all fields are filled; programs drop until it is set */
 #define OV_CONFIG_XDP_ENTRY 2u /* XDP sees packets with complete sums, and may rewrite them */
+/* Somebody watches (watch.h). Here, because every program reads this row for every packet. */
+#define OV_CONFIG_WATCHED 4u
 
 struct ov_config {
 	struct ov_addr vtep;   /* our outer source address */

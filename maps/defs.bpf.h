@@ -22,6 +22,8 @@
 #define OV_TYPE_LRU_HASH BPF_MAP_TYPE_LRU_HASH
 #define OV_TYPE_LPM_TRIE BPF_MAP_TYPE_LPM_TRIE
 #define OV_TYPE_PROG_ARRAY BPF_MAP_TYPE_PROG_ARRAY
+#define OV_TYPE_RING_SLOT BPF_MAP_TYPE_ARRAY_OF_MAPS
+#define OV_TYPE_FLOWS_SLOT BPF_MAP_TYPE_ARRAY_OF_MAPS
 
 #define OV_FLAGS_ARRAY 0
 #define OV_FLAGS_PERCPU_ARRAY 0
@@ -31,9 +33,34 @@
 #define OV_FLAGS_LRU_HASH 0
 #define OV_FLAGS_LPM_TRIE BPF_F_NO_PREALLOC
 #define OV_FLAGS_PROG_ARRAY 0
+#define OV_FLAGS_RING_SLOT 0
+#define OV_FLAGS_FLOWS_SLOT 0
 #define OV_FLAGS_CONTROL BPF_F_RDONLY_PROG
+#define OV_FLAGS_CONTROL_FD 0
 #define OV_FLAGS_DATAPATH 0
 #define OV_FLAGS_LOADER 0
+
+/* What a slot may hold. */
+struct ov_ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, OV_WATCH_RING_BYTES);
+};
+struct ov_flows_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, OV_WATCH_FLOWS);
+	__type(key, struct ov_watch_flow_key);
+	__type(value, struct ov_watch_flow);
+};
+#define OV_HOLDS_ARRAY
+#define OV_HOLDS_PERCPU_ARRAY
+#define OV_HOLDS_PERCPU_HASH
+#define OV_HOLDS_HASH
+#define OV_HOLDS_TABLE
+#define OV_HOLDS_LRU_HASH
+#define OV_HOLDS_LPM_TRIE
+#define OV_HOLDS_PROG_ARRAY
+#define OV_HOLDS_RING_SLOT __array(values, struct ov_ring_map);
+#define OV_HOLDS_FLOWS_SLOT __array(values, struct ov_flows_map);
 
 #define X(map_name, map_type, map_key, map_value, entries, owner)       \
 	struct {                                                        \
@@ -42,6 +69,7 @@
 		__uint(map_flags, OV_FLAGS_##map_type | OV_FLAGS_##owner); \
 		__type(key, map_key);                                   \
 		__type(value, map_value);                               \
+		OV_HOLDS_##map_type                                     \
 	} map_name SEC(".maps");
 OV_MAPS(X)
 #undef X

@@ -7,6 +7,10 @@
  * LOADER map by sys/ when it loads programs.
  * HASH maps are not preallocated, so `entries` is a bound and costs only a bucket
  * of 16 bytes; TABLE (a preallocated HASH) and LRU_HASH take all memory at once.
+ * CONTROL_FD is CONTROL of a map that holds maps, for which programs have no way to write
+ * and the kernel no flag that forbids it.
+ * A SLOT holds another map (a ring, a table of flows) while somebody watches, and
+ * nothing else.
  * All maps together stay below 100 MiB when they are empty, `flows` and `brief`
  * full or not (tests/unit/test_kernel_maps.c asks the kernel). README.md says what
  * rows of the HASH maps add.
@@ -27,6 +31,7 @@
 #include "service.h"
 #include "traffic.h"
 #include "verdict.h"
+#include "watch.h"
 
 #define OV_FLOWS 393216 /* and with brief's: 512 Ki flows */
 #define OV_BRIEF 131072
@@ -64,4 +69,10 @@
 	X(endpoint_slots, PERCPU_ARRAY, __u32, struct ov_endpoint_stats, OV_ENDPOINT_SLOTS, DATAPATH) \
 	X(endpoint_stats, PERCPU_HASH, struct ov_endpoint_stats_key, struct ov_endpoint_stats, 2048, DATAPATH) \
 	X(drop_stats, LRU_HASH, struct ov_drop_stats_key, struct ov_counter, 1024, DATAPATH) \
+	X(watch, ARRAY, __u32, struct ov_watch, 1, CONTROL)                             \
+	X(watch_ring, RING_SLOT, __u32, __u32, 1, CONTROL_FD)                           \
+	X(watch_flows, FLOWS_SLOT, __u32, __u32, 1, CONTROL_FD)                         \
+	X(watch_scratch, PERCPU_ARRAY, __u32, struct ov_watch_scratch, 1, DATAPATH)     \
+	X(watch_rates, PERCPU_ARRAY, __u32, struct ov_watch_rate, OV_VERDICT_COUNT, DATAPATH) \
+	X(watch_lost, PERCPU_ARRAY, __u32, __u64, OV_WATCH_KIND_COUNT, DATAPATH)        \
 	X(calls, PROG_ARRAY, __u32, __u32, OV_CALL_COUNT, LOADER)

@@ -28,6 +28,8 @@
 #define REFUSE(why) (0x1000 + (why))
 #define REFUSE_WHY(result) ((result) - 0x1000)
 
+#include "lib/watch.h"
+
 static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 {
 	struct ov_counter *c = bpf_map_lookup_elem(&counters, &verdict);
@@ -40,6 +42,7 @@ static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 
 static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, __u32 bytes)
 {
+	watch_exit_tc(skb, verdict);
 	if (verdict == VERDICT_LEAVE) {
 		stats_pass(OV_LEAVE_KERNEL, bytes);
 		return TC_ACT_UNSPEC;
@@ -62,8 +65,9 @@ static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, _
 	return verdict == OV_PASS_FOREIGN ? TC_ACT_UNSPEC : TC_ACT_REDIRECT;
 }
 
-static __always_inline int verdict_exit_xdp(int verdict, __u32 bytes)
+static __always_inline int verdict_exit_xdp(struct xdp_md *xdp, int verdict, __u32 bytes)
 {
+	watch_exit_xdp(xdp, verdict);
 	if (verdict == VERDICT_LEAVE) {
 		stats_pass(OV_LEAVE_XDP, bytes);
 		return XDP_PASS;

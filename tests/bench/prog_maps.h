@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/rng.h"
 #include "sys/bpf.h"
+#include "sys/ring.h"
 #include "tool.h"
 
 #define VNI 4096
@@ -51,6 +52,7 @@ struct bench {
 	uint32_t floor_ns;
 	uint8_t uplink_mac[6];
 	struct rng rng;
+	struct ring *ring; /* of what is watched; NULL: nobody does */
 };
 
 /* ---- packets ---- */

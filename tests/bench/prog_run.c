@@ -171,6 +171,16 @@ static const struct row mesh_rows[] = {
 	{ "ov_uplink: pop, ov_return: to the client", BPF_PROG_UPLINK, packet_return, OV_FWD_OUTSIDE },
 };
 
+/* The first two of `rows`, while somebody watches: most packets of the first begin a flow. */
+static const struct {
+	uint32_t flags;
+	const char *text[2];
+} watched[] = {
+	{ 0, { "push, nobody watches", "to a neighbour, nobody watches" } },
+	{ OV_WATCH_EVENTS, { "push, flows are watched", "to a neighbour, flows are watched" } },
+	{ OV_WATCH_CAPTURE, { "push, packets are captured", "to a neighbour, packets are captured" } },
+};
+
 static void print_row(const struct bench *b, const char *text, struct samples *s)
 {
 	samples_sort(s);
@@ -197,6 +207,8 @@ static void run_row(struct bench *b, const struct row *row)
 		if (row->program != BPF_PROG_ENDPOINT)
 			memcpy(p.outer.eth.h_dest, b->uplink_mac, ETH_ALEN);
 		samples_add(&s, call(prog, ifindex, &p, len));
+		if (b->ring)
+			ring_read(b->ring, SIZE_MAX);
 	}
 
 	uint64_t counted = verdict_count(b, row->verdict) - before;
@@ -257,6 +269,64 @@ static void measure_floor(struct bench *b)
 	free(s.ns);
 }
 
+static void ignore_record(void *arg, const void *data, size_t size)
+{
+	(void)arg;
+	(void)data;
+	(void)size;
+}
+
+static void put_slot(struct bench *b, enum bpf_map_id slot, int fd)
+{
+	uint32_t zero = 0;
+
+	if (fd < 0 || bpf_map_update_elem(bpf_map_fd(b->objects, slot), &zero, &fd, BPF_ANY) < 0)
+		tool_die("the map %s cannot be filled: %s", bpf_map_name(slot), strerror(errno));
+}
+
+/* The bit by which programs look for what is watched at all. */
+static void put_watched(struct bench *b, bool is_watched)
+{
+	int fd = bpf_map_fd(b->objects, BPF_MAP_config);
+	struct ov_config cfg;
+	uint32_t zero = 0;
+
+	bpf_map_lookup_elem(fd, &zero, &cfg);
+	cfg.flags = (cfg.flags & ~OV_CONFIG_WATCHED) | (is_watched ? OV_CONFIG_WATCHED : 0);
+	bpf_map_update_elem(fd, &zero, &cfg, BPF_ANY);
+}
+
+/* What it costs to be watched. */
+static void measure_watched(struct bench *b)
+{
+	_cleanup_(closep) int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0,
+						    OV_WATCH_RING_BYTES, NULL);
+	_cleanup_(closep) int flows = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "flows",
+						     sizeof(struct ov_watch_flow_key),
+						     sizeof(struct ov_watch_flow), OV_WATCH_FLOWS, NULL);
+	uint32_t zero = 0;
+
+	put_slot(b, BPF_MAP_watch_ring, ring);
+	put_slot(b, BPF_MAP_watch_flows, flows);
+	if (ring_open(ring, ignore_record, NULL, &b->ring))
+		tool_die("the ring cannot be read");
+	for (size_t i = 0; i < ARRAY_SIZE(watched); i++) {
+		struct ov_watch w = { .until = UINT64_MAX, .flags = watched[i].flags,
+				      .snap = OV_WATCH_SNAP_MAX };
+
+		bpf_map_update_elem(bpf_map_fd(b->objects, BPF_MAP_watch), &zero, &w, BPF_ANY);
+		put_watched(b, w.flags != 0);
+		for (size_t j = 0; j < 2; j++) {
+			struct row row = rows[j];
+
+			row.text = watched[i].text[j];
+			run_row(b, &row);
+		}
+	}
+	ring_close(TAKE_PTR(b->ring));
+	put_watched(b, false);
+}
+
 static uint32_t device_index(const char *name)
 {
 	uint32_t ifindex = if_nametoindex(name);
@@ -307,6 +377,7 @@ int main(int argc, char **argv)
 			run_row(&b, &rows[i]);
 	}
 	run_policy(&b);
+	measure_watched(&b);
 	put_mesh(&b);
 	for (size_t i = 0; i < ARRAY_SIZE(mesh_rows); i++)
 		run_row(&b, &mesh_rows[i]);

@@ -266,6 +266,8 @@ static const struct {
 #define LRU_HASH     BPF_MAP_TYPE_LRU_HASH
 #define LPM_TRIE     BPF_MAP_TYPE_LPM_TRIE
 #define PROG_ARRAY   BPF_MAP_TYPE_PROG_ARRAY
+#define RING_SLOT    BPF_MAP_TYPE_ARRAY_OF_MAPS
+#define FLOWS_SLOT   BPF_MAP_TYPE_ARRAY_OF_MAPS
 #define X(name, type, key, value, ...) { #name, type, sizeof(value) },
 	OV_MAPS(X)
 #undef X
@@ -277,6 +279,8 @@ static const struct {
 #undef LRU_HASH
 #undef LPM_TRIE
 #undef PROG_ARRAY
+#undef RING_SLOT
+#undef FLOWS_SLOT
 };
 
 static void pin_world(const struct env *env)

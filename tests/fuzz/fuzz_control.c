@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "front/control.h"
+#include "watch/watch.h"
 
 #define WAITING_MAX 64
 
@@ -23,6 +24,7 @@ struct world {
 	struct control_facts facts;
 	bool hold;
 	size_t asked, answered, waiting_count;
+	int watchers; /* whose stream is not closed */
 	struct {
 		void (*done)(void *arg, const struct err *e);
 		void *arg;
@@ -138,6 +140,38 @@ static void repair(void *ctx, const struct repair_scope *scope,
 	done(arg, &report, NULL);
 }
 
+static void close_stream(void *ctx)
+{
+	((struct world *)ctx)->watchers--;
+}
+
+static int watch(void *ctx, const struct watch_filter *filter, struct control_stream *ret_stream,
+		 struct err *e)
+{
+	struct world *w = ctx;
+
+	(void)e;
+	if (filter->snap > OV_WATCH_SNAP_MAX)
+		abort();
+	w->watchers++;
+	*ret_stream = (struct control_stream){ .ctx = w, .close = close_stream };
+	return 0;
+}
+
+/* Now and then it is not. */
+static bool watch_is_on(void *ctx)
+{
+	return ((struct world *)ctx)->asked % 3;
+}
+
+static void on_stream(void *arg, const struct control_stream *s)
+{
+	struct world *w = arg;
+
+	w->answered++;
+	s->close(s->ctx);
+}
+
 static void shut_down(void *ctx)
 {
 	(void)ctx;
@@ -173,6 +207,8 @@ static void world_init(struct world *w, struct rng *rng)
 		.read_keys = read_keys,
 		.read_policy = read_policy,
 		.when_applied = when_applied,
+		.watch = watch,
+		.watch_is_on = watch_is_on,
 		.repair = repair,
 		.shut_down = shut_down,
 		.facts = &w->facts,
@@ -191,7 +227,7 @@ static void world_init(struct world *w, struct rng *rng)
 static void request(struct world *w, char *text, size_t len)
 {
 	char *newline = memchr(text, '\n', len), *space, *query;
-	struct control_request req = { .method = text };
+	struct control_request req = { .method = text, .stream = on_stream };
 
 	w->hold = *text == '!';
 	req.method += w->hold;
@@ -232,6 +268,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	control_free(w.control);
 	must(w.asked == w.answered);
 	apply(&w);
+	must(!w.watchers);
 	intent_free(w.intent);
 	store_close(w.store);
 	free(text);

@@ -180,6 +180,53 @@ static int host_trace(void *ctx, const struct trace_ask *ask, struct trace *ret_
 	return r;
 }
 
+static size_t read_told(void *ctx, char *buf, size_t max)
+{
+	struct fake_host *f = ctx;
+	size_t len = f->told ? strlen(f->told) : 0;
+
+	if (len > max)
+		len = max;
+	if (len)
+		memcpy(buf, f->told, len);
+	f->told = len && f->told[len] ? f->told + len : NULL;
+	return len;
+}
+
+static void wake_by(void *ctx, void (*more)(void *arg), void *arg)
+{
+	struct fake_host *f = ctx;
+
+	f->more = more;
+	f->more_arg = arg;
+}
+
+static void close_stream(void *ctx)
+{
+	struct fake_host *f = ctx;
+
+	f->watchers--;
+	f->more = NULL;
+}
+
+static int host_watch(void *ctx, const struct watch_filter *filter, struct control_stream *ret_stream,
+		      struct err *e)
+{
+	struct fake_host *f = ctx;
+
+	if (f->watch_error.code)
+		return err_set(e, f->watch_error.code, "%s", f->watch_error.text);
+	f->watched = *filter;
+	f->watchers++;
+	*ret_stream = (struct control_stream){ f, read_told, wake_by, close_stream };
+	return 0;
+}
+
+static bool host_watch_is_on(void *ctx)
+{
+	return !((struct fake_host *)ctx)->watch_off;
+}
+
 void fake_host_apply(struct fake_host *f)
 {
 	while (f->waiting_count) {
@@ -214,6 +261,8 @@ void fake_host_init(struct fake_host *f)
 		.read_policy = host_read_policy,
 		.trace = host_trace,
 		.when_applied = host_when_applied,
+		.watch = host_watch,
+		.watch_is_on = host_watch_is_on,
 		.repair = host_repair,
 		.examine = host_examine,
 		.read_traffic = host_read_traffic,
@@ -255,11 +304,21 @@ static void on_reply(void *arg, int status, const char *text)
 	cr_assert_not_null(f->answer, "the answer is not JSON: %s", text);
 }
 
+static void on_stream(void *arg, const struct control_stream *s)
+{
+	struct fake_host *f = arg;
+
+	f->answers++;
+	f->status = 200;
+	f->stream = *s;
+}
+
 void fake_host_send(struct fake_host *f, const char *method, const char *path, const char *body,
 		    size_t len)
 {
 	char *copy = strdup(path), *query = strchr(copy, '?');
-	struct control_request req = { method, copy, query ? query + 1 : NULL, body, len };
+	struct control_request req = { method, copy, query ? query + 1 : NULL, body, len,
+				       on_stream };
 
 	if (query)
 		*query = '\0';

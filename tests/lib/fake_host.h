@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "front/control.h"
+#include "watch/watch.h"
 
 #define FAKE_WAITING_MAX 8
 #define FAKE_LB_MAX 8
@@ -40,6 +41,15 @@ struct fake_host {
 		void *arg;
 	} waiting[FAKE_WAITING_MAX];
 	bool shut_down;
+	/* Who watches: what they asked for last, and what they are told. */
+	struct watch_filter watched;
+	bool watch_off;            /* the kernel would not */
+	struct err watch_error;    /* nobody may */
+	int watchers;              /* whose stream is not closed */
+	const char *told;          /* not read yet */
+	void (*more)(void *arg);
+	void *more_arg;
+	struct control_stream stream; /* of the newest answer without an end */
 	/* The newest answer. */
 	int answers, status;
 	json_t *answer;

@@ -446,3 +446,68 @@ Test(http, a_path_too_long_for_a_socket_is_a_sentence)
 	cr_assert_eq(http_new(loop, f.control, longer, &second, &e), -ENAMETOOLONG);
 	cr_assert(strstr(e.text, "--run-dir"), "%s", e.text);
 }
+
+/* ---- answers without an end ---- */
+
+#define MONITOR "POST /v1/monitor HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
+
+static void tell(const char *text)
+{
+	f.told = text;
+	cr_assert(f.more);
+	f.more(f.more_arg);
+}
+
+static void look_again(void *arg)
+{
+	struct loop_timer **timer = arg;
+
+	if (f.watchers == 0)
+		loop_stop(loop, 0);
+	else
+		loop_timer_set(*timer, loop_now_ms(loop) + 10);
+	if (f.watchers)
+		tell("{}\n"); /* the sign of life by which it is noticed */
+}
+
+Test(http, lines_come_as_they_are_told)
+{
+	struct client c;
+
+	client_open(&c);
+	f.told = "{\"one\":1}\n";
+	client_ask(&c, MONITOR, "{\"one\":1}\n");
+	tell("{\"two\":2}\n");
+	client_wait(&c, "{\"two\":2}\n");
+	cr_assert(strstr(c.in, "\r\n\r\n{\"one\":1}\n{\"two\":2}\n"), "nothing between the lines: %s", c.in);
+	client_close(&c);
+}
+
+Test(http, a_client_that_leaves_ends_its_stream)
+{
+	struct loop_timer *timer;
+	struct client c;
+
+	client_open(&c);
+	f.told = "{\"one\":1}\n";
+	client_ask(&c, MONITOR, "one");
+	cr_assert_eq(f.watchers, 1);
+	client_close(&c);
+	cr_assert_eq(loop_timer_new(loop, loop_now_ms(loop), look_again, &timer, &timer), 0);
+	loop_run(loop);
+	loop_timer_free(timer);
+	cr_assert_eq(f.watchers, 0);
+}
+
+Test(http, a_server_that_stops_ends_streams_too)
+{
+	struct client c;
+
+	client_open(&c);
+	f.told = "{\"one\":1}\n";
+	client_ask(&c, MONITOR, "one");
+	http_free(http);
+	http = NULL;
+	cr_assert_eq(f.watchers, 0);
+	client_close(&c);
+}

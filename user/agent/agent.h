@@ -14,6 +14,7 @@
  *   keys.c       keys of encrypted networks: facts -> engine -> plan, own records
  *   repair.c     what somebody else changed in the kernel: found, counted, said
  *   doctor*.c    the systematic check: what is known here and what probes say -> doctor/
+ *   watch.c      who watches -> plan; the kernel's ring -> those who watch
  *   ring.c       the key ring: record -> gossip -> confirmation; the next step, on time
  */
 #pragma once
@@ -42,6 +43,7 @@
 #include "serve/http.h"
 #include "serve/metricsd.h"
 #include "serve/portd.h"
+#include "serve/watchd.h"
 #include "store/store.h"
 
 #define AGENT_ERRORS_MAX 32
@@ -114,6 +116,14 @@ struct doctor_state {
 	size_t sums_count;
 };
 
+/* Those who watch (watch.c). */
+struct watch_state {
+	struct watchd *watchd;
+	bool changed;              /* what they want */
+	uint64_t sweep_at;         /* when silent flows are looked for */
+	struct watch_losses losses; /* told already */
+};
+
 struct agent {
 	const struct options *options;
 	int argc;
@@ -181,6 +191,7 @@ struct agent {
 	struct repair_state repair;
 	struct keys_state keys;
 	struct doctor_state doctor;
+	struct watch_state watch;
 
 	struct control_facts status;
 	char xdp_why[160], driver_name[32];
@@ -284,6 +295,16 @@ void agent_doctor_see_more(struct agent *a);
 /* Answers another node's doctor. 0 or a negative errno. */
 int agent_doctor_on_call(struct agent *a, const struct id *from, struct cursor request,
 			 struct buf *reply);
+
+/* watch.c */
+int agent_watch_init(struct agent *a, struct err *e);
+void agent_watch_fini(struct agent *a);
+/* Puts what is watched into the facts. True when it changed, or must be renewed. */
+bool agent_watch_update(struct agent *a);
+/* After a run: reads the ring that is there now. */
+void agent_watch_applied(struct agent *a);
+/* Each second: what was lost, which flows fell silent, a sign of life. */
+void agent_watch_tick(struct agent *a);
 
 /* health.c */
 int agent_health_init(struct agent *a, struct err *e);

@@ -105,6 +105,21 @@ static void host_repair(void *ctx, const struct repair_scope *scope,
 	agent_repair(ctx, scope, done, arg);
 }
 
+static int host_watch(void *ctx, const struct watch_filter *filter, struct control_stream *ret_stream,
+		      struct err *e)
+{
+	struct agent *a = ctx;
+
+	return watchd_add(a->watch.watchd, filter, ret_stream, e);
+}
+
+static bool host_watch_is_on(void *ctx)
+{
+	struct agent *a = ctx;
+
+	return watchd_has_ring(a->watch.watchd);
+}
+
 static void host_shut_down(void *ctx)
 {
 	struct agent *a = ctx;
@@ -136,6 +151,8 @@ void agent_host(struct agent *a, struct control_host *ret_host)
 		.examine = host_examine,
 		.when_applied = host_when_applied,
 		.repair = host_repair,
+		.watch = host_watch,
+		.watch_is_on = host_watch_is_on,
 		.shut_down = host_shut_down,
 		.facts = &a->status,
 		.read_traffic = host_read_traffic,

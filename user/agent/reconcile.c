@@ -336,6 +336,7 @@ static void reconcile(struct agent *a)
 	agent_repair_said(a);
 	a->status.last_reconcile_ns = agent_monotonic_ns() - begun;
 	a->status.reconcile_ns += a->status.last_reconcile_ns;
+	agent_watch_applied(a);
 	after_run(a, old, old_count, &run);
 	answer_waiters(a, &run);
 }
@@ -494,6 +495,8 @@ void agent_before_wait(void *arg)
 	}
 	if (agent_away_update(a))
 		a->dirty = true;
+	if (!a->leave_at && agent_watch_update(a))
+		a->dirty = true;
 	if (a->facts_dirty)
 		sweep_vanished(a);
 	spread(a);
@@ -535,6 +538,7 @@ static void on_tick(void *arg)
 		a->dirty = true;
 	agent_flows_work(a);
 	agent_flows_look(a);
+	agent_watch_tick(a);
 	if (now >= a->audit_at) {
 		agent_repair_audit(a);
 		agent_ports_look(a);

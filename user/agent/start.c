@@ -332,6 +332,8 @@ static int open_rooms(struct agent *a, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "cannot start: %s", strerror(-r));
 	intent_know_reach(a->intent, &a->status.reach);
+	if ((r = agent_watch_init(a, e)) < 0)
+		return r;
 	return open_control(a, e);
 }
 
@@ -441,6 +443,7 @@ void agent_stop(struct agent *a)
 	agent_ports_fini(a);
 	control_free(a->control);
 	agent_doctor_fini(a);
+	agent_watch_fini(a);
 	agent_names_fini(a);
 	gossipd_free(a->gossipd);
 	gossip_free(a->gossip);

@@ -65,6 +65,20 @@ void map_driver(struct map_ctx *ctx, struct driver *ret_driver);
 /* All rows, sorted by key; rows of *ret_rows are owned by the caller. */
 int map_read(const struct map_ctx *m, struct plan_table *ret_rows, struct err *e);
 
+/* PLAN_WATCH: the row, and before it the maps that its slots hold. */
+struct watch_ctx {
+	struct map_ctx row;
+	int ring, flows; /* -1: nobody watches */
+};
+void watch_init(struct watch_ctx *c, struct bpf_objects *bpf);
+void watch_driver(struct watch_ctx *c, struct driver *ret_driver);
+/* Whoever watched did so through this process. */
+void watch_end(struct watch_ctx *c);
+struct watch_losses;
+int watch_read_losses(const struct watch_ctx *c, struct watch_losses *ret_losses);
+int watch_sweep(const struct watch_ctx *c, uint64_t now,
+		void (*tell)(void *arg, const struct ov_watch_record *r), void *arg);
+
 /* PLAN_ATTACH. */
 struct attach_ctx {
 	struct bpf_objects *bpf;

@@ -23,6 +23,7 @@ struct kernel {
 	struct tunnel_ctx tunnel;
 	struct attach_ctx attach;
 	struct ipsec_ctx ipsec;
+	struct watch_ctx watch;
 };
 
 #define ROWS(map, key, value) BPF_MAP_##map, sizeof(key), sizeof(value)
@@ -100,6 +101,7 @@ int kernel_open(const struct bpf_place *place, struct kernel **ret_kernel, struc
 	k->tunnel = (struct tunnel_ctx){ k->bpf, k->nl };
 	k->attach = (struct attach_ctx){ k->bpf, k->nl };
 	k->ipsec.nl = k->nl;
+	watch_init(&k->watch, k->bpf);
 	for (int i = 0; i < MAP_TABLES; i++)
 		k->map[i] = (struct map_ctx){ k->bpf, maps[i].map, maps[i].key_size,
 					      maps[i].value_size, maps[i].is_array,
@@ -112,6 +114,8 @@ void kernel_close(struct kernel *k)
 {
 	if (!k)
 		return;
+	if (k->bpf)
+		watch_end(&k->watch);
 	bpf_close(k->bpf);
 	nl_close(k->nl);
 	nl_close(k->ipsec.xfrm);
@@ -125,6 +129,7 @@ void kernel_drivers(struct kernel *k, struct driver ret_driver[PLAN_TABLE_COUNT]
 	attach_driver(&k->attach, &ret_driver[PLAN_ATTACH]);
 	sa_driver(&k->ipsec, &ret_driver[PLAN_SAS]);
 	policy_driver(&k->ipsec, &ret_driver[PLAN_POLICIES]);
+	watch_driver(&k->watch, &ret_driver[PLAN_WATCH]);
 	for (int i = 0; i < MAP_TABLES; i++)
 		map_driver(&k->map[i], &ret_driver[PLAN_CONFIG + i]);
 }
@@ -215,6 +220,22 @@ int kernel_flow_usage(struct kernel *k, struct flow_usage *ret_usage)
 	if (total[OV_FLOW_ENTERED] > total[OV_FLOW_LEFT])
 		ret_usage->used = total[OV_FLOW_ENTERED] - total[OV_FLOW_LEFT];
 	return 0;
+}
+
+int kernel_watch_ring(const struct kernel *k)
+{
+	return k->watch.ring;
+}
+
+int kernel_watch_losses(struct kernel *k, struct watch_losses *ret_losses)
+{
+	return watch_read_losses(&k->watch, ret_losses);
+}
+
+int kernel_watch_sweep(struct kernel *k, uint64_t now,
+		       void (*tell)(void *arg, const struct ov_watch_record *r), void *arg)
+{
+	return watch_sweep(&k->watch, now, tell, arg);
 }
 
 void kernel_take_keys(struct kernel *k, take_key_fn take_key, void *arg)

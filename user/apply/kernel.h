@@ -46,6 +46,21 @@ struct flow_usage {
 #define FLOW_WARN_PERCENT 80
 int kernel_flow_usage(struct kernel *k, struct flow_usage *ret_usage);
 
+/* The ring of records, while the last plan that was applied had somebody who watches; else -1. */
+int kernel_watch_ring(const struct kernel *k);
+/* What was not told, ever: for want of room in the ring, and of drops because they were too many. */
+struct watch_losses {
+	uint64_t lost[OV_WATCH_KIND_COUNT];
+	uint64_t left_out[OV_VERDICT_COUNT];
+};
+int kernel_watch_losses(struct kernel *k, struct watch_losses *ret_losses);
+/* Flows seen that are silent for long by now (ns, monotonic) are told as OV_WATCH_IDLE, and forgotten. */
+#define WATCH_IDLE_NS (30ull * 1000000000u)
+#define WATCH_IDLE_TCP_NS (300ull * 1000000000u)
+#define WATCH_CLOSED_NS (5ull * 1000000000u) /* last words of a closed flow come within it */
+int kernel_watch_sweep(struct kernel *k, uint64_t now,
+		       void (*tell)(void *arg, const struct ov_watch_record *r), void *arg);
+
 /*
  * Who hands out the keys of SAs that a plan names (ipsec_take_key). Until it is said, and
  * where there is no key, such rows wait in silence: the next plan will name other ones.

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -19,3 +21,12 @@ struct client {
  */
 int client_call(void *client, const char *method, const char *path, const json_t *body,
 		int *ret_status, json_t **ret_value, struct err *e);
+/*
+ * The same for an answer that is a line after another, for as long as it lasts: each goes to
+ * `line`, which returns false to end it; so does *stop, once it is set. Another status than 200
+ * comes as from client_call. 0, or a negative errno with a sentence; -ECONNRESET: overlayd hung up.
+ */
+#define CLIENT_LINE_MAX (1u << 20)
+int client_stream(void *client, const char *path, const json_t *body, const volatile sig_atomic_t *stop,
+		  bool (*line)(void *arg, const char *text, size_t len), void *arg, int *ret_status,
+		  json_t **ret_value, struct err *e);

@@ -99,6 +99,23 @@ static const struct ctl_option policy_default_options[] = {
 	  OPTION_TEXT },
 };
 
+#define WATCH_OPTIONS                                                                              \
+	{ "network", "NET", "Network", "only of this network", OPTION_TEXT },                      \
+	{ "drops", NULL, "Drops", "only what is dropped or refused", OPTION_FLAG },                \
+	{ "from", "IP", "From", "only what this address began; of packets: one end", OPTION_TEXT }, \
+	{ "to", "IP", "To", "only to this address or VIP; of packets: the other end", OPTION_TEXT }, \
+	{ "port", "PORT[/PROTO]", "Port", "only of this port at either end, or protocol", OPTION_TEXT }
+
+static const struct ctl_option monitor_options[] = { WATCH_OPTIONS };
+
+static const struct ctl_option capture_options[] = {
+	{ "write", "FILE", "Write", "pcapng into this file, - for standard output; also -w FILE",
+	  OPTION_TEXT },
+	WATCH_OPTIONS,
+	{ "count", "N", "Count", "end after so many packets", OPTION_TEXT },
+	{ "snaplen", "BYTES", "Snaplen", "of each packet, 64 to 2048 (default: 2048)", OPTION_TEXT },
+};
+
 static const struct ctl_option lb_ls_options[] = {
 	{ "service", "SERVICE", "service", "only those of this service", OPTION_TEXT },
 };
@@ -199,5 +216,10 @@ const struct ctl_command ctl_commands[] = {
 	  OPTIONS(drops_options), cmd_drops },
 	{ "top", "", "busiest endpoints and services of this node, live", 0, 0, OPTIONS(top_options),
 	  cmd_top },
+	{ "monitor", "", "flows and drops as they happen, until Ctrl-C", 0, 0, OPTIONS(monitor_options),
+	  cmd_monitor },
+	{ "capture", "[KEY=VALUE]...",
+	  "packets before and after rewriting; a KEY is an option's name, as in port=80/tcp", 0, -1,
+	  OPTIONS(capture_options), cmd_capture },
 };
 const size_t ctl_command_count = ARRAY_SIZE(ctl_commands);

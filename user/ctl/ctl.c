@@ -194,14 +194,16 @@ static bool take_global_flag(struct ctl *c, struct line *l, const char *arg)
 /* One argument that begins with a dash; *i moves on when it takes the next one too. */
 static int take_option(struct ctl *c, struct line *l, int argc, char **argv, int *i, struct err *e)
 {
-	const char *name = argv[*i] + 2, *equals = strchr(name, '='), *value = NULL;
+	/* -w is what every program that captures calls it. */
+	bool is_w = !strcmp(argv[*i], "-w") && find_option(l->command, "write", 5);
+	const char *name = is_w ? "write" : argv[*i] + 2, *equals = strchr(name, '='), *value = NULL;
 	size_t len = equals ? (size_t)(equals - name) : strlen(name);
 	bool run_dir = len == 7 && !memcmp(name, "run-dir", 7);
 	const struct ctl_option *o = find_option(l->command, name, len);
 
 	if (take_global_flag(c, l, argv[*i]))
 		return 0;
-	if (strncmp(argv[*i], "--", 2) || (!o && !run_dir))
+	if ((strncmp(argv[*i], "--", 2) && !is_w) || (!o && !run_dir))
 		return err_set(e, -EINVAL, "unknown option %s: `overlayctl %s%s--help` lists them",
 			       argv[*i], l->command ? l->command->name : "", l->command ? " " : "");
 	if (o && o->kind == OPTION_FLAG) {
@@ -363,6 +365,16 @@ int ctl_run(struct ctl *c, int argc, char **argv)
 
 /* ---- for handlers ---- */
 
+int ctl_refused(struct ctl *c, int status, json_t *value)
+{
+	if (*ctl_text(value, "Error"))
+		ctl_error(c, ctl_text(value, "Error"));
+	else
+		fprintf(c->err, "overlayctl: overlayd answered with status %d and no reason\n", status);
+	json_decref(value);
+	return EXIT_FAILURE;
+}
+
 int ctl_ask(struct ctl *c, const char *method, const char *path, const json_t *body,
 	    json_t **ret_value)
 {
@@ -376,12 +388,7 @@ int ctl_ask(struct ctl *c, const char *method, const char *path, const json_t *b
 		*ret_value = value;
 		return 0;
 	}
-	if (*ctl_text(value, "Error"))
-		ctl_error(c, ctl_text(value, "Error"));
-	else
-		fprintf(c->err, "overlayctl: overlayd answered with status %d and no reason\n", status);
-	json_decref(value);
-	return EXIT_FAILURE;
+	return ctl_refused(c, status, value);
 }
 
 char *ctl_escape(const char *text)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -21,6 +22,10 @@ struct ctl {
 	/* The way to the daemon: client_call, or a test's. */
 	int (*call)(void *ctx, const char *method, const char *path, const json_t *body,
 		    int *ret_status, json_t **ret_value, struct err *e);
+	/* The same for lines without an end (client_stream); may be NULL in tests. */
+	int (*stream)(void *ctx, const char *path, const json_t *body, const volatile sig_atomic_t *stop,
+		      bool (*line)(void *arg, const char *text, size_t len), void *arg, int *ret_status,
+		      json_t **ret_value, struct err *e);
 	void *ctx;
 	const char **run_dir; /* set by --run-dir */
 };
@@ -74,6 +79,8 @@ int ctl_ask(struct ctl *c, const char *method, const char *path, const json_t *b
 /* The same for COLLECTION/ref, ref percent-encoded. */
 int ctl_ask_one(struct ctl *c, const char *method, const char *collection, const char *ref,
 		json_t **ret_value);
+/* What the daemon said in place of what was asked for, on c->err. Releases value; returns 1. */
+int ctl_refused(struct ctl *c, int status, json_t *value);
 /* "" unless the member is a string. */
 const char *ctl_text(const json_t *object, const char *member);
 json_int_t ctl_number(const json_t *object, const char *member);
@@ -127,6 +134,8 @@ int cmd_policy_add(struct ctl *c, const struct ctl_input *in); /* allow and deny
 int cmd_policy_default(struct ctl *c, const struct ctl_input *in);
 int cmd_key_ls(struct ctl *c, const struct ctl_input *in);
 int cmd_key_rotate(struct ctl *c, const struct ctl_input *in);
+int cmd_monitor(struct ctl *c, const struct ctl_input *in);
+int cmd_capture(struct ctl *c, const struct ctl_input *in);
 /* `X inspect REF...` and `X rm REF...`: the collection is the command's first word. */
 int cmd_inspect(struct ctl *c, const struct ctl_input *in);
 int cmd_remove(struct ctl *c, const struct ctl_input *in);

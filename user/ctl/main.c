@@ -25,6 +25,7 @@ int main(int argc, char **argv)
 		.err = stderr,
 		.colour = wants_colour(),
 		.call = client_call,
+		.stream = client_stream,
 		.ctx = &client,
 		.run_dir = &client.run_dir,
 	};

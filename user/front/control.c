@@ -51,6 +51,8 @@ static const struct route {
 	{ "GET", "keys", NULL, false, control_get_keys },
 	{ "POST", "keys", "rotate", false, control_rotate_keys },
 	{ "POST", "repair", NULL, false, control_repair },
+	{ "POST", "monitor", NULL, false, control_monitor },
+	{ "POST", "capture", NULL, false, control_capture },
 };
 
 int control_new(struct store *store, struct gossip *gossip, struct intent *intent,
@@ -210,6 +212,12 @@ void call_fail(struct call *call, int code, const struct err *e)
 	call_done(call, status_of(code), error_value(sentence));
 }
 
+void call_stream(struct call *call)
+{
+	call->start_stream(call->arg, &call->stream);
+	call_free(call);
+}
+
 void control_free(struct control *c)
 {
 	if (!c)
@@ -317,6 +325,7 @@ void control_handle(struct control *c, const struct control_request *req,
 	call->c = c;
 	call->req = req;
 	call->reply = reply;
+	call->start_stream = req->stream;
 	call->arg = arg;
 	call->next = c->calls;
 	if (call->next)

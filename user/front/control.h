@@ -29,6 +29,11 @@
  *   GET    /v1/doctor             takes up to some seconds
  *   GET    /v1/drops[?network=REF|endpoint=REF]
  *   GET    /v1/traffic[?network=REF]
+ *   POST   /v1/monitor            {Network, From, To, Port, Drops: bool}
+ *   POST   /v1/capture            the same, and {Snaplen}
+ *
+ * The last two answer, once the kernel looks, with a JSON object a line for as long as the
+ * client listens; an empty line says that nothing happened.
  *
  * Numbers of a request are strings, as a person typed them.
  * Success: 200 or 201 and a JSON value. Failure: 400 (invalid), 404, 409
@@ -50,6 +55,9 @@
 #include "trace/ask.h"
 #include "model/repair.h"
 #include "model/traffic.h"
+
+struct control_stream;
+struct watch_filter;
 
 /* What the front asks the rest of the daemon; each returns 0 or a negative errno with a sentence. */
 struct control_host {
@@ -81,6 +89,10 @@ struct control_host {
 	void (*repair)(void *ctx, const struct repair_scope *scope,
 		       void (*done)(void *arg, const struct repair_report *report,
 				    const struct err *e), void *arg);
+	/* Somebody watches from now on, until the stream is closed. */
+	int (*watch)(void *ctx, const struct watch_filter *filter, struct control_stream *ret_stream,
+		     struct err *e);
+	bool (*watch_is_on)(void *ctx); /* the kernel tells what is watched */
 	/* Takes the data plane down after a leave, and stops. */
 	void (*shut_down)(void *ctx);
 	/* Filled by the agent, read by status. */
@@ -128,6 +140,16 @@ struct control_facts {
 	char warning[11][320];    /* what a person should know now */
 };
 
+/* An answer without an end, in pieces. */
+struct control_stream {
+	void *ctx;
+	/* Up to max bytes; 0: none now. */
+	size_t (*read)(void *ctx, char *buf, size_t max);
+	/* `more` is called when there are some again; it may not read by itself. */
+	void (*wake_by)(void *ctx, void (*more)(void *arg), void *arg);
+	void (*close)(void *ctx); /* NULL: there is no stream */
+};
+
 struct control;
 
 int control_new(struct store *store, struct gossip *gossip, struct intent *intent,
@@ -139,6 +161,8 @@ struct control_request {
 	const char *query;         /* "k=v&k=v" or NULL */
 	const char *body;          /* may be NULL */
 	size_t body_len;           /* at most CONTROL_BODY_MAX */
+	/* In place of `reply`, with its arg, where the answer has no end; NULL: it cannot be. Takes *s. */
+	void (*stream)(void *arg, const struct control_stream *s);
 };
 #define CONTROL_BODY_MAX 65536
 

@@ -30,6 +30,8 @@ struct call {
 	struct control *c;
 	void (*reply)(void *arg, int http_status, const char *text);
 	void *arg;
+	void (*start_stream)(void *arg, const struct control_stream *s); /* of the request */
+	struct control_stream stream;      /* of those that have one, until it is started */
 	const struct control_request *req; /* valid inside control_handle only */
 	char ref[CONTROL_REF_MAX + 1];     /* what the path names, decoded; "" without */
 	json_t *body;
@@ -43,6 +45,8 @@ struct scene control_scene(struct control *c);
 /* Each of these answers and releases the call; value is stolen, NULL means out of memory. */
 void call_done(struct call *call, int http_status, json_t *value);
 void call_fail(struct call *call, int code, const struct err *e);
+/* Answers with call->stream. */
+void call_stream(struct call *call);
 /*
  * The one parameter `key` that a listing takes: 1 and what it names, or 0 without it. Another
  * parameter, or a bad escape, is -EINVAL with a sentence; `listed`: "endpoints are listed by
@@ -102,3 +106,5 @@ void control_create_policy(struct call *call);
 void control_delete_policy(struct call *call);
 void control_set_policy_default(struct call *call);
 void control_repair(struct call *call);
+void control_monitor(struct call *call);
+void control_capture(struct call *call);

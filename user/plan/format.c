@@ -75,9 +75,11 @@ static void format_config(const uint8_t *row, struct buf *out)
 	ROW(uint32_t, key, struct ov_config, c);
 	char addr[ADDR_TEXT_MAX];
 
-	put(out, "%u vtep=%s flags=%s%s uplink=%u tunnel=%u port=%u masquerade=%u-%u", key,
+	put(out, "%u vtep=%s flags=%s%s%s uplink=%u tunnel=%u port=%u masquerade=%u-%u", key,
 	    addr_format(&c.vtep, addr), c.flags & OV_CONFIG_READY ? "ready" : "none",
-	    c.flags & OV_CONFIG_XDP_ENTRY ? "+xdp_entry" : "", c.uplink_ifindex, c.tunnel_ifindex, ntohs(c.vxlan_port), c.masq_first, c.masq_last);
+	    c.flags & OV_CONFIG_XDP_ENTRY ? "+xdp_entry" : "",
+	    c.flags & OV_CONFIG_WATCHED ? "+watched" : "", c.uplink_ifindex, c.tunnel_ifindex,
+	    ntohs(c.vxlan_port), c.masq_first, c.masq_last);
 }
 
 static void format_network(const uint8_t *row, struct buf *out)
@@ -248,6 +250,17 @@ static void format_endpoint(const uint8_t *row, struct buf *out)
 		put(out, " service=%s", addr_format(&e.service, addr));
 }
 
+static void format_watch(const uint8_t *row, struct buf *out)
+{
+	ROW(uint32_t, key, struct ov_watch, w);
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
+
+	put(out, "%u until=%llu flags=%x vni=%u snap=%u ", key, (unsigned long long)w.until, w.flags,
+	    w.vni, w.snap);
+	put(out, "from=%s to=%s port=%u protocol=%u", addr_format(&w.from, from), addr_format(&w.to, to),
+	    ntohs(w.port), w.protocol);
+}
+
 static void format_attach(const uint8_t *row, struct buf *out)
 {
 	static const char *const hooks[] = { "none", "tc_ingress", "xdp" };
@@ -308,7 +321,7 @@ static void (*const format_row[PLAN_TABLE_COUNT])(const uint8_t *row, struct buf
 	[PLAN_SERVICES] = format_service,      [PLAN_ENDPOINTS] = format_endpoint,
 	[PLAN_ADDRESSES] = format_address,     [PLAN_LINKS] = format_link,
 	[PLAN_ALLOWED] = format_allowed,       [PLAN_PUBLISHED] = format_published,
-	[PLAN_ATTACH] = format_attach,
+	[PLAN_WATCH] = format_watch,           [PLAN_ATTACH] = format_attach,
 };
 
 void plan_format(const struct plan *p, struct buf *out)

@@ -94,8 +94,15 @@ static void add_config(struct build *b)
 	c.masq_first = b->f->masq_first;
 	c.masq_last = b->f->masq_last;
 	if (c.uplink_ifindex && c.tunnel_ifindex && !addr_is_zero(&c.vtep))
-		c.flags = OV_CONFIG_READY | (b->f->xdp_sums ? OV_CONFIG_XDP_ENTRY : 0);
+		c.flags = OV_CONFIG_READY | (b->f->xdp_sums ? OV_CONFIG_XDP_ENTRY : 0) |
+			  (b->f->watch.flags ? OV_CONFIG_WATCHED : 0);
 	table_add(build_table(b, PLAN_CONFIG), &only_key, &c);
+}
+
+static void add_watch(struct build *b)
+{
+	if (b->f->watch.flags)
+		table_add(build_table(b, PLAN_WATCH), &only_key, &b->f->watch);
 }
 
 static void add_network(struct build *b, const struct network *n)
@@ -275,6 +282,7 @@ static int reserve(struct build *b)
 		[PLAN_SAS] = b->f->sa_count,
 		[PLAN_POLICIES] = b->f->policy_count * OV_SA_LANES + 1, /* that which blocks */
 		[PLAN_CONFIG] = 1,
+		[PLAN_WATCH] = 1,
 		[PLAN_NETWORKS] = v->network_count,
 		[PLAN_PEERS] = v->node_count,
 		[PLAN_MAP_DEVICES] = local,
@@ -302,6 +310,7 @@ static int fill(struct build *b)
 	ipsec_add(b);
 	add_config(b);
 	policies_add(b);
+	add_watch(b);
 	for (size_t i = 0; i < v->network_count; i++)
 		if (!v->network[i].vni_lost)
 			add_network(b, v->network[i].net);

@@ -79,6 +79,7 @@ struct facts {
 	size_t sa_count, policy_count;
 	const struct sa *sa;                /* sorted by dst, spi */
 	const struct ipsec_policy *policy;  /* sorted by dst */
+	struct ov_watch watch;              /* what somebody watches; flags 0: nobody does */
 };
 
 enum ov_xdp_mode { OV_XDP_OFF, OV_XDP_GENERIC, OV_XDP_NATIVE };
@@ -179,6 +180,7 @@ enum plan_table_id {
 	PLAN_LINKS,
 	PLAN_ALLOWED,
 	PLAN_PUBLISHED,
+	PLAN_WATCH,     /* one row while somebody watches; with it go the maps in the slots */
 	PLAN_ATTACH,
 	PLAN_TABLE_COUNT,
 };

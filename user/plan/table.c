@@ -33,6 +33,7 @@ static const struct {
 	[PLAN_ALLOWED] = { "allowed", sizeof(struct ov_allowed_key), sizeof(uint32_t) },
 	[PLAN_PUBLISHED] = { "published", sizeof(struct ov_published_key),
 			     sizeof(struct ov_published) },
+	[PLAN_WATCH] = { "watch", sizeof(uint32_t), sizeof(struct ov_watch) },
 	[PLAN_ATTACH] = { "attach", sizeof(struct plan_attach_key), sizeof(struct plan_attach) },
 };
 

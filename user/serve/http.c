@@ -31,6 +31,9 @@
 /* Rounds that http_free gives to answers on their way out. */
 #define FLUSH_ROUNDS 8
 
+/* Bytes that an answer without an end gives libmicrohttpd at once. */
+#define STREAM_PIECE 65536u
+
 #define TOO_LARGE "{\"Error\":\"the request body is larger than 65536 bytes, which is all that is read\"}"
 _Static_assert(CONTROL_BODY_MAX == 65536, "the sentence names the limit");
 #define STOPPING "{\"Error\":\"overlayd is stopping: ask again when it runs\"}"
@@ -52,6 +55,8 @@ struct request {
 	bool begun, too_large;
 	bool handling;               /* inside control_handle */
 	int status;                  /* 0 until answered */
+	struct control_stream stream; /* its answer has no end */
+	bool sleeping;               /* nothing to send now: suspended */
 	char *text;
 };
 
@@ -74,6 +79,8 @@ static void request_free(struct request *r)
 		return;
 	if (r->ticket)
 		r->ticket->request = NULL;
+	if (r->stream.close)
+		r->stream.close(r->stream.ctx);
 	buf_fini(&r->body);
 	free(r->uri);
 	free(r->text);
@@ -176,12 +183,80 @@ static void on_reply(void *arg, int status, const char *text)
 	loop_timer_set(r->http->timer, 0);
 }
 
+/* ---- answers without an end ---- */
+
+static void on_more(void *arg)
+{
+	struct request *r = arg;
+
+	if (!r->sleeping)
+		return;
+	r->sleeping = false;
+	resume(r);
+	loop_timer_set(r->http->timer, 0);
+}
+
+/* From control, in place of on_reply. */
+static void on_stream(void *arg, const struct control_stream *s)
+{
+	struct ticket *ticket = arg;
+	struct request *r = ticket->request;
+
+	free(ticket);
+	if (!r) {
+		s->close(s->ctx);
+		return;
+	}
+	r->ticket = NULL;
+	r->status = MHD_HTTP_OK;
+	r->stream = *s;
+	s->wake_by(s->ctx, on_more, r);
+	if (r->handling)
+		return;
+	resume(r);
+	loop_timer_set(r->http->timer, 0);
+}
+
+/* What there is; when there is nothing the connection sleeps until on_more. */
+static ssize_t read_stream(void *cls, uint64_t pos, char *buf, size_t max)
+{
+	struct request *r = cls;
+	size_t n = r->stream.read(r->stream.ctx, buf, max);
+
+	(void)pos;
+	if (n)
+		return (ssize_t)n;
+	if (r->http->stopping)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	r->sleeping = true;
+	MHD_suspend_connection(r->conn);
+	waiting_add(r);
+	return 0;
+}
+
+static enum MHD_Result send_stream(struct request *r)
+{
+	struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
+									  STREAM_PIECE, read_stream, r,
+									  NULL);
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-ndjson");
+	result = MHD_queue_response(r->conn, MHD_HTTP_OK, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
 static enum MHD_Result send_answer(struct request *r)
 {
 	const char *text = r->text ? r->text : NO_MEMORY;
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
+	if (r->stream.close)
+		return send_stream(r);
 	response = MHD_create_response_from_buffer(strlen(text), (void *)text,
 						   MHD_RESPMEM_MUST_COPY);
 	if (!response)
@@ -215,6 +290,7 @@ static enum MHD_Result handle(struct http *h, struct request *r, const char *met
 		.query = query ? query + 1 : NULL,
 		.body = (const char *)r->body.data,
 		.body_len = r->body.len,
+		.stream = on_stream,
 	};
 
 	if (query)
@@ -372,6 +448,11 @@ static void flush(struct http *h)
 	while (h->waiting) {
 		struct request *r = h->waiting;
 
+		if (r->sleeping) { /* it ends here */
+			r->sleeping = false;
+			resume(r);
+			continue;
+		}
 		r->ticket->request = NULL; /* the answer that may still come finds nobody */
 		r->ticket = NULL;
 		answer(r, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests that are answered for as long as the client listens: monitor and capture. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "control_call.h"
+#include "watch/watch.h"
+
+struct watch_ask {
+	const char *network, *from, *to, *port, *snaplen;
+	bool drops;
+};
+
+static const struct field ask_fields[] = {
+	{ "Network", FIELD_TEXT, offsetof(struct watch_ask, network) },
+	{ "From", FIELD_TEXT, offsetof(struct watch_ask, from) },
+	{ "To", FIELD_TEXT, offsetof(struct watch_ask, to) },
+	{ "Port", FIELD_TEXT, offsetof(struct watch_ask, port) },
+	{ "Snaplen", FIELD_TEXT, offsetof(struct watch_ask, snaplen) },
+	{ "Drops", FIELD_FLAG, offsetof(struct watch_ask, drops) },
+};
+
+static int take_network(const struct call *call, const char *ref, uint32_t *ret_vni, struct err *e)
+{
+	const struct view_network *n;
+
+	if (!ref)
+		return 0;
+	n = view_network_find(store_view(call->c->store), ref);
+	if (!n)
+		return err_set(e, -ENOENT, "there is no network \"%.64s\": `overlayctl network ls` lists them",
+			       ref);
+	*ret_vni = n->net->vni;
+	return 0;
+}
+
+static int take_addr(const char *what, const char *text, struct ov_addr *ret_addr, struct err *e)
+{
+	if (!text || !addr_parse(text, ret_addr))
+		return 0;
+	return err_set(e, -EINVAL, "%s \"%.64s\" is not an address: give one as 10.0.0.2", what, text);
+}
+
+static int take_number(const char *text, unsigned long max, unsigned long *ret)
+{
+	char *rest;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	*ret = strtoul(text, &rest, 10);
+	return *rest || errno || !*ret || *ret > max ? -EINVAL : 0;
+}
+
+static int take_protocol(const char *text, uint8_t *ret)
+{
+	static const struct {
+		const char *name;
+		uint8_t number;
+	} known[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "sctp", IPPROTO_SCTP },
+		      { "icmp", IPPROTO_ICMP } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(text, known[i].name)) {
+			*ret = known[i].number;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+/* PORT, PORT/PROTO or PROTO. */
+static int take_port(const char *text, struct watch_filter *f, struct err *e)
+{
+	_cleanup_(freep) char *port = text ? strdup(text) : NULL;
+	char *slash = port ? strchr(port, '/') : NULL;
+	unsigned long n = 0;
+	int r;
+
+	if (!text)
+		return 0;
+	if (!port)
+		return err_set(e, -ENOMEM, "out of memory");
+	if (slash)
+		*slash = '\0';
+	if (!slash && !take_protocol(port, &f->protocol))
+		return 0;
+	r = take_number(port, 65535, &n);
+	if (!r && slash)
+		r = take_protocol(slash + 1, &f->protocol);
+	f->port = (uint16_t)n;
+	return r ? err_set(e, -EINVAL, "the port \"%.64s\" is not one: give PORT, PORT/PROTO or PROTO, "
+			   "PROTO being tcp, udp, sctp or icmp", text) : 0;
+}
+
+static int take_snaplen(const char *text, struct watch_filter *f, struct err *e)
+{
+	unsigned long n = 0;
+
+	if (text && (take_number(text, OV_WATCH_SNAP_MAX, &n) || n < 64))
+		return err_set(e, -EINVAL, "the snap length \"%.64s\" is not within 64 and %u bytes", text,
+			       OV_WATCH_SNAP_MAX);
+	f->snap = (uint32_t)n;
+	return 0;
+}
+
+static int take_filter(struct call *call, struct watch_filter *f, struct err *e)
+{
+	struct watch_ask ask = { 0 };
+	int r = 0;
+
+	if (call->req->body_len)
+		r = json_parse_body(call->req->body, call->req->body_len, &call->body, e);
+	if (!r)
+		r = json_decode(call->body, ask_fields, ARRAY_SIZE(ask_fields), &ask, e);
+	if (r || (r = take_network(call, ask.network, &f->vni, e)) ||
+	    (r = take_addr("From", ask.from, &f->from, e)) || (r = take_addr("To", ask.to, &f->to, e)) ||
+	    (r = take_port(ask.port, f, e)))
+		return r;
+	f->drops = ask.drops;
+	return take_snaplen(ask.snaplen, f, e);
+}
+
+static void close_stream(struct control_stream *s)
+{
+	if (s->close)
+		s->close(s->ctx);
+	*s = (struct control_stream){ 0 };
+}
+
+/* The kernel holds the wish, or could not: other rows' failures do not matter here. */
+static void on_applied(void *arg, const struct err *failed)
+{
+	struct call *call = arg;
+	struct control_host *h;
+	struct err e = { 0 };
+
+	if (!call->c)
+		close_stream(&call->stream);
+	if (call_is_over(call))
+		return;
+	h = &call->c->host;
+	if (h->watch_is_on(h->ctx)) {
+		call_stream(call);
+		return;
+	}
+	close_stream(&call->stream);
+	err_set(&e, failed ? failed->code : -EIO, "%s", failed ? failed->text :
+		"the programs could not be told what is to be watched: the daemon's log says why");
+	call_fail(call, e.code, &e);
+}
+
+static void begin(struct call *call, bool capture)
+{
+	struct watch_filter filter = { .capture = capture };
+	struct control_host *h = &call->c->host;
+	struct err e = { 0 };
+	int r = take_filter(call, &filter, &e);
+
+	if (!r && !call->req->stream)
+		r = err_set(&e, -EOPNOTSUPP, "there is no way to answer for long here");
+	if (!r)
+		r = h->watch(h->ctx, &filter, &call->stream, &e);
+	if (r)
+		call_fail(call, r, &e);
+	else
+		h->when_applied(h->ctx, NULL, on_applied, call);
+}
+
+void control_monitor(struct call *call)
+{
+	begin(call, false);
+}
+
+void control_capture(struct call *call)
+{
+	begin(call, true);
+}
