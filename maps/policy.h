@@ -38,7 +38,7 @@ struct ov_policy {
 	__u32 set;
 	__u8 verdict;    /* OV_POLICY_ALLOW or _DENY: where no rule says anything */
 	__u8 flags;      /* OV_POLICY_AUDIT, OV_POLICY_BROKEN */
-	__u16 pad;
+	__u16 census;    /* a sum over the set's subjects: with another one flows are judged anew */
 };
 
 /* prefix_len counts from vni on: at least OV_SUBJECT_PREFIX, and the address's own bits. */

@@ -43,7 +43,8 @@ static __always_inline const struct ov_policy *policy_lookup(__u32 vni)
 
 static __always_inline int policy_is_same(const struct ov_policy *a, const struct ov_policy *b)
 {
-	return a->set == b->set && a->verdict == b->verdict && a->flags == b->flags;
+	return a->set == b->set && a->verdict == b->verdict && a->flags == b->flags &&
+	       a->census == b->census;
 }
 
 /* Whether what was ruled so goes on. */

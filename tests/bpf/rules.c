@@ -74,6 +74,13 @@ void rules_only(struct env *env, uint8_t verdict, const struct rule *r)
 	rules_put(env, 1, verdict, 0);
 }
 
+void rules_recount(struct env *env, uint8_t verdict)
+{
+	struct ov_policy value = { .set = 1, .verdict = verdict, .census = 1 };
+
+	put(env, MAP_policies, &(struct ov_policy_key){ BLUE }, &value);
+}
+
 struct ov_policy_hits rules_hits(struct env *env, uint32_t rule)
 {
 	struct ov_policy_hits_key key = { .vni = BLUE, .rule = rule };

@@ -26,6 +26,8 @@ void rules_add(struct env *env, uint32_t set, const struct rule *r);
 void rules_subjects(struct env *env, uint32_t set);
 /* Set 1 with its subjects and that one rule; no rule (NULL): everything falls to the default. */
 void rules_only(struct env *env, uint8_t verdict, const struct rule *r);
+/* Set 1 as before, but for its subjects, which the test has changed. */
+void rules_recount(struct env *env, uint8_t verdict);
 struct ov_policy_hits rules_hits(struct env *env, uint32_t rule);
 
 /* The entry of a flow between two addresses, whichever began it; false when there is none. */

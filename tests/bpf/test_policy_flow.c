@@ -277,6 +277,16 @@ Test(policy_flow, other_rules_that_allow_it_keep_a_connection)
 	cr_assert_eq(rules_hits(&env, 2).allowed, 1, "the same rule holds the same flow");
 }
 
+Test(policy_flow, who_is_of_another_class_now_is_judged_anew)
+{
+	one_may_call();
+	rules_establish(&env, &blue_one, &blue_two, 4000, 80);
+	rules_subject(&env, 1, blue_one.ip, 32, CLASS_OUTSIDE); /* it left its service, say */
+	expect_next(one_to_two(TCP_ACK), OV_FWD_LOCAL);
+	rules_recount(&env, DENY);
+	expect_next(one_to_two(TCP_ACK), OV_FWD_CUT);
+}
+
 Test(policy_flow, the_default_alone_may_change)
 {
 	rules_only(&env, ALLOW, NULL);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "classless.h"
 #include "drift.h"
 #include "drivers.h"
 
@@ -271,6 +272,8 @@ static void put_row(struct run *run, enum plan_table_id id, const uint8_t *old, 
 	push_row(next, new);
 	if (old && !memcmp(old, new, row_size(next)))
 		run->stats.same++;
+	else if (!old && row_is_classless(&run->failed[PLAN_POLICY_SUBJECTS], id, new))
+		wait_for_another_plan(run, id, new);
 	else
 		do_later(run, id, new, old);
 }
