@@ -4,7 +4,7 @@
 # ROTATIONS says how many (vmtests/README.md): each takes about 5 seconds, because old inbound SAs
 # are kept for 10, those of three sessions of a pair at the most.
 . "$(dirname "$0")/lib.sh"
-ROTATIONS=${ROTATIONS:-20}
+ROTATIONS=${ROTATIONS:-10}
 esp_modules
 topo_init rotate
 cluster 2

@@ -190,7 +190,7 @@ bool fake_kernel_holds(const struct fake_kernel *k, const struct plan *p)
 		const struct plan_table *t = &p->table[i];
 
 		if (k->held[i].count != t->count ||
-		    memcmp(k->held[i].rows, t->rows, t->count * row_size(t)))
+		    (t->count && memcmp(k->held[i].rows, t->rows, t->count * row_size(t))))
 			return false;
 	}
 	return true;

@@ -50,6 +50,13 @@ static void open_scene(struct scene *s)
 	upsert(&s->d[PLAN_ATTACH], &s->key, &s->row, NULL);
 }
 
+static void close_scene(struct scene *s)
+{
+	doctor_seen_fini(&s->seen);
+	kernel_close(s->k);
+}
+#define SCENE(s) _cleanup_(close_scene) struct scene s = { 0 }
+
 static void look_again(struct scene *s)
 {
 	const struct look_at at = { s->d, &s->plan, &s->facts };
@@ -74,7 +81,7 @@ static void expect_none(struct scene *s)
 
 Test(kernel_look, sees_nothing_where_all_is_as_planned)
 {
-	struct scene s = { 0 };
+	SCENE(s);
 
 	open_scene(&s);
 	expect_none(&s);
@@ -86,7 +93,7 @@ Test(kernel_look, sees_nothing_where_all_is_as_planned)
 
 Test(kernel_look, sees_a_program_that_is_gone_or_that_nobody_planned)
 {
-	struct scene s = { 0 };
+	SCENE(s);
 
 	open_scene(&s);
 	remove_it(&s.d[PLAN_ATTACH], &s.key, &s.row);
@@ -103,7 +110,7 @@ Test(kernel_look, sees_a_program_that_is_gone_or_that_nobody_planned)
 
 Test(kernel_look, sees_pins_that_are_gone_and_pins_that_are_strange)
 {
-	struct scene s = { 0 };
+	SCENE(s);
 
 	open_scene(&s);
 	cr_assert_eq(rename(PINS "/endpoints", PINS "/away"), 0);
@@ -125,7 +132,7 @@ Test(kernel_look, sees_pins_that_are_gone_and_pins_that_are_strange)
 
 Test(kernel_look, sees_who_is_before_us_on_the_uplink)
 {
-	struct scene s = { 0 };
+	SCENE(s);
 
 	open_scene(&s);
 	bpf_use_clsact(kernel_bpf(s.k));
@@ -141,7 +148,7 @@ Test(kernel_look, sees_who_is_before_us_on_the_uplink)
 
 Test(kernel_look, sees_other_tunnels_on_the_port_and_not_on_others)
 {
-	struct scene s = { 0 };
+	SCENE(s);
 
 	open_scene(&s);
 	sh("ip link add flannel type vxlan id 1 dstport 8472");
