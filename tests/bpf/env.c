@@ -307,6 +307,8 @@ static void open_world(struct env *env)
 		cr_assert_geq(env->map[i], 0, "no %s", pin_path("map", map_fact[i].name));
 		if (map_fact[i].type == BPF_MAP_TYPE_PERCPU_ARRAY)
 			clear_counters(env, i);
+		else if (map_fact[i].type == BPF_MAP_TYPE_ARRAY_OF_MAPS)
+			bpf_map_delete_elem(env->map[i], &(uint32_t){ 0 }); /* -ENOENT: none is there */
 		else if (map_fact[i].type != BPF_MAP_TYPE_ARRAY &&
 			 map_fact[i].type != BPF_MAP_TYPE_PROG_ARRAY)
 			env_empty(env, i);
