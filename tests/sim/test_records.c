@@ -41,6 +41,36 @@ Test(records, a_write_reaches_fifty_nodes_in_three_seconds)
 	cluster_free(c);
 }
 
+static uint64_t lags(struct sim *c, size_t node, size_t first, size_t last)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = first; i <= last; i++)
+		sum += counters(c, node)->lag[i];
+	return sum;
+}
+
+Test(records, how_long_a_record_was_on_its_way_is_counted)
+{
+	struct sim *c = joined(5, 20);
+
+	cr_assert(cluster_wait(c, cluster_is_in_sync, 60000));
+	cluster_write(c, 0, "app-net");
+	cluster_run(c, 5000);
+	cluster_split(c, 4);
+	cluster_write(c, 0, "late-net");
+	cluster_run(c, 120000);
+	for (size_t i = 1; i < 4; i++)
+		cr_assert_eq(lags(c, i, 0, 5), 2, "node %zu", i); /* within 5 s */
+	cr_assert_eq(lags(c, 4, 0, 5), 1);
+	cluster_heal_all(c);
+	cr_assert(cluster_wait(c, cluster_is_settled, 60000));
+	cr_assert_eq(lags(c, 4, 0, 5), 1);
+	cr_assert_eq(lags(c, 4, 8, GOSSIP_LAG_BOUNDS), 1); /* more than half a minute */
+	cr_assert_geq(counters(c, 4)->lag_ms, 120000);
+	cluster_free(c);
+}
+
 Test(records, writes_on_both_sides_of_a_split_meet_after_it)
 {
 	struct sim *c = joined(10, 2);

@@ -11,7 +11,7 @@ struct metric_label {
 };
 #define LABELS_MAX 4
 
-/* "# HELP" and "# TYPE"; its samples follow before the next one begins. type: "counter" or "gauge". */
+/* "# HELP" and "# TYPE"; its samples follow before the next one begins. type: "counter", "gauge" or "histogram". */
 void exposition_family(struct buf *b, const char *name, const char *type, const char *help);
 /* Labels end with the first that has no name. What is not UTF-8 becomes '?'. */
 void exposition_sample(struct buf *b, const char *name, const struct metric_label labels[LABELS_MAX], uint64_t value);

@@ -129,6 +129,25 @@ static void put_members(struct metrics *m)
 		       { "status", member_status_to_str((enum member_status)i) });
 }
 
+static void put_lag(struct metrics *m, const struct gossip_counters *c)
+{
+	static const uint32_t bound[GOSSIP_LAG_BOUNDS] = GOSSIP_LAG_BOUNDS_MS;
+	uint64_t count = 0;
+	char le[16];
+
+	exposition_family(m->b, "overlayd_gossip_record_lag_seconds", "histogram",
+			  "From the writing of a shared record elsewhere to its arrival here, by both clocks.");
+	for (int i = 0; i < GOSSIP_LAG_BOUNDS; i++) {
+		count += c->lag[i];
+		snprintf(le, sizeof(le), "%g", bound[i] / 1e3);
+		SAMPLE(m->b, "overlayd_gossip_record_lag_seconds_bucket", count, { "le", le });
+	}
+	count += c->lag[GOSSIP_LAG_BOUNDS];
+	SAMPLE(m->b, "overlayd_gossip_record_lag_seconds_bucket", count, { "le", "+Inf" });
+	exposition_seconds(m->b, "overlayd_gossip_record_lag_seconds_sum", c->lag_ms * 1000000u);
+	SAMPLE(m->b, "overlayd_gossip_record_lag_seconds_count", count, { NULL, NULL });
+}
+
 static void put_gossip(struct metrics *m)
 {
 	const struct gossip_counters *c;
@@ -159,6 +178,7 @@ static void put_gossip(struct metrics *m)
 	COUNTER(records_in, "Records that were news.");
 	COUNTER(records_out, "Records sent.");
 #undef COUNTER
+	put_lag(m, c);
 }
 
 static void put_daemon(struct metrics *m)

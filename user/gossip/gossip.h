@@ -64,6 +64,14 @@ struct member {
 	uint64_t since; /* monotonic ms of the last status change */
 };
 
+/*
+ * Convergence lag: from the writing of a shared record (network, service, rule, ...) to its arrival
+ * here, by both nodes' clocks. Counted by classes with these upper bounds, and one without; what
+ * a node catches up with before it is in sync is left out.
+ */
+#define GOSSIP_LAG_BOUNDS_MS { 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000 }
+#define GOSSIP_LAG_BOUNDS 10
+
 struct gossip_counters {
 	uint64_t datagrams_in, datagrams_out, calls_in, calls_out;
 	uint64_t refused_seal;      /* did not open under any key: foreign or wrong key */
@@ -73,6 +81,7 @@ struct gossip_counters {
 	uint64_t refused_removed;   /* from a node whose NODE record is a tombstone */
 	uint64_t over_limit;        /* a table or queue of ours was full: something was dropped */
 	uint64_t probes_failed, suspicions, refutations, syncs, records_in, records_out;
+	uint64_t lag[GOSSIP_LAG_BOUNDS + 1], lag_ms; /* records by class; the sum of all lags */
 };
 
 struct gossip_config {

@@ -10,11 +10,28 @@
 #include <sodium.h>
 #include <string.h>
 
+static void count_lag(struct gossip *g, const struct record *r)
+{
+	static const uint32_t bound[GOSSIP_LAG_BOUNDS] = GOSSIP_LAG_BOUNDS_MS;
+	uint64_t lag = g->wall > r->stamp.hi ? g->wall - r->stamp.hi : 0;
+	size_t i = 0;
+
+	/* A final tombstone's stamp is no time. */
+	if (!record_is_shared(r->key.kind) || (r->tombstone && record_removal_is_final(r->key.kind)) ||
+	    !gossip_in_sync(g))
+		return;
+	while (i < GOSSIP_LAG_BOUNDS && lag > bound[i])
+		i++;
+	g->count.lag[i]++;
+	g->count.lag_ms += lag;
+}
+
 void record_hear(struct gossip *g, const struct record *r)
 {
 	switch (store_merge(g->store, r, g->wall)) {
 	case MERGE_NEW:
 		g->count.records_in++;
+		count_lag(g, r);
 		if (g->sync.active)
 			g->sync.fetched = true;
 		if (r->key.kind == RECORD_NODE)

@@ -23,6 +23,12 @@ int stamp_cmp(const struct stamp *a, const struct stamp *b)
 	return 0;
 }
 
+bool record_is_shared(uint8_t kind)
+{
+	return kind == RECORD_NETWORK || kind == RECORD_SERVICE || kind == RECORD_CLUSTER ||
+	       kind == RECORD_EPOCH || kind == RECORD_RING || kind == RECORD_POLICY;
+}
+
 bool record_removal_is_final(uint8_t kind)
 {
 	return kind == RECORD_NODE || kind == RECORD_SERVICE;

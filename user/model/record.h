@@ -93,6 +93,8 @@ struct record {
 
 int record_key_cmp(const struct record_key *a, const struct record_key *b);
 int stamp_cmp(const struct stamp *a, const struct stamp *b);
+/* Whether anybody may write that kind: stamp.hi is when, by the writer's clock. */
+bool record_is_shared(uint8_t kind);
 /* Whether a tombstone of that kind beats every other version, whatever the stamps. */
 bool record_removal_is_final(uint8_t kind);
 /* Whether a version of that kind counts only with its writer's signature. */

@@ -79,7 +79,7 @@ void stamp_witness(struct store *s, const struct record *r)
 {
 	if (r->tombstone && record_removal_is_final(r->key.kind))
 		return; /* no time, but the end */
-	if (kind_is_shared(r->key.kind)) {
+	if (record_is_shared(r->key.kind)) {
 		if (stamp_cmp(&r->stamp, &s->clock) > 0)
 			s->clock = r->stamp;
 		return;

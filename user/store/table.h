@@ -98,12 +98,6 @@ static inline bool kind_is_owned(uint8_t kind)
 	return kind == RECORD_NODE || kind == RECORD_ENDPOINT || kind == RECORD_KEY ||
 	       kind == RECORD_PAIRS || kind == RECORD_RING_ACK;
 }
-/* Written by anybody: stamped by the hybrid logical clock. */
-static inline bool kind_is_shared(uint8_t kind)
-{
-	return kind == RECORD_NETWORK || kind == RECORD_SERVICE || kind == RECORD_CLUSTER ||
-	       kind == RECORD_EPOCH || kind == RECORD_RING || kind == RECORD_POLICY;
-}
 /* The stamp of our next version of key. `known` is the greatest met of it, or NULL. -ERANGE. */
 int stamp_next(struct store *s, const struct record_key *key, const struct stamp *known,
 	       bool tombstone, uint64_t now_ms, struct stamp *ret_stamp);
