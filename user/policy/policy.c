@@ -73,15 +73,15 @@ static int add_subjects(const struct compile *c, struct policy_book *b)
  * each row, summed so that order is nothing, and folded: one change in 65536 goes unseen until the
  * next one.
  */
-static uint16_t census(const struct policy_subject_row *rows, size_t count)
+static uint16_t census(const struct policy_book *b, size_t first)
 {
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const uint8_t *bytes = (const uint8_t *)&rows[i];
+	for (size_t i = first; i < b->subject_count; i++) {
+		const uint8_t *bytes = (const uint8_t *)&b->subject[i];
 		uint32_t hash = 2166136261u;
 
-		for (size_t j = 0; j < sizeof(rows[i]); j++)
+		for (size_t j = 0; j < sizeof(b->subject[i]); j++)
 			hash = (hash ^ bytes[j]) * 16777619u;
 		sum += hash;
 	}
@@ -123,7 +123,7 @@ static int add_network(const struct view *v, const struct view_network *vn,
 	head->value.flags = vn->net->policy_audit ? OV_POLICY_AUDIT : 0;
 	head->rule_rows = b->rule_count - rules;
 	head->subject_rows = b->subject_count - subjects;
-	head->value.census = census(b->subject + subjects, head->subject_rows);
+	head->value.census = census(b, subjects);
 	return r;
 }
 
