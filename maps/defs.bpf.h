@@ -40,7 +40,10 @@
 #define OV_FLAGS_DATAPATH 0
 #define OV_FLAGS_LOADER 0
 
-/* What a slot may hold. */
+/*
+ * What a slot may hold. Sizes and not types: 6.1 takes a map that has no BTF, as the daemon makes
+ * it, for another kind of map than one that has.
+ */
 struct ov_ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, OV_WATCH_RING_BYTES);
@@ -48,8 +51,8 @@ struct ov_ring_map {
 struct ov_flows_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, OV_WATCH_FLOWS);
-	__type(key, struct ov_watch_flow_key);
-	__type(value, struct ov_watch_flow);
+	__uint(key_size, sizeof(struct ov_watch_flow_key));
+	__uint(value_size, sizeof(struct ov_watch_flow));
 };
 #define OV_HOLDS_ARRAY
 #define OV_HOLDS_PERCPU_ARRAY

@@ -52,3 +52,24 @@ wait "$pinging"
 check "no ping is lost while a daemon is killed and restarted" grep -q '200 received' "$WORK/pings"
 await 20 alive 2 3
 check "the restarted daemon is a member again" alive 2 3
+
+# The ring and the table of those who watch are made by the daemon, when somebody does.
+spawn h1 "$BUILD/overlayctl" --run-dir "$WORK/h1/run" --json monitor --network app >"$WORK/monitor"
+watching=$SPAWN
+tells() { # of a ping between these two
+	pings a1 "${IP[a2]}"
+	jq -es 'map(select(.Event == "new" and .Source.Name == "a1" and .Destination.Name == "a2")) | length > 0' "$WORK/monitor" >/dev/null
+}
+check "monitor tells of a flow, with names" await 30 tells
+kill -INT "$watching"
+wait "$watching"
+spawn h1 timeout 60 "$BUILD/overlayctl" --run-dir "$WORK/h1/run" --json capture --count 2 --network app >"$WORK/capture"
+watching=$SPAWN
+captured() { # before and after the push
+	pings a1 "${IP[a2]}"
+	jq -es '(map(select(.Direction == "in")) | length > 0) and (map(select(.Direction == "out" and .Verdict == "FWD_ENCAP")) | length > 0)' "$WORK/capture" >/dev/null
+}
+check "capture has a packet as it came and as it left" await 30 captured
+wait "$watching"
+not_watched() { [ "$(bpftool -j map lookup pinned "$WORK/bpf/h1/v3/watch" key 0 0 0 0 | jq .formatted.value.flags)" = 0 ]; }
+check "the programs look no more" await 20 not_watched
