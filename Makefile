@@ -17,7 +17,7 @@ DESTDIR   ?=
 PREFIX    ?= /usr/local
 VERSION   := 0.1.0
 
-B := build$(if $(SAN),/san)
+B := build$(if $(SAN),/san)$(if $(WITHOUT_WATCH),/unwatched)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
 
@@ -69,7 +69,8 @@ $(B)/%.o: %.c
 $(SYS_OBJ) $(AGENT_OBJ): | $(SKELS)
 
 # UAPI headers live in the multiarch directory, which clang does not search for this target.
-BPF_CFLAGS := -g -O2 -Wall -Werror -target bpf -mcpu=v3 -I. -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch)
+BPF_CFLAGS := -g -O2 -Wall -Werror -target bpf -mcpu=v3 -I. -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch) \
+	$(if $(WITHOUT_WATCH),-DOV_WITHOUT_WATCH)
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o

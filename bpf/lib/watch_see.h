@@ -46,6 +46,10 @@ static __always_inline const struct ov_watch *watch_row(void)
 	return bpf_map_lookup_elem(&watch, &zero);
 }
 
+/* Without it, to measure what it costs that one could watch: tests/bench/run watch. */
+#ifdef OV_WITHOUT_WATCH
+#define watch_is_on() 0
+#else
 static __always_inline int watch_is_on(void)
 {
 	__u32 zero = 0;
@@ -53,6 +57,7 @@ static __always_inline int watch_is_on(void)
 
 	return cfg && (cfg->flags & OV_CONFIG_WATCHED);
 }
+#endif
 
 static __always_inline struct ov_watch_scratch *watch_scratch_get(void)
 {
