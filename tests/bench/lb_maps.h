@@ -37,6 +37,7 @@ struct bench {
 	struct bpf_object *wrap;
 	int wrapper[2], target[2], empty[2], state; /* TC, XDP */
 	uint32_t client, backend, repeat, runs, services;
+	struct ov_policy policy; /* in force (lb_policy.h) */
 	uint8_t client_mac[6]; /* of the device, which is the uplink, too */
 	const char *only; /* how the rows begin that are wanted */
 };
@@ -62,7 +63,7 @@ static void put_device(struct bench *b, uint32_t ifindex, uint32_t ip, uint16_t 
 	struct ov_device dev = { .addr = addr_from_v4(ip), .vni = VNI, .mtu = 1450, .flags = flags,
 				 .incarnation = ip };
 
-	if (flags)
+	if (flags & OV_ENDPOINT_BACKEND)
 		dev.service = addr_from_v4(VIP_IP);
 	fill_mac(ip, dev.mac);
 	map_put(b, BPF_MAP_devices, &key, &dev);

@@ -18,7 +18,7 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 
-#include "lb_maps.h"
+#include "lb_policy.h"
 
 #define REPEAT 200000
 #define RUNS 7
@@ -52,6 +52,7 @@ enum kind {
 	CALL, REPLY, NEW, NEW_FULL, NO_VIP, /* of a container, to a VIP or not */
 	PUBLISHED, PUBLISHED_NEW, PUBLISHED_FULL, PUBLISHED_REPLY, /* of a client outside */
 	NOT_PUBLISHED, NOT_PUBLISHED_UPLINK,
+	JUDGED, JUDGED_NEW, /* to an endpoint, of a network with policy or without */
 	SENT_ON, SENT_ON_NEW, SENT_ON_FULL, NOT_PUBLISHED_XDP, /* by XDP, to another node */
 };
 
@@ -59,7 +60,7 @@ enum kind {
 static const struct {
 	enum bpf_program_id program;
 	enum ov_verdict verdict;
-	bool has_flows, is_reply, is_new, is_full, is_outside, is_spread, is_xdp;
+	bool has_flows, is_reply, is_new, is_full, is_outside, is_spread, is_xdp, is_judged;
 } kinds[] = {
 	[CALL] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .has_flows = true, .is_spread = true },
 	[REPLY] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .has_flows = true, .is_reply = true },
@@ -75,6 +76,8 @@ static const struct {
 			      .is_reply = true, .is_outside = true },
 	[NOT_PUBLISHED] = { BPF_PROG_FRONT, OV_PASS_FOREIGN, .is_outside = true },
 	[NOT_PUBLISHED_UPLINK] = { BPF_PROG_UPLINK, OV_PASS_FOREIGN, .is_outside = true },
+	[JUDGED] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .is_judged = true },
+	[JUDGED_NEW] = { BPF_PROG_ENDPOINT, OV_FWD_LOCAL, .is_judged = true, .is_new = true },
 	[SENT_ON] = { BPF_PROG_UPLINK_XDP, OV_FWD_ENCAP, .has_flows = true, .is_outside = true,
 		      .is_xdp = true },
 	[SENT_ON_NEW] = { BPF_PROG_UPLINK_XDP, OV_FWD_ENCAP, .is_new = true, .is_outside = true,
@@ -136,6 +139,15 @@ static const struct row {
 	{ "XDP to a node, SYN, making room", SENT_ON_FULL, IPPROTO_TCP, NEW_FLOWS, 741 },
 };
 
+static const struct row judged_rows[] = {
+	{ "policy: TCP, flow is known", JUDGED, IPPROTO_TCP, 1, 0 },
+	{ "policy: TCP, flow is known", JUDGED, IPPROTO_TCP, 1000, 0 },
+	{ "policy: UDP, flow is known", JUDGED, IPPROTO_UDP, 1, 0 },
+	{ "policy: UDP, flow is known", JUDGED, IPPROTO_UDP, 1000, 0 },
+	{ "policy: TCP SYN, each a new flow", JUDGED_NEW, IPPROTO_TCP, FLOWS_MANY, 0 },
+	{ "policy: UDP, each a new flow", JUDGED_NEW, IPPROTO_UDP, FLOWS_MANY, 0 },
+};
+
 /* ifindex 0: by XDP. */
 static uint32_t run_wrapper(struct bench *b, struct lb_wrap *w, int target, uint32_t ifindex,
 			    uint32_t repeat)
@@ -170,7 +182,7 @@ static void fill_row_frame(struct bench *b, const struct row *row, struct lb_wra
 	if (kinds[row->kind].is_reply)
 		fill_frame(w, BACKEND_IP, client, row->protocol, false);
 	else
-		fill_frame(w, client, row->kind == NO_VIP ? BACKEND_IP : called, row->protocol, is_new);
+		fill_frame(w, client, row->kind == NO_VIP || kinds[row->kind].is_judged ? BACKEND_IP : called, row->protocol, is_new);
 	if (!outside)
 		return;
 	if (kinds[row->kind].is_reply) /* by the gateway */
@@ -191,6 +203,8 @@ static void prepare(struct bench *b, const struct row *row, uint32_t called, str
 	put_backends(b, kinds[row->kind].is_xdp ? 0 : b->backend);
 	if (kinds[row->kind].has_flows)
 		put_flows(b, w, row->protocol, kinds[row->kind].is_outside ? OV_FLOW_ENTRY : 0);
+	if (row->kind == JUDGED && b->policy.set)
+		put_judged(b, w, row->protocol);
 	fill_row_frame(b, row, w);
 }
 
@@ -206,7 +220,8 @@ static void check_counts(struct bench *b, const struct row *row, const uint64_t 
 	if (sent - before[0] != packets)
 		tool_die("\"%s\": of %llu packets %llu got the verdict of the row", row->text,
 			 (unsigned long long)packets, (unsigned long long)(sent - before[0]));
-	if (born - before[1] != (kinds[row->kind].is_new ? packets : 0))
+	/* A flow that policy judged is no backend's, and not counted. */
+	if (born - before[1] != (kinds[row->kind].is_new && !kinds[row->kind].is_judged ? packets : 0))
 		tool_die("\"%s\": %llu packets began %llu flows", row->text,
 			 (unsigned long long)packets, (unsigned long long)(born - before[1]));
 }
@@ -280,6 +295,24 @@ static void run_rows(struct bench side[2], bool spread)
 		if (!spread || (row->flows > 1 && kinds[row->kind].is_spread))
 			run_row(side, row, spread);
 	}
+}
+
+/* The same network under two policies, each as many rules as that; -1: under none. */
+static void run_judged(struct bench side[2], int rules, int others)
+{
+	char text[2][40];
+
+	for (int i = 0; i < 2; i++) {
+		int count = i ? others : rules;
+
+		put_policy(&side[i], count);
+		snprintf(text[i], sizeof(text[i]), count < 0 ? "no policy: min med max" : "%d rules: min med max", count);
+	}
+	printf("  %-34s %8s %-21s  %-21s %5s\n", "ns a packet, to an endpoint here", "flows", text[0], text[1],
+	       "ratio");
+	for (size_t i = 0; i < ARRAY_SIZE(judged_rows); i++)
+		if (!strncmp(judged_rows[i].text, side->only, strlen(side->only)))
+			run_row(side, &judged_rows[i], false);
 }
 
 /* ---- set-up ---- */
@@ -396,6 +429,9 @@ int main(int argc, char **argv)
 	open_side(&side[1], &many, MANY);
 	run_rows(side, false);
 	run_rows(side, true);
+	run_judged(side, -1, 0);
+	run_judged(side, 0, 10);
+	run_judged(side, 0, 1000);
 	bpf_object__close(side->wrap);
 	close_side(&side[0], &few);
 	close_side(&side[1], &many);

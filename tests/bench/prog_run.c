@@ -20,7 +20,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 
-#include "prog_policy.h"
+#include "prog_maps.h"
 
 #define FEW 10
 #define MANY 100000
@@ -80,19 +80,6 @@ static size_t packet_stranger(union packet *p, uint32_t other)
 {
 	p->outer = make_outer(STRANGER_VTEP, VXLAN_PORT, other, LOCAL_IP);
 	return sizeof(p->outer);
-}
-
-/* ---- of policy ---- */
-
-/* Of another flow each time. */
-static size_t packet_first(union packet *p, uint32_t other)
-{
-	static uint32_t count;
-	size_t len = packet_local(p, other);
-
-	p->inner.udp.source = htons((uint16_t)(1024 + count % 60000));
-	p->inner.udp.dest = htons((uint16_t)(PORT + count++ / 60000));
-	return len;
 }
 
 /* ---- of the mesh ---- */
@@ -218,29 +205,6 @@ static void run_row(struct bench *b, const struct row *row)
 			 (unsigned long long)counted);
 	print_row(b, row->text, &s);
 	free(s.ns);
-}
-
-/* An established flow costs the same under any number of rules; a first packet is judged. */
-static void run_policy(struct bench *b)
-{
-	static const uint32_t rules[] = { 0, 10, 1000 };
-	struct row known = { "policy: known flow, network without", BPF_PROG_ENDPOINT, packet_local,
-			     OV_FWD_LOCAL };
-	struct row first = { "policy: first packet, network without", BPF_PROG_ENDPOINT, packet_first,
-			     OV_FWD_LOCAL };
-	char text[64];
-
-	run_row(b, &known);
-	run_row(b, &first);
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		put_policy(b, (uint32_t)i + 1, rules[i]);
-		known.text = first.text = text;
-		snprintf(text, sizeof(text), "policy: known flow, %u rules", rules[i]);
-		run_row(b, &known);
-		snprintf(text, sizeof(text), "policy: first packet, %u rules", rules[i]);
-		run_row(b, &first);
-	}
-	flag_devices(b, 0);
 }
 
 /* What the clock itself costs: a program that returns at once. */
@@ -376,7 +340,6 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 			run_row(&b, &rows[i]);
 	}
-	run_policy(&b);
 	measure_watched(&b);
 	put_mesh(&b);
 	for (size_t i = 0; i < ARRAY_SIZE(mesh_rows); i++)
