@@ -135,15 +135,15 @@ bool agent_flows_warning(struct agent *a, char *out, size_t size)
 	const struct control_facts *s = &a->status;
 
 	if (loop_now_ms(a->loop) < a->flows.warn_until) {
-		snprintf(out, size, "the flow table is full: %llu connections to services found no room "
-			 "and may be cut when they are idle; spread the clients over more nodes",
+		snprintf(out, size, "the flow table is full: %llu connections (to services, or of networks with rules) "
+			 "found no room and may be cut when they are idle; spread the clients over more nodes",
 			 (unsigned long long)s->flows_overflow);
 		return true;
 	}
 	if (!s->flows_max || s->flows_used * 100 < s->flows_max * FLOW_WARN_PERCENT)
 		return false;
-	snprintf(out, size, "the flow table is %llu %% full (%llu of %llu connections to services): "
-		 "spread the clients over more nodes before it is full",
+	snprintf(out, size, "the flow table is %llu %% full (%llu of %llu connections to services, or of networks "
+		 "with rules): spread the clients over more nodes before it is full",
 		 (unsigned long long)(s->flows_used * 100 / s->flows_max),
 		 (unsigned long long)s->flows_used, (unsigned long long)s->flows_max);
 	return true;
