@@ -76,7 +76,7 @@ check "with --drops nothing else is told" sh -c "! grep -v dropped $WORK/text"
 
 # ---- exact counts ----
 
-watch m1 1 --json monitor --from "$K1" --to "$B2" --port 9000/udp
+watch m1 1 --json monitor --from k1 --to "$B2" --port 9000/udp
 await 15 is_watched 1 || die "the wish did not reach the kernel"
 
 for _ in 1 2 3; do at k1 sh -c "head -c 100 /dev/zero >/dev/udp/$B2/9000" 2>/dev/null || at k1 bash -c "head -c 100 /dev/zero >/dev/udp/$B2/9000"; done
@@ -88,7 +88,7 @@ check_not "and nothing else" says m1 '.Destination.Port? != 9000 and .Event != "
 # ---- bad input ----
 
 refuses "an unknown network" 'no network "nowhere"' ctl 1 monitor --network nowhere
-refuses "an address that is none" '"x" is not an address' ctl 1 monitor --from x
+refuses "an address that is none" '"x" is no address, no endpoint and no service' ctl 1 monitor --from x
 refuses "a port that is none" '"99999" is not one' ctl 1 capture --port 99999
 refuses "a snap length out of range" 'not within 64' ctl 1 capture --snaplen 9
 
@@ -121,7 +121,7 @@ if command -v tshark >/dev/null; then
 	tshark -r "$WORK/one.pcapng" >"$WORK/tshark" 2>"$WORK/tshark.err"
 	check "the whole file is read without a complaint" sh -c "! grep -v 'Running as user' $WORK/tshark.err"
 fi
-watch cap1 1 capture --count 2 to="$V"
+watch cap1 1 capture --count 2 to=web
 await 15 is_watched 1 || die "no capture"
 call
 ended() { ! kill -0 "${PID[$1]}" 2>/dev/null; }

@@ -74,13 +74,29 @@ Test(control_watch, a_row_of_somebody_else_that_failed_is_no_obstacle)
 Test(control_watch, what_is_wrong_with_a_filter_is_said)
 {
 	refused("/v1/monitor", "{\"Network\":\"nowhere\"}", 404, "\"nowhere\"");
-	refused("/v1/monitor", "{\"From\":\"10.10.0\"}", 400, "\"10.10.0\" is not an address");
+	refused("/v1/monitor", "{\"From\":\"10.10.0\"}", 404, "\"10.10.0\" is no address");
+	refused("/v1/monitor", "{\"To\":\"nobody\"}", 404, "\"nobody\" is no address, no endpoint and no service");
 	refused("/v1/monitor", "{\"Port\":\"0\"}", 400, "\"0\"");
 	refused("/v1/monitor", "{\"Port\":\"80/tls\"}", 400, "\"80/tls\"");
 	refused("/v1/monitor", "{\"Port\":\"-1\"}", 400, "\"-1\"");
 	refused("/v1/capture", "{\"Snaplen\":\"63\"}", 400, "\"63\"");
 	refused("/v1/capture", "{\"Snaplen\":\"2049\"}", 400, "\"2049\"");
 	refused("/v1/monitor", "{\"Banana\":\"1\"}", 400, "Banana");
+}
+
+Test(control_watch, a_service_by_name_is_its_vip_on_its_network)
+{
+	const struct view_service *s;
+
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/networks", "{\"Name\":\"dim\",\"Subnet\":\"10.20.0.0/24\"}"),
+		     201);
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/services", "{\"Name\":\"web\",\"Network\":\"app\"}"), 201);
+	s = &store_view(f.store)->service[0];
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/monitor", "{\"To\":\"web\"}"), 200);
+	cr_assert_eq(memcmp(&f.watched.to, &s->svc->vip, sizeof(s->svc->vip)), 0);
+	cr_assert_eq(f.watched.vni, s->net->net->vni);
+	f.stream.close(f.stream.ctx);
+	refused("/v1/monitor", "{\"To\":\"web\",\"Network\":\"dim\"}", 400, "\"web\" is on network app");
 }
 
 Test(control_watch, one_too_many_is_told_so)

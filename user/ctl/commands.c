@@ -102,8 +102,9 @@ static const struct ctl_option policy_default_options[] = {
 #define WATCH_OPTIONS                                                                              \
 	{ "network", "NET", "Network", "only of this network", OPTION_TEXT },                      \
 	{ "drops", NULL, "Drops", "only what is dropped or refused", OPTION_FLAG },                \
-	{ "from", "IP", "From", "only what this address began; of packets: one end", OPTION_TEXT }, \
-	{ "to", "IP", "To", "only to this address or VIP; of packets: the other end", OPTION_TEXT }, \
+	{ "from", "IP|NAME", "From", "only what this one began; of packets: one end", OPTION_TEXT },  \
+	{ "to", "IP|NAME", "To", "only to this one, a service included; of packets: the other end",  \
+	  OPTION_TEXT },                                                                             \
 	{ "port", "PORT[/PROTO]", "Port", "only of this port at either end, or protocol", OPTION_TEXT }
 
 static const struct ctl_option monitor_options[] = { WATCH_OPTIONS };

@@ -37,11 +37,43 @@ static int take_network(const struct call *call, const char *ref, uint32_t *ret_
 	return 0;
 }
 
-static int take_addr(const char *what, const char *text, struct ov_addr *ret_addr, struct err *e)
+/* An endpoint or a service, by name: its address, and on its network alone. */
+static int take_named(struct call *call, const char *what, const char *text, struct watch_filter *f,
+		      struct ov_addr *ret_addr, struct err *e)
+{
+	const struct view_network *net = NULL;
+	const struct view_service *service;
+	const struct view_endpoint *ve;
+	struct scene s = call_scene(call);
+	struct err several = { 0 };
+	bool ambiguous;
+	int r = call_find_endpoint(&s, text, &ve, &several);
+
+	if (r == -EINVAL)
+		return err_set(e, r, "%s", several.text);
+	if (!r) {
+		*ret_addr = ve->ep->addr;
+		net = ve->net;
+	} else if ((service = view_service_find(s.view, text, &ambiguous))) {
+		*ret_addr = service->svc->vip;
+		net = service->net;
+	}
+	if (!net || addr_is_zero(ret_addr))
+		return err_set(e, -ENOENT, "%s \"%.64s\" is no address, no endpoint and no service with a "
+			       "VIP: `overlayctl endpoint ls` and `service ls` list them", what, text);
+	if (f->vni && f->vni != net->net->vni)
+		return err_set(e, -EINVAL, "%s \"%.64s\" is on network %s, and another one was given",
+			       what, text, net->display);
+	f->vni = net->net->vni;
+	return 0;
+}
+
+static int take_end(struct call *call, const char *what, const char *text, struct watch_filter *f,
+		    struct ov_addr *ret_addr, struct err *e)
 {
 	if (!text || !addr_parse(text, ret_addr))
 		return 0;
-	return err_set(e, -EINVAL, "%s \"%.64s\" is not an address: give one as 10.0.0.2", what, text);
+	return take_named(call, what, text, f, ret_addr, e);
 }
 
 static int take_number(const char *text, unsigned long max, unsigned long *ret)
@@ -116,8 +148,8 @@ static int take_filter(struct call *call, struct watch_filter *f, struct err *e)
 	if (!r)
 		r = json_decode(call->body, ask_fields, ARRAY_SIZE(ask_fields), &ask, e);
 	if (r || (r = take_network(call, ask.network, &f->vni, e)) ||
-	    (r = take_addr("From", ask.from, &f->from, e)) || (r = take_addr("To", ask.to, &f->to, e)) ||
-	    (r = take_port(ask.port, f, e)))
+	    (r = take_end(call, "From", ask.from, f, &f->from, e)) ||
+	    (r = take_end(call, "To", ask.to, f, &f->to, e)) || (r = take_port(ask.port, f, e)))
 		return r;
 	f->drops = ask.drops;
 	return take_snaplen(ask.snaplen, f, e);
