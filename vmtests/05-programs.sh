@@ -5,7 +5,7 @@
 # our own model with programs, thousands of times: it is the same on every kernel.
 # VM_ENV=FILTER=watch/* runs one suite.
 . "$(dirname "$0")/lib.sh"
-cp build/tests/test_bpf "$BUILD"
+take "$BUILD" build/tests/test_bpf
 export OV_TEST_PINS=/sys/fs/bpf/tests
 mkdir "$OV_TEST_PINS"
 criterion "$BUILD/test_bpf" --filter "${FILTER:-!(wire|trace)/*}"

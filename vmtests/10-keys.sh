@@ -4,7 +4,7 @@
 # not there, whatever is rotated, killed or flushed meanwhile.
 . "$(dirname "$0")/lib.sh"
 esp_modules
-cp build/tests/marked "$BUILD"
+take "$BUILD" build/tests/marked
 MARK=0x6f760000 # OV_IPSEC_MARK
 SENDER=()
 topo_init keys

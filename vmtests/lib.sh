@@ -3,10 +3,19 @@
 # A scenario, run inside a guest: sources this, then uses the words of
 # tests/netns/lib.sh (check, cluster, attach ...). Prints "ok NAME" and "not ok NAME".
 
-# Programs on 9p are read anew, page by page, with each start: ours are taken into memory.
+# Programs on 9p are read anew, page by page, with each start: ours, what scripts call all the
+# time, and the libraries of both are taken into memory.
 export BUILD=/run/overlayd
-mkdir -p "$BUILD"
-cp build/overlayd build/overlayctl "$BUILD"
+mkdir -p "$BUILD" /run/bin /run/lib
+take() { # DIRECTORY PROGRAM...
+	cp -L "${@:2}" "$1"
+	ldd "${@:2}" | awk '/=> \// { print $3 }' | sort -u | xargs cp -Lnt /run/lib
+}
+take "$BUILD" build/overlayd build/overlayctl
+mapfile -t often < <(type -P bash ip jq ping nsenter sleep grep sed awk cat date timeout bpftool ss)
+take /run/bin "${often[@]}"
+export LD_LIBRARY_PATH=/run/lib PATH=/run/bin:$PATH
+hash -r
 
 # Emulation is slow by a factor that depends on what else the machine does.
 export AWAIT_FACTOR=6
