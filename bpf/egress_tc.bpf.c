@@ -198,9 +198,8 @@ static __always_inline int egress_parse(struct cursor *c, const struct iphdr *ip
 	return masq_parse(c, ip, &ret->l4);
 }
 
-static __always_inline int decide(struct __sk_buff *skb)
+static __always_inline int decide(struct __sk_buff *skb, const struct ov_config *cfg)
 {
-	const struct ov_config *cfg = config_ready();
 	const struct ov_device *dev = device_lookup(skb->ifindex);
 	const struct ov_network *net = dev ? network_lookup(dev->vni) : NULL;
 	struct cursor c = cursor_skb(skb);
@@ -208,7 +207,7 @@ static __always_inline int decide(struct __sk_buff *skb)
 	struct iphdr *ip;
 	int size, verdict;
 
-	if (!cfg || !net)
+	if (!config_is_ready(cfg) || !net)
 		return -OV_DROP_NOT_READY;
 	if (!cursor_take(&c, struct ethhdr) || parse_ipv4(&c, &ip) < 0)
 		return -OV_DROP_MALFORMED;
@@ -239,14 +238,15 @@ static __always_inline int decide(struct __sk_buff *skb)
 SEC("tc")
 int ov_egress(struct __sk_buff *skb)
 {
+	const struct ov_config *cfg = config_row();
 	__u32 bytes = skb->len;
-	int verdict = decide(skb);
+	int verdict = decide(skb, cfg);
 
 	if (verdict == POLICY_CUT)
 		verdict = reset_answer(skb, OV_DROP_POLICY) < 0 ? -OV_DROP_POLICY : OV_FWD_CUT;
 	if (verdict < 0)
 		drop_tally(0, skb->ifindex, OV_DROP_AT_ENDPOINT, verdict, bytes);
-	return verdict_exit_tc(skb, verdict, bytes);
+	return verdict_exit_tc(skb, cfg, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

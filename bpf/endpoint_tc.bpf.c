@@ -156,11 +156,9 @@ static __always_inline int forward_ipv4(struct __sk_buff *skb, struct cursor *c,
 	return send_on(skb, cfg, t.ep, dev->vni, &how);
 }
 
-static __always_inline int decide(struct __sk_buff *skb)
+static __always_inline int decide(struct __sk_buff *skb, const struct ov_config *cfg)
 {
-	const struct ov_config *cfg = config_ready();
-
-	if (!cfg)
+	if (!config_is_ready(cfg))
 		return -OV_DROP_NOT_READY;
 
 	const struct ov_device *dev = device_lookup(skb->ifindex);
@@ -188,19 +186,20 @@ static __always_inline int decide(struct __sk_buff *skb)
 SEC("tc")
 int ov_endpoint(struct __sk_buff *skb)
 {
+	const struct ov_config *cfg = config_row();
 	__u32 bytes = skb->len; /* before anything is pushed */
 	int verdict;
 
-	watch_enter_tc(skb, WATCH_ENDPOINT);
+	watch_enter_tc(skb, cfg, WATCH_ENDPOINT);
 	stats_pass(OV_ENTER_ENDPOINT, bytes);
-	verdict = decide(skb);
+	verdict = decide(skb, cfg);
 	if (verdict == POLICY_CUT)
 		verdict = cut(skb);
 	else if (verdict >= REFUSE(0)) /* a service does not take it */
 		verdict = refuse(skb, REFUSE_WHY(verdict));
 	if (verdict < 0)
 		drop_tally(0, skb->ifindex, OV_DROP_AT_ENDPOINT, verdict, bytes);
-	return verdict_exit_tc(skb, verdict, bytes);
+	return verdict_exit_tc(skb, cfg, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

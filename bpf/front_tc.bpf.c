@@ -384,13 +384,12 @@ static __always_inline int front_l4(struct __sk_buff *skb, const struct ov_confi
 	return entry(skb, cfg, f, &pk);
 }
 
-static __always_inline int decide(struct __sk_buff *skb)
+static __always_inline int decide(struct __sk_buff *skb, const struct ov_config *cfg)
 {
-	const struct ov_config *cfg = config_ready();
 	struct front f = {};
 	struct iphdr *ip;
 
-	if (!cfg || skb->pkt_type != PACKET_HOST || skb_is_vlan_tagged(skb))
+	if (!config_is_ready(cfg) || skb->pkt_type != PACKET_HOST || skb_is_vlan_tagged(skb))
 		return OV_PASS_FOREIGN;
 	l4_make_linear(skb);
 
@@ -412,28 +411,27 @@ static __always_inline int decide(struct __sk_buff *skb)
 	return front_error(skb, cfg, &f, &at_l4, ip);
 }
 
-static __always_inline int is_from_uplink(const struct __sk_buff *skb)
+static __always_inline int is_from_uplink(const struct __sk_buff *skb, const struct ov_config *cfg)
 {
-	const struct ov_config *cfg = config_ready();
-
-	return cfg && skb->ifindex == cfg->uplink_ifindex;
+	return config_is_ready(cfg) && skb->ifindex == cfg->uplink_ifindex;
 }
 
 SEC("tc")
 int ov_front(struct __sk_buff *skb)
 {
+	const struct ov_config *cfg = config_row();
 	__u32 bytes = skb->len;
 	int verdict;
 
-	watch_enter_tc(skb, WATCH_FRONT);
-	if (!is_from_uplink(skb)) /* ov_uplink took it already, and jumped here */
+	watch_enter_tc(skb, cfg, WATCH_FRONT);
+	if (!is_from_uplink(skb, cfg)) /* ov_uplink took it already, and jumped here */
 		stats_pass(OV_ENTER_FRONT, bytes);
-	verdict = decide(skb);
+	verdict = decide(skb, cfg);
 	if (verdict >= REFUSE(0))
 		verdict = refuse(skb, REFUSE_WHY(verdict));
 	if (verdict < 0)
 		drop_tally(0, 0, OV_DROP_AT_OUTSIDE, verdict, bytes);
-	return verdict_exit_tc(skb, verdict, bytes);
+	return verdict_exit_tc(skb, cfg, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -140,10 +140,10 @@ static __always_inline int arrive_l4(struct __sk_buff *skb, struct cursor *c, st
 static __noinline int arrive_refuse(struct __sk_buff *skb, const struct ov_endpoint *dst,
 				    const struct ov_network *net, __u32 vni, __be32 node)
 {
-	const struct ov_config *cfg = config_ready();
+	const struct ov_config *cfg = config_row();
 	int verdict;
 
-	if (!cfg || !dst || !net || reset_answer(skb, OV_DROP_FLOW_CLASH) < 0 ||
+	if (!config_is_ready(cfg) || !dst || !net || reset_answer(skb, OV_DROP_FLOW_CLASH) < 0 ||
 	    nat_macs(skb, dst->mac, net->gateway_mac) < 0)
 		return -OV_DROP_FLOW_CLASH;
 	verdict = mesh_send_back(skb, cfg, vni, node, IPPROTO_TCP << 8);
@@ -185,23 +185,23 @@ static __always_inline int arrive(struct __sk_buff *skb)
 SEC("tc")
 int ov_arrive(struct __sk_buff *skb)
 {
+	const struct ov_config *cfg = config_row();
 	__u32 bytes = skb->cb[CB_BYTES], vni = skb->cb[CB_VNI];
 	int verdict = arrive(skb);
 
 	if (verdict < 0)
 		drop_tally(vni, 0, OV_DROP_AT_TUNNEL, verdict, bytes);
-	return verdict_exit_tc(skb, verdict, bytes);
+	return verdict_exit_tc(skb, cfg, verdict, bytes);
 }
 
-static __always_inline int leave(struct __sk_buff *skb)
+static __always_inline int leave(struct __sk_buff *skb, const struct ov_config *cfg)
 {
-	const struct ov_config *cfg = config_ready();
 	struct reply r = { .vni = skb->cb[CB_VNI] };
 	const struct ov_endpoint *src;
 	struct iphdr *ip;
 	int verdict;
 
-	if (!cfg)
+	if (!config_is_ready(cfg))
 		return -OV_DROP_NOT_READY;
 	l4_make_linear(skb);
 
@@ -221,12 +221,13 @@ static __always_inline int leave(struct __sk_buff *skb)
 SEC("tc")
 int ov_return(struct __sk_buff *skb)
 {
+	const struct ov_config *cfg = config_row();
 	__u32 bytes = skb->cb[CB_BYTES], vni = skb->cb[CB_VNI];
-	int verdict = leave(skb);
+	int verdict = leave(skb, cfg);
 
 	if (verdict < 0)
 		drop_tally(vni, 0, OV_DROP_AT_TUNNEL, verdict, bytes);
-	return verdict_exit_tc(skb, verdict, bytes);
+	return verdict_exit_tc(skb, cfg, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

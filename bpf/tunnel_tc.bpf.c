@@ -29,9 +29,9 @@ static __noinline int tunnel_get(struct __sk_buff *skb)
 	return 0;
 }
 
-static __always_inline int decide(struct __sk_buff *skb)
+static __always_inline int decide(struct __sk_buff *skb, const struct ov_config *cfg)
 {
-	if (!config_ready())
+	if (!config_is_ready(cfg))
 		return -OV_DROP_NOT_READY;
 	if (tunnel_get(skb) < 0)
 		return -OV_DROP_UNKNOWN_PEER;
@@ -63,16 +63,17 @@ static __always_inline int decide(struct __sk_buff *skb)
 SEC("tc")
 int ov_tunnel(struct __sk_buff *skb)
 {
+	const struct ov_config *cfg = config_row();
 	__u32 bytes = skb->len;
 	int verdict;
 
-	watch_enter_tc(skb, WATCH_TUNNEL);
+	watch_enter_tc(skb, cfg, WATCH_TUNNEL);
 	skb->cb[CB_VNI] = 0; /* of none yet */
 	stats_pass(OV_ENTER_TUNNEL, bytes);
-	verdict = decide(skb);
+	verdict = decide(skb, cfg);
 	if (verdict < 0)
 		drop_tally(skb->cb[CB_VNI], 0, OV_DROP_AT_TUNNEL, verdict, bytes);
-	return verdict_exit_tc(skb, verdict, bytes);
+	return verdict_exit_tc(skb, cfg, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -33,9 +33,9 @@ static __noinline int was_encrypted(struct __sk_buff *skb, __be32 outer_src)
 }
 
 static __always_inline int receive(struct __sk_buff *skb, struct cursor *c,
-				   const struct outer *outer, __u32 *ret_vni)
+				   const struct outer *outer, __u32 bytes, __u32 *ret_vni)
 {
-	__u32 vni, bytes = skb->len;
+	__u32 vni;
 	struct arrival a = {};
 	int accepted;
 
@@ -82,12 +82,11 @@ static __always_inline int fragment_is_fronts(struct __sk_buff *skb)
 	       fragment_find(0, ip);
 }
 
-static __always_inline int decide(struct __sk_buff *skb, __u32 *ret_vni)
+static __always_inline int decide(struct __sk_buff *skb, const struct ov_config *cfg, __u32 bytes,
+				  __u32 *ret_vni)
 {
-	const struct ov_config *cfg = config_ready();
-
 	/* Without configuration nothing is known to be ours; the host's traffic goes on. */
-	if (!cfg || skb->pkt_type != PACKET_HOST || skb_is_vlan_tagged(skb))
+	if (!config_is_ready(cfg) || skb->pkt_type != PACKET_HOST || skb_is_vlan_tagged(skb))
 		return OV_PASS_FOREIGN;
 
 	skb_make_linear(skb, OUTER_LEN);
@@ -104,21 +103,22 @@ static __always_inline int decide(struct __sk_buff *skb, __u32 *ret_vni)
 	}
 	if (result == OUTER_KERNEL)
 		return VERDICT_LEAVE;
-	return receive(skb, &c, &outer, ret_vni);
+	return receive(skb, &c, &outer, bytes, ret_vni);
 }
 
 SEC("tc")
 int ov_uplink(struct __sk_buff *skb)
 {
+	const struct ov_config *cfg = config_row();
 	__u32 bytes = skb->len, vni = 0; /* before anything is popped */
 	int verdict;
 
-	watch_enter_tc(skb, WATCH_UPLINK);
+	watch_enter_tc(skb, cfg, WATCH_UPLINK);
 	stats_pass(OV_ENTER_UPLINK, bytes);
-	verdict = decide(skb, &vni);
+	verdict = decide(skb, cfg, bytes, &vni);
 	if (verdict < 0)
 		drop_tally(vni, 0, OV_DROP_AT_TUNNEL, verdict, bytes);
-	return verdict_exit_tc(skb, verdict, bytes);
+	return verdict_exit_tc(skb, cfg, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -18,11 +18,10 @@ static __always_inline int is_refusal(int verdict)
 	       verdict == -OV_DROP_WRONG_PEER || verdict == -OV_DROP_BAD_VXLAN;
 }
 
-static __always_inline int decide(struct xdp_md *xdp, __u32 *ret_vni, __u32 *ret_place)
+static __always_inline int decide(struct xdp_md *xdp, const struct ov_config *cfg, __u32 *ret_vni,
+				  __u32 *ret_place)
 {
-	const struct ov_config *cfg = config_ready();
-
-	if (!cfg)
+	if (!config_is_ready(cfg))
 		return VERDICT_LEAVE;
 
 	struct cursor c = cursor_xdp(xdp);
@@ -46,15 +45,16 @@ static __always_inline int decide(struct xdp_md *xdp, __u32 *ret_vni, __u32 *ret
 SEC("xdp.frags")
 int ov_uplink_xdp(struct xdp_md *xdp)
 {
+	const struct ov_config *cfg = config_row();
 	__u32 bytes = bpf_xdp_get_buff_len(xdp), vni = 0, place = OV_DROP_AT_TUNNEL;
 	int verdict;
 
-	watch_enter_xdp(xdp);
+	watch_enter_xdp(xdp, cfg);
 	stats_pass(OV_ENTER_XDP, bytes);
-	verdict = decide(xdp, &vni, &place);
+	verdict = decide(xdp, cfg, &vni, &place);
 	if (verdict < 0)
 		drop_tally(vni, 0, place, verdict, bytes);
-	return verdict_exit_xdp(xdp, verdict, bytes);
+	return verdict_exit_xdp(xdp, cfg, verdict, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

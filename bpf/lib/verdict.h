@@ -40,9 +40,10 @@ static __always_inline void verdict_count(__u32 verdict, __u32 bytes)
 	c->bytes += bytes;
 }
 
-static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, __u32 bytes)
+static __always_inline int verdict_exit_tc(struct __sk_buff *skb, const struct ov_config *cfg,
+					   int verdict, __u32 bytes)
 {
-	watch_exit_tc(skb, verdict);
+	watch_exit_tc(skb, cfg, verdict);
 	if (verdict == VERDICT_LEAVE) {
 		stats_pass(OV_LEAVE_KERNEL, bytes);
 		return TC_ACT_UNSPEC;
@@ -65,9 +66,10 @@ static __always_inline int verdict_exit_tc(struct __sk_buff *skb, int verdict, _
 	return verdict == OV_PASS_FOREIGN ? TC_ACT_UNSPEC : TC_ACT_REDIRECT;
 }
 
-static __always_inline int verdict_exit_xdp(struct xdp_md *xdp, int verdict, __u32 bytes)
+static __always_inline int verdict_exit_xdp(struct xdp_md *xdp, const struct ov_config *cfg,
+					    int verdict, __u32 bytes)
 {
-	watch_exit_xdp(xdp, verdict);
+	watch_exit_xdp(xdp, cfg, verdict);
 	if (verdict == VERDICT_LEAVE) {
 		stats_pass(OV_LEAVE_XDP, bytes);
 		return XDP_PASS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Told to whoever watches: flows, drops and packets (maps/watch.h). While nobody does, a
- * packet pays watch_is_on twice: one branch, on a row that the program reads anyway. All else is
+ * packet pays watch_is_on twice: one branch, on a row that the program has at hand. All else is
  * in functions that are not static, so that the verifier goes through each once, and keeps
  * what it has in a per-CPU entry and not on the stack, which belongs to the data path.
  *
@@ -178,26 +178,29 @@ __noinline int watch_out_xdp(struct xdp_md *xdp, int verdict)
 
 /* ---- the two hooks ---- */
 
-static __always_inline void watch_enter_tc(struct __sk_buff *skb, __u32 place)
+static __always_inline void watch_enter_tc(struct __sk_buff *skb, const struct ov_config *cfg,
+					   __u32 place)
 {
-	if (watch_is_on())
+	if (watch_is_on(cfg))
 		watch_in_tc(skb, place);
 }
 
-static __always_inline void watch_enter_xdp(struct xdp_md *xdp)
+static __always_inline void watch_enter_xdp(struct xdp_md *xdp, const struct ov_config *cfg)
 {
-	if (watch_is_on())
+	if (watch_is_on(cfg))
 		watch_in_xdp(xdp);
 }
 
-static __always_inline void watch_exit_tc(struct __sk_buff *skb, int verdict)
+static __always_inline void watch_exit_tc(struct __sk_buff *skb, const struct ov_config *cfg,
+					  int verdict)
 {
-	if (watch_is_on())
+	if (watch_is_on(cfg))
 		watch_out_tc(skb, verdict);
 }
 
-static __always_inline void watch_exit_xdp(struct xdp_md *xdp, int verdict)
+static __always_inline void watch_exit_xdp(struct xdp_md *xdp, const struct ov_config *cfg,
+					   int verdict)
 {
-	if (watch_is_on())
+	if (watch_is_on(cfg))
 		watch_out_xdp(xdp, verdict);
 }

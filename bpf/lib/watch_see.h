@@ -48,13 +48,10 @@ static __always_inline const struct ov_watch *watch_row(void)
 
 /* Without it, to measure what it costs that one could watch: tests/bench/run watch. */
 #ifdef OV_WITHOUT_WATCH
-#define watch_is_on() 0
+#define watch_is_on(cfg) 0
 #else
-static __always_inline int watch_is_on(void)
+static __always_inline int watch_is_on(const struct ov_config *cfg)
 {
-	__u32 zero = 0;
-	const struct ov_config *cfg = bpf_map_lookup_elem(&config, &zero);
-
 	return cfg && (cfg->flags & OV_CONFIG_WATCHED);
 }
 #endif
@@ -115,10 +112,10 @@ static __always_inline void watch_parse(void *ctx, int is_xdp, struct ov_watch_s
 /* Where the inner frame begins, if it is VXLAN for this node; else 0. */
 static __always_inline __u32 watch_pop(void *ctx, int is_xdp, struct ov_watch_scratch *s)
 {
-	const struct ov_config *cfg = config_ready();
+	const struct ov_config *cfg = config_row();
 	struct watch_vxlan *h = (void *)s->head;
 
-	if (!cfg || watch_load(ctx, is_xdp, 0, h, sizeof(*h)) || h->eth.h_proto != bpf_htons(ETH_P_IP) ||
+	if (!config_is_ready(cfg) || watch_load(ctx, is_xdp, 0, h, sizeof(*h)) || h->eth.h_proto != bpf_htons(ETH_P_IP) ||
 	    h->ip.protocol != IPPROTO_UDP || h->ip.ihl != 5 || h->udp.dest != cfg->vxlan_port ||
 	    !addr_equals_v4(&cfg->vtep, h->ip.daddr))
 		return 0;
