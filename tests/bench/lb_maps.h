@@ -37,7 +37,8 @@ struct bench {
 	struct bpf_object *wrap;
 	int wrapper[2], target[2], empty[2], state; /* TC, XDP */
 	uint32_t client, backend, repeat, runs, services;
-	struct ov_policy policy; /* in force (lb_policy.h) */
+	struct ov_policy policy; /* of this side's turns (lb_policy.h) */
+	bool is_judged;          /* the network has one */
 	uint8_t client_mac[6]; /* of the device, which is the uplink, too */
 	const char *only; /* how the rows begin that are wanted */
 };

@@ -32,19 +32,26 @@ static void put_rules(struct bench *b, uint32_t count)
 	}
 }
 
-/* A set of that many rules is in force; what none of them names passes. -1: no policy. */
+/* A set of that many rules; what none of them names passes. -1: no policy. */
 static void put_policy(struct bench *b, int rules)
 {
-	struct ov_policy_key key = { VNI };
-
-	put_device(b, b->client, CLIENT_IP, rules < 0 ? 0 : OV_ENDPOINT_POLICY);
-	if (rules < 0)
+	b->is_judged = rules >= 0;
+	if (!b->is_judged)
 		return;
 	b->policy = (struct ov_policy){ .set = b->policy.set + 1, .verdict = OV_POLICY_ALLOW };
 	put_subject(b, CLIENT_IP, CLASS_CLIENT);
 	put_subject(b, BACKEND_IP, CLASS_BACKEND);
 	put_rules(b, (uint32_t)rules);
-	map_put(b, BPF_MAP_policies, &key, &b->policy);
+}
+
+/* From now on that is in force. */
+static void enforce(struct bench *b)
+{
+	struct ov_policy_key key = { VNI };
+
+	put_device(b, b->client, CLIENT_IP, b->is_judged ? OV_ENDPOINT_POLICY : 0);
+	if (b->is_judged)
+		map_put(b, BPF_MAP_policies, &key, &b->policy);
 }
 
 /* From the client to the first backend, answered; the lower address comes first in the key. */

@@ -4,6 +4,7 @@
  * BPF_PROG_TEST_RUN, with few and with many services and flows:
  *
  *   lb_run BPFFS CLIENT_DEVICE BACKEND_DEVICE [REPEAT [RUNS [TEXT]]]
+ *   lb_run BPFFS CLIENT_DEVICE BACKEND_DEVICE REPEAT turns TEXT
  *
  * Client and backends live on this host, so that a packet is changed in place and a
  * wrapper (lb_wrap.bpf.c) can make each repetition a packet of the next flow. What the
@@ -13,6 +14,9 @@
  *
  * TEXT: only rows that begin so, for a look with perf. After each row the verdict and flow
  * counters must have moved as the row says.
+ *
+ * By turns: of the first such row one run for each line that comes, answered with its
+ * figure; so two builds can be measured in step, with the same machine under both.
  */
 #include <linux/if_ether.h>
 #include <netinet/ip.h>
@@ -22,6 +26,7 @@
 
 #define REPEAT 200000
 #define RUNS 7
+#define TURNS 10 /* of one run, where a few hundredths are looked for */
 
 /* ---- packets ---- */
 
@@ -203,8 +208,6 @@ static void prepare(struct bench *b, const struct row *row, uint32_t called, str
 	put_backends(b, kinds[row->kind].is_xdp ? 0 : b->backend);
 	if (kinds[row->kind].has_flows)
 		put_flows(b, w, row->protocol, kinds[row->kind].is_outside ? OV_FLOW_ENTRY : 0);
-	if (row->kind == JUDGED && b->policy.set)
-		put_judged(b, w, row->protocol);
 	fill_row_frame(b, row, w);
 }
 
@@ -248,6 +251,10 @@ static void run_once(struct run *run, const struct row *row, bool is_first)
 
 	if (is_once)
 		map_empty(b, BPF_MAP_brief);
+	if (kinds[row->kind].is_judged)
+		enforce(b);
+	if (row->kind == JUDGED && b->is_judged)
+		put_judged(b, &run->w, row->protocol);
 	if (is_full && is_first) /* make it full */
 		run_wrapper(b, &run->w, prog, ifindex, 2 * OV_BRIEF);
 	before[0] = count_of(b, BPF_MAP_counters, kinds[row->kind].verdict, sizeof(struct ov_counter));
@@ -257,10 +264,26 @@ static void run_once(struct run *run, const struct row *row, bool is_first)
 	samples_add(&run->net, gross > floor ? gross - floor : 0);
 }
 
+/* Thousandths of one run over the one right before it, of the other side: the machine drifts. */
+static uint32_t ratio_of_turns(const struct run run[2])
+{
+	struct samples ratios;
+	uint32_t median;
+
+	samples_init(&ratios, run[0].net.count);
+	for (size_t i = 0; i < run[0].net.count; i++)
+		samples_add(&ratios, run[0].net.ns[i] ? run[1].net.ns[i] * 1000ull / run[0].net.ns[i] : 0);
+	samples_sort(&ratios);
+	median = samples_at(&ratios, 500);
+	free(ratios.ns);
+	return median;
+}
+
 static void run_row(struct bench side[2], const struct row *row, bool spread)
 {
 	struct run run[2] = { { .b = &side[0] }, { .b = &side[1] } };
 	char katran[16] = "-";
+	uint32_t ratio;
 
 	for (int i = 0; i < 2; i++) {
 		samples_init(&run[i].net, side[i].runs);
@@ -269,6 +292,7 @@ static void run_row(struct bench side[2], const struct row *row, bool spread)
 	for (uint32_t n = 0; n < side->runs; n++) /* in turn, so that both meet the same machine */
 		for (int i = 0; i < 2; i++)
 			run_once(&run[i], row, n == 0);
+	ratio = ratio_of_turns(run);
 	for (int i = 0; i < 2; i++)
 		samples_sort(&run[i].net);
 	if (row->katran_ns)
@@ -277,7 +301,7 @@ static void run_row(struct bench side[2], const struct row *row, bool spread)
 	for (int i = 0; i < 2; i++)
 		printf("%6u %6u %6u  ", samples_at(&run[i].net, 0), samples_at(&run[i].net, 500),
 		       samples_at(&run[i].net, 1000));
-	printf("%6.2f %7s\n", samples_at(&run[1].net, 500) * 1.0 / samples_at(&run[0].net, 500), katran);
+	printf("%6.2f %7s\n", ratio / 1000.0, katran);
 	for (int i = 0; i < 2; i++)
 		free(run[i].net.ns);
 }
@@ -297,22 +321,63 @@ static void run_rows(struct bench side[2], bool spread)
 	}
 }
 
-/* The same network under two policies, each as many rules as that; -1: under none. */
-static void run_judged(struct bench side[2], int rules, int others)
+/*
+ * The same network in the same maps under two policies in turn, each as many rules as that; -1:
+ * under none.
+ */
+static void run_judged(struct bench *b, int rules, int others)
 {
+	struct bench side[2] = { *b };
 	char text[2][40];
 
 	for (int i = 0; i < 2; i++) {
 		int count = i ? others : rules;
 
 		put_policy(&side[i], count);
+		if (!i)
+			side[1] = side[0]; /* the next set */
 		snprintf(text[i], sizeof(text[i]), count < 0 ? "no policy: min med max" : "%d rules: min med max", count);
 	}
 	printf("  %-34s %8s %-21s  %-21s %5s\n", "ns a packet, to an endpoint here", "flows", text[0], text[1],
 	       "ratio");
-	for (size_t i = 0; i < ARRAY_SIZE(judged_rows); i++)
-		if (!strncmp(judged_rows[i].text, side->only, strlen(side->only)))
-			run_row(side, &judged_rows[i], false);
+	for (size_t i = 0; i < ARRAY_SIZE(judged_rows); i++) {
+		uint32_t turns = judged_rows[i].kind == JUDGED ? TURNS : 1;
+
+		if (strncmp(judged_rows[i].text, side->only, strlen(side->only)))
+			continue;
+		for (int j = 0; j < 2; j++) {
+			side[j].repeat = b->repeat / turns + 1;
+			side[j].runs = b->runs * turns;
+		}
+		run_row(side, &judged_rows[i], false);
+	}
+	b->policy = side[1].policy;
+}
+
+static const struct row *find_row(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!strncmp(rows[i].text, text, strlen(text)))
+			return &rows[i];
+	tool_die("no row begins \"%s\"; lb_run without it shows all of them", text);
+}
+
+/* A line in, a figure out. */
+static void take_turns(struct bench *b)
+{
+	const struct row *row = find_row(b->only);
+	struct run run = { .b = b };
+	char line[8];
+
+	prepare(b, row, 1, &run.w);
+	samples_init(&run.net, 1);
+	for (bool is_first = true; fgets(line, sizeof(line), stdin); is_first = false) {
+		run.net.count = 0;
+		run_once(&run, row, is_first);
+		printf("%u\n", run.net.ns[0]);
+		fflush(stdout);
+	}
+	free(run.net.ns);
 }
 
 /* ---- set-up ---- */
@@ -405,9 +470,12 @@ static void close_side(struct bench *b, const struct bpf_place *place)
 int main(int argc, char **argv)
 {
 	struct bench side[2] = { { .repeat = REPEAT, .runs = RUNS, .only = "" } };
+	bool by_turns = argc == 7 && strcmp(argv[5], "turns") == 0;
+	char few_dir[40], many_dir[40];
 
 	if (argc < 4 || argc > 7) {
-		fprintf(stderr, "usage: lb_run BPFFS CLIENT_DEVICE BACKEND_DEVICE [REPEAT [RUNS [TEXT]]]\n");
+		fprintf(stderr, "usage: lb_run BPFFS CLIENT_DEVICE BACKEND_DEVICE"
+				" [REPEAT [RUNS|turns [TEXT]]]\n");
 		return 2;
 	}
 	side->client = device_index(argv[2]);
@@ -415,25 +483,32 @@ int main(int argc, char **argv)
 	device_mac(argv[2], side->client_mac);
 	if (argc > 4)
 		side->repeat = number(argv[4]);
-	if (argc > 5)
+	if (argc > 5 && !by_turns)
 		side->runs = number(argv[5]);
 	if (argc > 6)
 		side->only = argv[6];
 	load_wrapper(side);
 	side[1] = side[0];
 
-	struct bpf_place few = { .bpffs = argv[1], .pin_dir = "bench-lb-few" };
-	struct bpf_place many = { .bpffs = argv[1], .pin_dir = "bench-lb-many" };
+	snprintf(few_dir, sizeof(few_dir), "bench-lb-%d-few", getpid());
+	snprintf(many_dir, sizeof(many_dir), "bench-lb-%d-many", getpid());
+
+	struct bpf_place few = { .bpffs = argv[1], .pin_dir = few_dir };
+	struct bpf_place many = { .bpffs = argv[1], .pin_dir = many_dir };
 
 	open_side(&side[0], &few, FEW);
-	open_side(&side[1], &many, MANY);
-	run_rows(side, false);
-	run_rows(side, true);
-	run_judged(side, -1, 0);
-	run_judged(side, 0, 10);
-	run_judged(side, 0, 1000);
+	if (by_turns) {
+		take_turns(&side[0]);
+	} else {
+		open_side(&side[1], &many, MANY);
+		run_rows(side, false);
+		run_rows(side, true);
+		run_judged(&side[0], -1, 0);
+		run_judged(&side[0], 0, 10);
+		run_judged(&side[0], 0, 1000);
+		close_side(&side[1], &many);
+	}
 	bpf_object__close(side->wrap);
 	close_side(&side[0], &few);
-	close_side(&side[1], &many);
 	return 0;
 }

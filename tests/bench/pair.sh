@@ -23,12 +23,13 @@ pair_row() { # LABEL FUNCTION A B [ARG...]: FUNCTION A ARG... prints a number
 	progress ""
 }
 
-# The same of turns of milliseconds: FUNCTION A B prints two numbers, of A and of B.
-pair_row_turns() { # LABEL FUNCTION A B
+# The same of turns of milliseconds: FUNCTION A B ARG... prints two numbers, of A and of B.
+pair_row_turns() { # LABEL FUNCTION A B [ARG...]
 	local label=$1 function=$2 a=$3 b=$4 round
+	shift 4
 	for ((round = 1; round <= ROUNDS; round++)); do
 		progress "$label, round $round of $ROUNDS"
-		"$function" "$a" "$b" | awk -v a="$a" -v b="$b" '{ print a, $1; print b, $2 }'
+		"$function" "$a" "$b" "$@" | awk -v a="$a" -v b="$b" '{ print a, $1; print b, $2 }'
 	done | pair_report "$label" "$a" "$b" || die "$label could not be measured"
 	progress ""
 }
