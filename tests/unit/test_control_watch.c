@@ -99,6 +99,26 @@ Test(control_watch, a_service_by_name_is_its_vip_on_its_network)
 	refused("/v1/monitor", "{\"To\":\"web\",\"Network\":\"dim\"}", 400, "\"web\" is on network app");
 }
 
+Test(control_watch, of_services_with_one_name_a_network_decides)
+{
+	const struct view *v;
+
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/networks", "{\"Name\":\"dim\",\"Subnet\":\"10.20.0.0/24\"}"),
+		     201);
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/services", "{\"Name\":\"web\",\"Network\":\"app\"}"), 201);
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/services", "{\"Name\":\"web\",\"Network\":\"dim\"}"), 201);
+	refused("/v1/monitor", "{\"To\":\"web\"}", 400, "several networks have a service \"web\"; say which one as web.NETWORK");
+	for (size_t i = 0; i < 2; i++) {
+		v = store_view(f.store);
+		cr_assert_eq(fake_host_ask(&f, "POST", "/v1/monitor",
+					   i ? "{\"To\":\"web.dim\"}" : "{\"To\":\"web\",\"Network\":\"dim\"}"), 200);
+		cr_assert_eq(f.watched.vni, view_network_find(v, "dim")->net->vni);
+		cr_assert_eq(memcmp(&f.watched.to, &view_service_on(v, view_network_find(v, "dim"), "web")->svc->vip,
+				    sizeof(struct ov_addr)), 0);
+		f.stream.close(f.stream.ctx);
+	}
+}
+
 Test(control_watch, one_too_many_is_told_so)
 {
 	err_set(&f.watch_error, -EBUSY, "16 clients watch already");

@@ -29,24 +29,6 @@ static const struct field service_fields[] = {
 	{ "PublishRm", FIELD_LIST, offsetof(struct service_body, publish_rm) },
 };
 
-static int no_such_service(const char *ref, bool ambiguous, struct err *e)
-{
-	if (ambiguous)
-		return err_set(e, -EINVAL, "several networks have a service \"%.63s\": say which one as "
-			       "%.63s.NETWORK, or by its id from `overlayctl service ls`", ref, ref);
-	return err_set(e, -ENOENT, "there is no service \"%s\": `overlayctl service ls` lists them",
-		       ref);
-}
-
-static int find_service(const struct view *v, const char *ref,
-			const struct view_service **ret_service, struct err *e)
-{
-	bool ambiguous;
-
-	*ret_service = view_service_find(v, ref, &ambiguous);
-	return *ret_service ? 0 : no_such_service(ref, ambiguous, e);
-}
-
 void control_get_services(struct call *call)
 {
 	struct scene s = call_scene(call);
@@ -59,7 +41,7 @@ void control_get_service(struct call *call)
 	struct scene s = call_scene(call);
 	const struct view_service *vs;
 	struct err e = { 0 };
-	int r = find_service(s.view, call->ref, &vs, &e);
+	int r = intent_find_service(s.view, call->ref, &vs, &e);
 
 	if (r)
 		call_fail(call, r, &e);
@@ -210,7 +192,7 @@ void control_delete_service(struct call *call)
 	const struct view_service *vs;
 	char id[ID_TEXT_MAX];
 	struct err e = { 0 };
-	int r = find_service(store_view(call->c->store), call->ref, &vs, &e);
+	int r = intent_find_service(store_view(call->c->store), call->ref, &vs, &e);
 
 	if (!r) {
 		call->id = vs->svc->id;
@@ -233,7 +215,7 @@ static int read_filter(const struct call *call, const struct view *v,
 
 	if (r <= 0)
 		return r;
-	return find_service(v, ref, ret_only, e);
+	return intent_find_service(v, ref, ret_only, e);
 }
 
 void control_get_lb(struct call *call)

@@ -23,30 +23,35 @@ static const struct field ask_fields[] = {
 	{ "Drops", FIELD_FLAG, offsetof(struct watch_ask, drops) },
 };
 
-static int take_network(const struct call *call, const char *ref, uint32_t *ret_vni, struct err *e)
+static int take_network(const struct call *call, const char *ref,
+			const struct view_network **ret_network, struct err *e)
 {
-	const struct view_network *n;
-
 	if (!ref)
 		return 0;
-	n = view_network_find(store_view(call->c->store), ref);
-	if (!n)
+	*ret_network = view_network_find(store_view(call->c->store), ref);
+	if (!*ret_network)
 		return err_set(e, -ENOENT, "there is no network \"%.64s\": `overlayctl network ls` lists them",
 			       ref);
-	*ret_vni = n->net->vni;
 	return 0;
 }
 
+/* A service, of that network if one was given. */
+static int take_service(const struct view *v, const char *text, const struct view_network *on,
+			const struct view_service **ret_service, struct err *e)
+{
+	*ret_service = on ? view_service_on(v, on, text) : NULL;
+	return *ret_service ? 0 : intent_find_service(v, text, ret_service, e);
+}
+
 /* An endpoint or a service, by name: its address, and on its network alone. */
-static int take_named(struct call *call, const char *what, const char *text, struct watch_filter *f,
-		      struct ov_addr *ret_addr, struct err *e)
+static int take_named(struct call *call, const char *what, const char *text,
+		      const struct view_network **on, struct ov_addr *ret_addr, struct err *e)
 {
 	const struct view_network *net = NULL;
 	const struct view_service *service;
 	const struct view_endpoint *ve;
 	struct scene s = call_scene(call);
-	struct err several = { 0 };
-	bool ambiguous;
+	struct err several = { 0 }, services = { 0 };
 	int r = call_find_endpoint(&s, text, &ve, &several);
 
 	if (r == -EINVAL)
@@ -54,26 +59,28 @@ static int take_named(struct call *call, const char *what, const char *text, str
 	if (!r) {
 		*ret_addr = ve->ep->addr;
 		net = ve->net;
-	} else if ((service = view_service_find(s.view, text, &ambiguous))) {
+	} else if ((r = take_service(s.view, text, *on, &service, &services)) == 0) {
 		*ret_addr = service->svc->vip;
 		net = service->net;
+	} else if (r == -EINVAL) {
+		return err_set(e, r, "%s", services.text);
 	}
 	if (!net || addr_is_zero(ret_addr))
 		return err_set(e, -ENOENT, "%s \"%.64s\" is no address, no endpoint and no service with a "
 			       "VIP: `overlayctl endpoint ls` and `service ls` list them", what, text);
-	if (f->vni && f->vni != net->net->vni)
+	if (*on && *on != net)
 		return err_set(e, -EINVAL, "%s \"%.64s\" is on network %s, and another one was given",
 			       what, text, net->display);
-	f->vni = net->net->vni;
+	*on = net;
 	return 0;
 }
 
-static int take_end(struct call *call, const char *what, const char *text, struct watch_filter *f,
-		    struct ov_addr *ret_addr, struct err *e)
+static int take_end(struct call *call, const char *what, const char *text,
+		    const struct view_network **on, struct ov_addr *ret_addr, struct err *e)
 {
 	if (!text || !addr_parse(text, ret_addr))
 		return 0;
-	return take_named(call, what, text, f, ret_addr, e);
+	return take_named(call, what, text, on, ret_addr, e);
 }
 
 static int take_number(const char *text, unsigned long max, unsigned long *ret)
@@ -140,6 +147,7 @@ static int take_snaplen(const char *text, struct watch_filter *f, struct err *e)
 
 static int take_filter(struct call *call, struct watch_filter *f, struct err *e)
 {
+	const struct view_network *on = NULL;
 	struct watch_ask ask = { 0 };
 	int r = 0;
 
@@ -147,10 +155,11 @@ static int take_filter(struct call *call, struct watch_filter *f, struct err *e)
 		r = json_parse_body(call->req->body, call->req->body_len, &call->body, e);
 	if (!r)
 		r = json_decode(call->body, ask_fields, ARRAY_SIZE(ask_fields), &ask, e);
-	if (r || (r = take_network(call, ask.network, &f->vni, e)) ||
-	    (r = take_end(call, "From", ask.from, f, &f->from, e)) ||
-	    (r = take_end(call, "To", ask.to, f, &f->to, e)) || (r = take_port(ask.port, f, e)))
+	if (r || (r = take_network(call, ask.network, &on, e)) ||
+	    (r = take_end(call, "From", ask.from, &on, &f->from, e)) ||
+	    (r = take_end(call, "To", ask.to, &on, &f->to, e)) || (r = take_port(ask.port, f, e)))
 		return r;
+	f->vni = on ? on->net->vni : 0;
 	f->drops = ask.drops;
 	return take_snaplen(ask.snaplen, f, e);
 }

@@ -16,19 +16,10 @@ int parse_weight(const char *text, uint16_t *ret_weight, struct err *e)
 	return 0;
 }
 
-const struct view_service *find_service_named(const struct view *v, const struct view_network *vn,
-					      const char *name)
-{
-	for (size_t i = 0; i < v->service_count; i++)
-		if (v->service[i].net == vn && !strcmp(v->service[i].display, name))
-			return &v->service[i];
-	return NULL;
-}
-
 int find_service_of(const struct view *v, const struct view_network *vn, const char *ref,
 		    const struct view_service **ret_service, struct err *e)
 {
-	const struct view_service *vs = find_service_named(v, vn, ref);
+	const struct view_service *vs = view_service_on(v, vn, ref);
 	bool ambiguous;
 
 	if (!vs)

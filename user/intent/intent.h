@@ -179,6 +179,9 @@ void intent_service_create(struct intent *in, const struct service_ask *ask, uin
 int intent_service_update(struct intent *in, const struct service_ask *ask, uint64_t wall_ms,
 			  struct id *ret_id, struct err *e);
 /* Its backends stay attached, as nobody's. */
+/* As view_service_find; -ENOENT, or -EINVAL when several networks have one of that name. */
+int intent_find_service(const struct view *v, const char *ref,
+			const struct view_service **ret_service, struct err *e);
 int intent_service_rm(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e);
 /* An endpoint of ours joins a service of its network (NULL: leaves its one), with a weight. */
 int intent_endpoint_join(struct intent *in, const char *endpoint, const char *service,

@@ -13,7 +13,7 @@
 static int take_service(const struct view *v, const struct view_network *vn, const char *ref,
 			struct selector *s, struct err *e)
 {
-	const struct view_service *vs = find_service_named(v, vn, ref);
+	const struct view_service *vs = view_service_on(v, vn, ref);
 	bool ambiguous;
 
 	if (!vs)

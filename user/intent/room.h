@@ -161,9 +161,6 @@ int find_own_endpoint(const struct intent *in, const char *ref, const char *comm
 		      const struct view_endpoint **ret_endpoint, struct err *e);
 
 /* ---- backend.c ---- */
-/* By its name on that network; NULL when there is none. */
-const struct view_service *find_service_named(const struct view *v, const struct view_network *vn,
-					      const char *name);
 /* A service as an endpoint of a network may join it: of that network. */
 int find_service_of(const struct view *v, const struct view_network *vn, const char *ref,
 		    const struct view_service **ret_service, struct err *e);

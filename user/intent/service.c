@@ -162,7 +162,7 @@ void intent_service_create(struct intent *in, const struct service_ask *ask, uin
 
 /* ---- update, rm ---- */
 
-static int find_service(const struct view *v, const char *ref,
+int intent_find_service(const struct view *v, const char *ref,
 			const struct view_service **ret_service, struct err *e)
 {
 	bool ambiguous;
@@ -172,7 +172,7 @@ static int find_service(const struct view *v, const char *ref,
 		return 0;
 	if (ambiguous)
 		return err_set(e, -EINVAL,
-			       "several networks have a service %.63s; say which one as "
+			       "several networks have a service \"%.63s\"; say which one as "
 			       "%.63s.NETWORK, or by its id from `overlayctl service ls`",
 			       ref, ref);
 	return err_set(e, -ENOENT,
@@ -189,7 +189,7 @@ int intent_service_update(struct intent *in, const struct service_ask *ask, uint
 	int r = check_not_removed(in, e);
 
 	if (r == 0)
-		r = find_service(store_view(in->store), ask->name ? ask->name : "", &vs, e);
+		r = intent_find_service(store_view(in->store), ask->name ? ask->name : "", &vs, e);
 	if (r < 0)
 		return r;
 	draft.s = *vs->svc;
@@ -214,7 +214,7 @@ int intent_service_rm(struct intent *in, const char *ref, uint64_t wall_ms, stru
 	int r = check_not_removed(in, e);
 
 	if (r == 0)
-		r = find_service(store_view(in->store), ref, &vs, e);
+		r = intent_find_service(store_view(in->store), ref, &vs, e);
 	if (r < 0)
 		return r;
 	id = vs->svc->id; /* the view ends with the write */

@@ -116,6 +116,9 @@ const struct view_service *view_service_by_id(const struct view *v, const struct
  */
 const struct view_service *view_service_find(const struct view *v, const char *ref,
 					     bool *ret_ambiguous);
+/* By its name on that network; NULL when there is none. */
+const struct view_service *view_service_on(const struct view *v, const struct view_network *vn,
+					   const char *name);
 
 /* The rules of a network, side by side in v->policy: *ret_count of them; NULL when there is none. */
 const struct view_policy *view_policies_of(const struct view *v, const struct view_network *vn,

@@ -242,6 +242,15 @@ const struct view_service *view_service_find(const struct view *v, const char *r
 	return i < v->service_count ? &v->service[i] : NULL;
 }
 
+const struct view_service *view_service_on(const struct view *v, const struct view_network *vn,
+					   const char *name)
+{
+	for (size_t i = 0; i < v->service_count; i++)
+		if (v->service[i].net == vn && !strcmp(v->service[i].display, name))
+			return &v->service[i];
+	return NULL;
+}
+
 const struct view_policy *view_policies_of(const struct view *v, const struct view_network *vn,
 					   size_t *ret_count)
 {
