@@ -42,8 +42,7 @@ static __always_inline int decide(struct xdp_md *xdp, const struct ov_config *cf
 	return is_refusal(verdict) ? verdict : VERDICT_LEAVE;
 }
 
-SEC("xdp.frags")
-int ov_uplink_xdp(struct xdp_md *xdp)
+static __always_inline int uplink_xdp(struct xdp_md *xdp)
 {
 	const struct ov_config *cfg = config_row();
 	__u32 bytes = bpf_xdp_get_buff_len(xdp), vni = 0, place = OV_DROP_AT_TUNNEL;
@@ -55,6 +54,23 @@ int ov_uplink_xdp(struct xdp_md *xdp)
 	if (verdict < 0)
 		drop_tally(vni, 0, place, verdict, bytes);
 	return verdict_exit_xdp(xdp, cfg, verdict, bytes);
+}
+
+SEC("xdp.frags")
+int ov_uplink_xdp(struct xdp_md *xdp)
+{
+	return uplink_xdp(xdp);
+}
+
+/*
+ * In generic mode. For a program that takes fragments Linux 6.9 and later (e6d5dbdd20aa) copies
+ * what has no room in front into a new skb, and forgets skb->mac_len in it: TC then meets the
+ * packet without its Ethernet header, and ov_uplink takes it for somebody else's.
+ */
+SEC("xdp")
+int ov_uplink_generic(struct xdp_md *xdp)
+{
+	return uplink_xdp(xdp);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -9,7 +9,7 @@ cluster 1
 mode() { ctl 1 --json status | jq -r .AttachMode; }
 check "programs are attached by $(expected_attach)" same "$(mode)" "$(expected_attach)"
 check "all programs are loaded and pinned" same "$(ls "$WORK/bpf/h1/v3/prog" | sort | paste -sd ' ')" \
-	"ov_arrive ov_egress ov_endpoint ov_front ov_reap ov_reap_endpoint ov_reap_masq ov_reap_stats ov_return ov_tunnel ov_uplink ov_uplink_xdp"
+	"ov_arrive ov_egress ov_endpoint ov_front ov_reap ov_reap_endpoint ov_reap_masq ov_reap_stats ov_return ov_tunnel ov_uplink ov_uplink_generic ov_uplink_xdp"
 jited() { # every program runs as machine code, as it will in production
 	local p
 	for p in "$WORK/bpf/h1"/v3/prog/*; do

@@ -19,6 +19,18 @@ check "status says so" same "$(ctl 1 --json status | jq -r '[.. | strings] | map
 check "the network works over both" pings a1 "$(ip_of 1 a2)"
 check "and in fragments" at a1 ping -q -c 2 -i 0.2 -W 3 -s 4000 "$(ip_of 1 a2)"
 
+# Both nodes take calls from outside, and have a backend each.
+service 2 web --network app --publish published=8000,target=80
+for n in 1 2; do attach "$n" app "b$n" --service web || die "attach b$n"; done
+all_know 2 b1 b2
+for n in 1 2; do serve "b$n" 80; done
+await 15 takes_everywhere 2 web b1 b2 || die "not all know all backends"
+answered() { # ADDR: 20 calls, by both backends
+	at h9 timeout 60 "$LOAD" run "$1:8000" n=20 c=4 >"$WORK/run" && same "$(counted ok "$WORK/run")" 20 &&
+		same "$(awk '$1 == "by" { print $2 }' "$WORK/run" | sort | xargs)" "b1 b2"
+}
+for n in 1 2; do check "a published port of h$n answers" answered "10.99.0.$n"; done
+
 uplink_mac() { at "$1" ip -j link show eth0 | jq -r '.[0].address'; }
 for n in 1 2; do
 	was=$(drops "$n" DROP_UNKNOWN_PEER)

@@ -511,11 +511,11 @@ Test(kernel, puts_xdp_on_changes_its_mode_and_takes_it_off)
 	struct driver d[PLAN_TABLE_COUNT];
 	struct kernel *k = open_kernel(d);
 	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_XDP };
-	struct plan_attach row = { PROGRAM_UPLINK_XDP, OV_XDP_GENERIC };
+	struct plan_attach row = { PROGRAM_UPLINK_GENERIC, OV_XDP_GENERIC };
 
 	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
 	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
-	row.xdp_mode = OV_XDP_NATIVE;
+	row = (struct plan_attach){ PROGRAM_UPLINK_XDP, OV_XDP_NATIVE };
 	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
 	cr_assert(holds(&d[PLAN_ATTACH], &key, &row));
 	remove_it(&d[PLAN_ATTACH], &key, &row);
@@ -529,7 +529,7 @@ Test(kernel, leaves_a_foreign_xdp_program_alone)
 	struct driver d[PLAN_TABLE_COUNT];
 	struct kernel *k = open_kernel(d);
 	struct plan_attach_key key = { if_nametoindex("up0"), HOOK_XDP };
-	struct plan_attach row = { PROGRAM_UPLINK_XDP, OV_XDP_GENERIC };
+	struct plan_attach row = { PROGRAM_UPLINK_GENERIC, OV_XDP_GENERIC };
 	struct err e = { 0 };
 
 	sh("ip link set up0 xdpgeneric pinned " PINS "/prog/ov_uplink_xdp");
@@ -581,7 +581,7 @@ static void detach_all(bool clsact)
 	row.program = PROGRAM_ENDPOINT;
 	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
 	key = (struct plan_attach_key){ if_nametoindex("up0"), HOOK_XDP };
-	row = (struct plan_attach){ PROGRAM_UPLINK_XDP, OV_XDP_GENERIC };
+	row = (struct plan_attach){ PROGRAM_UPLINK_GENERIC, OV_XDP_GENERIC };
 	upsert(&d[PLAN_ATTACH], &key, &row, NULL);
 	kernel_close(k);
 	sh("mkdir -p " BPFFS "/deep/overlayd/v7/prog"); /* of a later format */

@@ -203,7 +203,7 @@ Test(plan, xdp_off_attaches_none)
 	h.f.xdp_mode = OV_XDP_OFF;
 	expect_line(&w, &h.f, "xdp", false);
 	h.f.xdp_mode = OV_XDP_GENERIC;
-	expect_line(&w, &h.f, "attach 2 hook=xdp program=uplink_xdp mode=generic", true);
+	expect_line(&w, &h.f, "attach 2 hook=xdp program=uplink_generic mode=generic", true);
 }
 
 Test(plan, flags_of_a_network_reach_its_row)

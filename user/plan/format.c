@@ -265,7 +265,7 @@ static void format_attach(const uint8_t *row, struct buf *out)
 {
 	static const char *const hooks[] = { "none", "tc_ingress", "xdp" };
 	static const char *const programs[] = { "none", "endpoint", "uplink", "tunnel",
-						"uplink_xdp", "front" };
+						"uplink_xdp", "uplink_generic", "front" };
 	static const char *const modes[] = { "off", "generic", "native" };
 	ROW(struct plan_attach_key, key, struct plan_attach, a);
 

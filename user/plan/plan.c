@@ -327,7 +327,8 @@ static int fill(struct build *b)
 	add_attach(b, b->f->uplink_ifindex, HOOK_TC_INGRESS, PROGRAM_UPLINK);
 	add_attach(b, b->f->tunnel_ifindex, HOOK_TC_INGRESS, PROGRAM_TUNNEL);
 	if (b->f->xdp_mode != OV_XDP_OFF)
-		add_attach(b, b->f->uplink_ifindex, HOOK_XDP, PROGRAM_UPLINK_XDP);
+		add_attach(b, b->f->uplink_ifindex, HOOK_XDP, b->f->xdp_mode == OV_XDP_GENERIC ?
+			   PROGRAM_UPLINK_GENERIC : PROGRAM_UPLINK_XDP);
 	add_fronts(b);
 	publish_add_host(b);
 	return services_add(b);

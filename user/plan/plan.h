@@ -146,7 +146,7 @@ struct plan_policy {
 /* Which of our programs sits where. */
 enum plan_hook { HOOK_TC_INGRESS = 1, HOOK_XDP = 2 };
 enum plan_program { PROGRAM_ENDPOINT = 1, PROGRAM_UPLINK, PROGRAM_TUNNEL, PROGRAM_UPLINK_XDP,
-		    PROGRAM_FRONT };
+		    PROGRAM_UPLINK_GENERIC, PROGRAM_FRONT };
 struct plan_attach_key {
 	uint32_t ifindex;
 	uint32_t hook;    /* enum plan_hook */

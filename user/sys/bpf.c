@@ -178,6 +178,7 @@ static const struct {
 	[BPF_PROG_UPLINK] = { "ov_uplink", OBJECT_uplink_tc },
 	[BPF_PROG_TUNNEL] = { "ov_tunnel", OBJECT_tunnel_tc },
 	[BPF_PROG_UPLINK_XDP] = { "ov_uplink_xdp", OBJECT_uplink_xdp },
+	[BPF_PROG_UPLINK_GENERIC] = { "ov_uplink_generic", OBJECT_uplink_xdp },
 	[BPF_PROG_REAP] = { "ov_reap", OBJECT_reap },
 	[BPF_PROG_REAP_STATS] = { "ov_reap_stats", OBJECT_reap },
 	[BPF_PROG_REAP_MASQ] = { "ov_reap_masq", OBJECT_reap },

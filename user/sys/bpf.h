@@ -41,6 +41,7 @@ enum bpf_program_id {
 	BPF_PROG_UPLINK,     /* tc ingress of the uplink */
 	BPF_PROG_TUNNEL,     /* tc ingress of the tunnel device */
 	BPF_PROG_UPLINK_XDP, /* XDP on the uplink */
+	BPF_PROG_UPLINK_GENERIC, /* the same, for generic mode */
 	BPF_PROG_FRONT,      /* tc ingress of other devices of the host; jumped to by ov_uplink */
 	BPF_PROG_EGRESS,     /* jumped to, as are the next two: attached nowhere (maps/call.h) */
 	BPF_PROG_ARRIVE,
