@@ -35,11 +35,7 @@ static int read_filter(const struct call *call, const struct view *v,
 
 	if (r <= 0)
 		return r;
-	*ret_only = view_network_find(v, ref);
-	if (!*ret_only)
-		return err_set(e, -ENOENT, "there is no network \"%s\": `overlayctl network ls` lists "
-			       "them", ref);
-	return 0;
+	return intent_find_network(v, ref, ret_only, e);
 }
 
 void control_get_endpoints(struct call *call)

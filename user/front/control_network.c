@@ -21,12 +21,6 @@ static const struct field network_fields[] = {
 	{ "Options", FIELD_OPTS, offsetof(struct network_body, options) },
 };
 
-static int no_such_network(const char *ref, struct err *e)
-{
-	return err_set(e, -ENOENT, "there is no network \"%s\": `overlayctl network ls` lists them",
-		       ref);
-}
-
 void control_get_networks(struct call *call)
 {
 	struct scene s = call_scene(call);
@@ -37,11 +31,13 @@ void control_get_networks(struct call *call)
 void control_get_network(struct call *call)
 {
 	struct scene s = call_scene(call);
-	const struct view_network *n = view_network_find(s.view, call->ref);
+	const struct view_network *n;
 	_cleanup_(traffic_fini) struct traffic t = { 0 };
 	struct err e = { 0 };
-	int r = n ? call_traffic(call, &t, &e) : no_such_network(call->ref, &e);
+	int r = intent_find_network(s.view, call->ref, &n, &e);
 
+	if (!r)
+		r = call_traffic(call, &t, &e);
 	if (r)
 		call_fail(call, r, &e);
 	else

@@ -7,12 +7,6 @@
 #include "base/cleanup.h"
 #include "control_call.h"
 
-static int no_such_network(const char *ref, struct err *e)
-{
-	return err_set(e, -ENOENT, "there is no network \"%s\": `overlayctl network ls` lists them",
-		       ref);
-}
-
 static int read_filter(const struct call *call, const struct view *v,
 		       const struct view_network **ret_only, struct err *e)
 {
@@ -21,8 +15,7 @@ static int read_filter(const struct call *call, const struct view *v,
 
 	if (r <= 0)
 		return r;
-	*ret_only = view_network_find(v, ref);
-	return *ret_only ? 0 : no_such_network(ref, e);
+	return intent_find_network(v, ref, ret_only, e);
 }
 
 void control_get_policies(struct call *call)

@@ -17,13 +17,12 @@ static const struct field repair_fields[] = {
 static int take_network(const struct scene *s, const char *ref, struct repair_scope *scope,
 			struct err *e)
 {
-	const struct view_network *vn = view_network_find(s->view, ref);
+	const struct view_network *vn;
+	int r = intent_find_network(s->view, ref, &vn, e);
 
-	if (!vn)
-		return err_set(e, -ENOENT, "there is no network \"%s\": `overlayctl network ls` lists them",
-			       ref);
-	scope->network = vn->net->id;
-	return 0;
+	if (!r)
+		scope->network = vn->net->id;
+	return r;
 }
 
 static int take_endpoint(const struct scene *s, const char *ref, struct repair_scope *scope,

@@ -16,16 +16,6 @@ int call_traffic(const struct call *call, struct traffic *ret_traffic, struct er
 	return h->read_traffic ? h->read_traffic(h->ctx, ret_traffic, e) : 0;
 }
 
-/* The network that a filter names. */
-static int find_network(const struct scene *s, const char *ref, const struct view_network **ret,
-			struct err *e)
-{
-	*ret = view_network_find(s->view, ref);
-	if (*ret)
-		return 0;
-	return err_set(e, -ENOENT, "there is no network \"%s\": `overlayctl network ls` lists them", ref);
-}
-
 static bool asks_endpoint(const struct call *call)
 {
 	return call->req->query && !strncmp(call->req->query, "endpoint=", strlen("endpoint="));
@@ -39,7 +29,8 @@ static int read_drops_of(const struct call *call, const char *ref,
 	const struct view_endpoint *ve = NULL;
 	const struct view_network *n = NULL;
 	struct scene s = call_scene(call);
-	int r = asks_endpoint(call) ? call_find_endpoint(&s, ref, &ve, e) : find_network(&s, ref, &n, e);
+	int r = asks_endpoint(call) ? call_find_endpoint(&s, ref, &ve, e) :
+				      intent_find_network(s.view, ref, &n, e);
 
 	if (!r && ve && !id_equal(&ve->ep->node, s.self))
 		r = err_set(e, -EINVAL, "endpoint \"%s\" lives on another node: ask there, its drops are "
@@ -79,7 +70,7 @@ static int read_traffic(struct call *call, const char *ref, json_t **ret_value, 
 	const struct view_network *n = NULL;
 	struct scene s = call_scene(call);
 	size_t lb_count = 0;
-	int r = ref ? find_network(&s, ref, &n, e) : 0;
+	int r = ref ? intent_find_network(s.view, ref, &n, e) : 0;
 
 	if (!r)
 		r = call_traffic(call, &t, e);

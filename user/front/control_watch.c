@@ -26,13 +26,7 @@ static const struct field ask_fields[] = {
 static int take_network(const struct call *call, const char *ref,
 			const struct view_network **ret_network, struct err *e)
 {
-	if (!ref)
-		return 0;
-	*ret_network = view_network_find(store_view(call->c->store), ref);
-	if (!*ret_network)
-		return err_set(e, -ENOENT, "there is no network \"%.64s\": `overlayctl network ls` lists them",
-			       ref);
-	return 0;
+	return ref ? intent_find_network(store_view(call->c->store), ref, ret_network, e) : 0;
 }
 
 /* A service, of that network if one was given. */

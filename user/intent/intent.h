@@ -154,6 +154,9 @@ int intent_key_rotate(struct intent *in, const char *network, uint64_t wall_ms, 
 
 int intent_network_create(struct intent *in, const struct network_ask *ask, uint64_t wall_ms,
 			  struct id *ret_id, struct err *e);
+/* As view_network_find; -ENOENT. */
+int intent_find_network(const struct view *v, const char *ref,
+			const struct view_network **ret_network, struct err *e);
 int intent_network_rm(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e);
 
 /*

@@ -345,21 +345,28 @@ static int check_unused(const struct view *v, const struct view_network *vn, str
 		       count > USERS_NAMED ? ", ..." : "", count == 1 ? "it" : "them");
 }
 
+int intent_find_network(const struct view *v, const char *ref,
+			const struct view_network **ret_network, struct err *e)
+{
+	*ret_network = view_network_find(v, ref);
+	if (*ret_network)
+		return 0;
+	return err_set(e, -ENOENT, "there is no network \"%.80s\": `overlayctl network ls` lists them",
+		       ref);
+}
+
 /* Its blocks need no tombstones: the view leaves them out, and store_purge forgets them with it. */
 int intent_network_rm(struct intent *in, const char *ref, uint64_t wall_ms, struct err *e)
 {
 	const struct view *v = store_view(in->store);
-	const struct view_network *vn = view_network_find(v, ref);
+	const struct view_network *vn;
 	struct network n;
 	int r = check_not_removed(in, e);
 
+	if (!r)
+		r = intent_find_network(v, ref, &vn, e);
 	if (r < 0)
 		return r;
-	if (!vn)
-		return err_set(e, -ENOENT,
-			       "there is no network \"%.80s\"; `overlayctl network ls` "
-			       "shows the networks",
-			       ref);
 	r = check_unused(v, vn, e);
 	if (r < 0)
 		return r;
