@@ -7,44 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-#include "intent/intent.h"
 #include "policy/policy.h"
-#include "tests/lib/cluster.h"
+#include "tests/lib/fleet.h"
 
 #define NODES 4
-
-struct fleet {
-	struct sim *c;
-	struct intent *intent[NODES];
-};
-
-static struct fleet fleet_new(uint64_t seed)
-{
-	struct fleet f = { .c = cluster_new(NODES, seed) };
-	struct network_ask ask = { .name = "net", .subnet = "10.1.0.0/24" };
-	struct err e = { 0 };
-	struct id id;
-
-	for (size_t i = 0; i < NODES; i++) {
-		struct sim_node *n = cluster_node(f.c, i);
-
-		cr_assert_eq(intent_new(n->store, n->gossip, &n->rng, &f.intent[i]), 0);
-	}
-	cr_assert(cluster_wait(f.c, cluster_is_settled, 60000));
-	cr_assert_eq(intent_network_create(f.intent[0], &ask, cluster_wall(f.c, 0), &id, &e), 0,
-		     "%s", e.text);
-	cluster_settle(f.c, 0);
-	cr_assert(cluster_wait(f.c, cluster_is_settled, 60000));
-	return f;
-}
-
-static void fleet_fini(struct fleet *f)
-{
-	for (size_t i = 0; i < NODES; i++)
-		intent_free(f->intent[i]);
-	cluster_free(f->c);
-}
 
 static struct id ruled(struct fleet *f, size_t i, bool deny, const char *from)
 {
@@ -69,17 +35,11 @@ static void unruled(struct fleet *f, size_t i, const struct id *id)
 	cluster_settle(f->c, i);
 }
 
-static void healed(struct fleet *f)
-{
-	cluster_heal_all(f->c);
-	cr_assert(cluster_wait(f->c, cluster_is_settled, 60000));
-}
-
 static struct policy_book compiled(struct fleet *f, size_t i)
 {
 	struct policy_book b = { 0 };
 
-	cr_assert_eq(policy_compile(store_view(cluster_node(f->c, i)->store), NULL, &b), 0);
+	cr_assert_eq(policy_compile(fleet_view(f, i), NULL, &b), 0);
 	return b;
 }
 
@@ -101,32 +61,32 @@ static void expect_same_rows(struct fleet *f, size_t rules)
 Test(policy_sim, rules_of_both_sides_of_a_split_are_all_there_after_it)
 {
 	for (uint64_t seed = 1; seed <= 5; seed++) {
-		_cleanup_(fleet_fini) struct fleet f = fleet_new(seed);
-		struct id shared = ruled(&f, 0, false, "cidr=10.1.0.0/25");
+		_cleanup_(fleet_freep) struct fleet *f = fleet_networked(NODES, seed);
+		struct id shared = ruled(f, 0, false, "cidr=10.1.0.0/25");
 
-		healed(&f);
-		cluster_split(f.c, 2);
-		ruled(&f, 0, true, "cidr=10.1.0.16/28");
-		ruled(&f, 1, false, "label=tier=web"); /* of nobody: a rule, and no row */
-		ruled(&f, 3, true, "cidr=10.1.0.32/28");
-		unruled(&f, 2, &shared);
-		healed(&f);
+		fleet_heal(f);
+		cluster_split(f->c, 2);
+		ruled(f, 0, true, "cidr=10.1.0.16/28");
+		ruled(f, 1, false, "label=tier=web"); /* of nobody: a rule, and no row */
+		ruled(f, 3, true, "cidr=10.1.0.32/28");
+		unruled(f, 2, &shared);
+		fleet_heal(f);
 		for (size_t i = 0; i < NODES; i++)
-			cr_assert_eq(store_view(cluster_node(f.c, i)->store)->policy_count, 3);
-		expect_same_rows(&f, 2);
+			cr_assert_eq(fleet_view(f, i)->policy_count, 3);
+		expect_same_rows(f, 2);
 	}
 }
 
 /* Either side refused the other's had it known: together they say what denying beats. */
 Test(policy_sim, what_one_side_allowed_and_the_other_denied_is_denied_everywhere)
 {
-	_cleanup_(fleet_fini) struct fleet f = fleet_new(7);
+	_cleanup_(fleet_freep) struct fleet *f = fleet_networked(NODES, 7);
 
-	cluster_split(f.c, 2);
-	ruled(&f, 0, false, "cidr=10.1.0.0/25");
-	ruled(&f, 3, true, "cidr=10.1.0.0/25");
-	healed(&f);
-	expect_same_rows(&f, 1);
-	_cleanup_(policy_book_fini) struct policy_book b = compiled(&f, 2);
+	cluster_split(f->c, 2);
+	ruled(f, 0, false, "cidr=10.1.0.0/25");
+	ruled(f, 3, true, "cidr=10.1.0.0/25");
+	fleet_heal(f);
+	expect_same_rows(f, 1);
+	_cleanup_(policy_book_fini) struct policy_book b = compiled(f, 2);
 	cr_assert_eq(b.rule[0].value.verdict, OV_POLICY_DENY);
 }
