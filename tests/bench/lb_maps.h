@@ -2,8 +2,6 @@
 /* The maps of lb_run: a node with one client, services, published ports, and flows. */
 #pragma once
 
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>

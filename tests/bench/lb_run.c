@@ -22,6 +22,7 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 
+#include "device.h"
 #include "lb_policy.h"
 
 #define REPEAT 200000
@@ -424,27 +425,6 @@ static uint32_t number(const char *text)
 	if (*end || n < 1 || n > 100000000)
 		tool_die("\"%s\" is no count; give 1 or more", text);
 	return (uint32_t)n;
-}
-
-static uint32_t device_index(const char *name)
-{
-	uint32_t ifindex = if_nametoindex(name);
-
-	if (!ifindex)
-		tool_die("no device \"%s\" in this namespace", name);
-	return ifindex;
-}
-
-/* A frame to another MAC would be somebody else's (PACKET_OTHERHOST). */
-static void device_mac(const char *name, uint8_t ret_mac[6])
-{
-	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq req = { 0 };
-
-	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
-	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &req) < 0)
-		tool_die("cannot read the MAC of %s: %s", name, strerror(errno));
-	memcpy(ret_mac, req.ifr_hwaddr.sa_data, ETH_ALEN);
 }
 
 static void open_side(struct bench *b, const struct bpf_place *place, uint32_t services)

@@ -17,9 +17,8 @@
  * After each row the verdict counters must have moved as the row says.
  */
 #include <linux/pkt_cls.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 
+#include "device.h"
 #include "prog_maps.h"
 
 #define FEW 10
@@ -289,27 +288,6 @@ static void measure_watched(struct bench *b)
 	}
 	ring_close(TAKE_PTR(b->ring));
 	put_watched(b, false);
-}
-
-static uint32_t device_index(const char *name)
-{
-	uint32_t ifindex = if_nametoindex(name);
-
-	if (!ifindex)
-		tool_die("no device \"%s\" in this namespace", name);
-	return ifindex;
-}
-
-/* A frame to another MAC would be somebody else's (PACKET_OTHERHOST). */
-static void device_mac(const char *name, uint8_t ret_mac[6])
-{
-	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq req = { 0 };
-
-	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
-	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &req) < 0)
-		tool_die("cannot read the MAC of %s: %s", name, strerror(errno));
-	memcpy(ret_mac, req.ifr_hwaddr.sa_data, ETH_ALEN);
 }
 
 int main(int argc, char **argv)
