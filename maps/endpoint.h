@@ -18,7 +18,7 @@
 #define OV_ENDPOINT_PORTS  16u /* with VIP: only the ports that `services` names */
 #define OV_ENDPOINT_PUBLISHED 32u /* with BACKEND: the service has a published port */
 #define OV_ENDPOINT_ENCRYPTED 64u /* of an encrypted network (OV_NETWORK_ENCRYPTED) */
-#define OV_ENDPOINT_POLICY 128u /* its network has rules or denies: see `policies` (policy.h) */
+#define OV_ENDPOINT_POLICY 128u /* its network has rules or denies: see `policy` (policy.h) */
 
 struct ov_endpoint_key {
 	struct ov_addr addr;

@@ -3,12 +3,12 @@
  * Policy: who may begin a flow to whom on a network. Three maps hold a whole rule set
  * compiled, so that judging a flow costs the same for one rule and for a million.
  *
- *   policies         (HASH)      VNI -> the set in force, and what becomes of flows no rule names
+ *   policy           (HASH)      VNI -> the set in force, and what becomes of flows no rule names
  *   policy_subjects  (LPM_TRIE)  (VNI, set, address) -> class: which selectors the address matches
  *   policy_rules     (LPM_TRIE)  (VNI, set, class, class, protocol, port) -> verdict and its rule
  *
  * A set never changes but for endpoints that come and go. Other rules are another set: its rows are
- * written beside the old ones, and one write to `policies` puts all of it in force at once.
+ * written beside the old ones, and one write to `policy` puts all of it in force at once.
  *
  * Classes partition addresses by the selectors of the network's rules: an endpoint has a /128
  * (its own selectors and the CIDRs it lies in), a CIDR its prefix. Whoever has no row is of

@@ -60,7 +60,7 @@
 	X(links, HASH, struct ov_link_key, struct ov_link, 4096, CONTROL)               \
 	X(masq, HASH, struct ov_masq_key, struct ov_masq, 131072, DATAPATH)             \
 	X(masq_brief, LRU_HASH, struct ov_masq_key, struct ov_masq, 16384, DATAPATH)    \
-	X(policies, HASH, struct ov_policy_key, struct ov_policy, 16384, CONTROL)       \
+	X(policy, HASH, struct ov_policy_key, struct ov_policy, 16384, CONTROL)         \
 	X(policy_subjects, LPM_TRIE, struct ov_subject_key, struct ov_subject, 262144, CONTROL) \
 	X(policy_rules, LPM_TRIE, struct ov_rule_key, struct ov_rule, 262144, CONTROL)  \
 	X(policy_hits, LRU_HASH, struct ov_policy_hits_key, struct ov_policy_hits, 2048, DATAPATH) \

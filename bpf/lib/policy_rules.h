@@ -38,7 +38,7 @@ static __always_inline const struct ov_policy *policy_lookup(__u32 vni)
 {
 	struct ov_policy_key k = { .vni = vni };
 
-	return bpf_map_lookup_elem(&policies, &k);
+	return bpf_map_lookup_elem(&policy, &k);
 }
 
 static __always_inline int policy_is_same(const struct ov_policy *a, const struct ov_policy *b)

@@ -51,7 +51,7 @@ static void enforce(struct bench *b)
 
 	put_device(b, b->client, CLIENT_IP, b->is_judged ? OV_ENDPOINT_POLICY : 0);
 	if (b->is_judged)
-		map_put(b, BPF_MAP_policies, &key, &b->policy);
+		map_put(b, BPF_MAP_policy, &key, &b->policy);
 }
 
 /* From the client to the first backend, answered; the lower address comes first in the key. */

@@ -36,7 +36,7 @@ void rules_put(struct env *env, uint32_t set, uint8_t verdict, uint8_t flags)
 {
 	struct ov_policy value = { .set = set, .verdict = verdict, .flags = flags };
 
-	put(env, MAP_policies, &(struct ov_policy_key){ BLUE }, &value);
+	put(env, MAP_policy, &(struct ov_policy_key){ BLUE }, &value);
 	rules_mark(env);
 }
 
@@ -78,7 +78,7 @@ void rules_recount(struct env *env, uint8_t verdict)
 {
 	struct ov_policy value = { .set = 1, .verdict = verdict, .census = 1 };
 
-	put(env, MAP_policies, &(struct ov_policy_key){ BLUE }, &value);
+	put(env, MAP_policy, &(struct ov_policy_key){ BLUE }, &value);
 }
 
 struct ov_policy_hits rules_hits(struct env *env, uint32_t rule)

@@ -182,7 +182,7 @@ Test(policy, a_policy_that_cannot_be_read_lets_nothing_pass)
 	cr_assert_eq(call(80), OV_DROP_POLICY_UNREADABLE);
 	cr_assert_eq(rules_send(&env, &blue_one, &blue_two, IPPROTO_TCP, 3000, 80, TCP_ACK).verdict,
 		     OV_DROP_POLICY_UNREADABLE);
-	env_empty(&env, MAP_policies);
+	env_empty(&env, MAP_policy);
 	cr_assert_eq(call(80), OV_DROP_POLICY_UNREADABLE);
 	cr_assert_eq(rules_arrive(&env, &blue_far, &blue_one, IPPROTO_TCP, 4000, 80, TCP_SYN).verdict,
 		     OV_DROP_POLICY_UNREADABLE);

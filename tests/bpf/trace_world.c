@@ -411,7 +411,7 @@ void tw_become(struct tw *tw, int node)
 		{ PLAN_CONFIG, MAP_config }, { PLAN_NETWORKS, MAP_networks },
 		{ PLAN_POLICY_RULES, MAP_policy_rules },
 		{ PLAN_POLICY_SUBJECTS, MAP_policy_subjects },
-		{ PLAN_POLICY_SETS, MAP_policies }, { PLAN_PEERS, MAP_peers }, { PLAN_MAP_DEVICES, MAP_devices },
+		{ PLAN_POLICY_SETS, MAP_policy }, { PLAN_PEERS, MAP_peers }, { PLAN_MAP_DEVICES, MAP_devices },
 		{ PLAN_ENDPOINTS, MAP_endpoints }, { PLAN_BACKENDS, MAP_backends },
 		{ PLAN_CHOICES, MAP_choices }, { PLAN_SERVICES, MAP_services },
 		{ PLAN_ADDRESSES, MAP_addresses }, { PLAN_LINKS, MAP_links },

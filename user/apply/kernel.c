@@ -40,7 +40,7 @@ static const struct {
 						   struct ov_rule), .is_trie = true },
 	[PLAN_POLICY_SUBJECTS - PLAN_CONFIG] = { ROWS(policy_subjects, struct ov_subject_key,
 						      struct ov_subject), .is_trie = true },
-	[PLAN_POLICY_SETS - PLAN_CONFIG] = { ROWS(policies, struct ov_policy_key,
+	[PLAN_POLICY_SETS - PLAN_CONFIG] = { ROWS(policy, struct ov_policy_key,
 						  struct ov_policy) },
 	[PLAN_BACKENDS - PLAN_CONFIG] = { ROWS(backends, struct ov_backend_key, struct ov_backend) },
 	[PLAN_CHOICES - PLAN_CONFIG] = { ROWS(choices, struct ov_choices_key, struct ov_choices) },

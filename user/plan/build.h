@@ -27,7 +27,7 @@ struct build {
 	const struct view_endpoint **backend; /* of one service together, sorted by id */
 	size_t local_first; /* behind them in `backend`: room for those of one service here */
 	struct policy_book policy;
-	bool *has_policy; /* by index in v->network: its endpoints ask for `policies` */
+	bool *has_policy; /* by index in v->network: its endpoints ask for `policy` */
 	uint8_t taken[65536 / 8]; /* bit by port: some process listens there */
 	struct plan plan;
 };

@@ -167,7 +167,7 @@ enum plan_table_id {
 	PLAN_CONFIG,    /* map rows from here on: key and value are maps/ types */
 	PLAN_NETWORKS,
 	PLAN_PEERS,
-	/* A set of rules is whole before `policies` names it, and that before endpoints ask for it. */
+	/* A set of rules is whole before `policy` names it, and that before endpoints ask for it. */
 	PLAN_POLICY_RULES,
 	PLAN_POLICY_SUBJECTS,
 	PLAN_POLICY_SETS,
