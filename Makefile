@@ -92,6 +92,7 @@ install: all
 	install -D -m 755 $(B)/overlayd $(DESTDIR)$(PREFIX)/sbin/overlayd
 	install -D -m 755 $(B)/overlayctl $(DESTDIR)$(PREFIX)/bin/overlayctl
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 tools/man/overlayd.8 tools/man/overlayctl.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions tools/completion/overlayctl
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' tools/systemd/overlayd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/overlayd.service
 	test -e $(DESTDIR)/etc/overlayd/overlayd.conf || \
@@ -118,6 +119,7 @@ demo-vm: deps
 check: all $(B)/bpf-stack $(B)/tests/chain.bpf.o
 	tools/check-layers
 	tools/check-man
+	tools/check-completion
 	tools/check-stack
 
 -include $(shell find $(B)/user $(B)/tests $(B)/bpf $(B)/fuzz -name '*.d' 2>/dev/null)
