@@ -110,6 +110,9 @@ check "and traffic flows on" pings c3 "$(ip_of 1 c2)"
 at h2 tc filter del dev eth0 egress
 at h2 tc qdisc del dev eth0 clsact
 at h2 ip link del foreign0
+check_not "overlayd --detach is refused while the daemon runs" topo_detach 2
+check "of another namespace it is not" at fab "$BUILD/overlayd" --detach --bpffs "$WORK/bpf" --pin-dir nobodys \
+	--run-dir "$WORK/h2/run"
 topo_kill TERM 2
 check "overlayd --detach succeeds" topo_detach 2
 rm -rf "$WORK/x"

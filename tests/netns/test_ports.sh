@@ -111,6 +111,11 @@ at h1 sh -c 'echo 61000-65535 >/proc/sys/net/ipv4/ip_local_reserved_ports'
 topo_kill TERM 1
 topo_daemon 1
 check_not "not when those are reserved" overlaps
+topo_kill TERM 1
+topo_daemon 1 --masquerade-ports 50000-50999
+check "a range of its own is shown" same "$(masquerade 1)" '{"First":50000,"Last":50999}'
+in_force() { bpftool -j map dump pinned "$WORK/bpf/h1/v3/config" | jq -c '.[0].formatted.value | [.masq_first, .masq_last]'; }
+check "and in force" same "$(in_force)" '[50000,50999]'
 ctl 2 cluster leave >/dev/null
 await 10 test ! -e "/proc/${TOPO_PID[2]}" || die "h2 did not leave"
 check "a leave takes the ways out of containers along" same "$(rules b2)" 0

@@ -90,6 +90,7 @@ check_not "and nothing else" says m1 '.Destination.Port? != 9000 and .Event != "
 refuses "an unknown network" 'no network "nowhere"' ctl 1 monitor --network nowhere
 refuses "an address that is none" '"x" is no address, no endpoint and no service' ctl 1 monitor --from x
 refuses "a port that is none" '"99999" is not one' ctl 1 capture --port 99999
+refuses "a count that is none, as a word" 'count "x" is no number of packets' ctl 1 capture count=x
 refuses "a snap length out of range" 'not within 64' ctl 1 capture --snaplen 9
 
 # ---- capture ----
@@ -121,7 +122,7 @@ if command -v tshark >/dev/null; then
 	tshark -r "$WORK/one.pcapng" >"$WORK/tshark" 2>"$WORK/tshark.err"
 	check "the whole file is read without a complaint" sh -c "! grep -v 'Running as user' $WORK/tshark.err"
 fi
-watch cap1 1 capture --count 2 to=web
+watch cap1 1 capture count=2 to=web
 await 15 is_watched 1 || die "no capture"
 call
 ended() { ! kill -0 "${PID[$1]}" 2>/dev/null; }

@@ -195,6 +195,10 @@ Test(ctl, service_inspect_prints_an_array_and_rm_the_names)
 	cr_assert_eq(CTL("service", "rm", "web", "db"), 0);
 	assert_asked("DELETE /v1/services/web\nDELETE /v1/services/db\n");
 	cr_assert_str_eq(out, "web\ndb\n");
+	answer(200, "{\"ID\":\"x\"}");
+	cr_assert_eq(CTL("--json", "service", "rm", "web", "db"), 0);
+	cr_assert_eq(out[0], '[');
+	assert_says(out, "\"ID\": \"x\"");
 }
 
 Test(ctl, service_update_sends_what_is_to_change)
@@ -567,6 +571,14 @@ Test(ctl, doctor_shows_mends_of_what_does_not_pass_and_fails_when_something_fail
 	cr_assert_eq(CTL("doctor"), 0);
 	assert_says(out, "warn  bpffs         odd\n");
 	assert_says(out, "-> m-2\n");
+}
+
+Test(ctl, doctor_does_not_guess_about_a_daemon_that_it_may_not_ask)
+{
+	err_set(&daemon_.error, -EACCES, "no permission: run this as root");
+	cr_assert_eq(CTL("doctor"), 1);
+	assert_says(complaint, "run this as root");
+	cr_assert_str_empty(out);
 }
 
 Test(ctl, drops_takes_one_filter)

@@ -153,6 +153,7 @@ struct agent {
 	struct gossip_ring ring;   /* as given to gossip */
 	struct ring_clock ring_clock;
 	struct bpf_place place;
+	int pins_lock;             /* kept until the end: --detach asks for it */
 
 	bool dirty;                /* plan and apply before the next wait */
 	bool facts_dirty;          /* the host changed: look for vanished namespaces too */

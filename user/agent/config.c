@@ -229,7 +229,8 @@ static int set_store(struct options *o, const char *text, struct err *e)
 	(void)o;
 	if (!strcmp(text, "gossip"))
 		return 0;
-	return err_set(e, -EINVAL, "\"%.100s\" is not possible: this build keeps its state by gossip only",
+	return err_set(e, -EINVAL, "\"%.100s\" is not possible: this build keeps its state by gossip "
+		       "only, so leave --store out",
 		       text);
 }
 
@@ -515,7 +516,7 @@ int options_exit_status(const struct err *e)
 const char *options_help(void)
 {
 	return "Usage: overlayd --attach IFACE [OPTION]...\n"
-	       "       overlayd --detach [--bpffs DIR] [--pin-dir DIR]\n"
+	       "       overlayd --detach [--bpffs DIR] [--pin-dir DIR] [--run-dir DIR]\n"
 	       "\n"
 	       "Joins containers on many hosts into networks. Runs in the foreground.\n"
 	       "\n"
@@ -541,7 +542,8 @@ const char *options_help(void)
 	       "  --config FILE         the same keys, one a line: key = value\n"
 	       "                        (default: " OPTIONS_CONFIG_FILE ", if there)\n"
 	       "  --log-level LEVEL     error, warn, info or debug\n"
-	       "  --detach              removes every program, map, link and route that is ours\n"
+	       "  --detach              removes every program, map, link, device, route and SA\n"
+	       "                        that is ours\n"
 	       "  --version, --help\n"
 	       "\n"
 	       "Stopping the daemon never stops traffic; only --detach or `overlayctl cluster\n"

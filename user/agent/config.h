@@ -3,7 +3,7 @@
  * What the daemon was asked to be: command line, configuration file, defaults.
  *
  * The file holds the same keys as the command line without the dashes, one a
- * line (`key = value`; a flag takes yes or no). The command line wins: a key
+ * line (`key = value`). The command line wins: a key
  * given there, `join` with all its values included, hides the file's.
  */
 #pragma once

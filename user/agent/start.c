@@ -75,8 +75,6 @@ static int describe_self(struct agent *a, struct err *e)
 	a->facts.vxlan_port = o->vxlan_port;
 	a->facts.masq_first = o->masquerade.first;
 	a->facts.masq_last = o->masquerade.last;
-	a->facts.masq_first = OV_MASQ_FIRST;
-	a->facts.masq_last = OV_MASQ_LAST;
 	return 0;
 }
 
@@ -378,6 +376,7 @@ static int open_kernel(struct agent *a, struct err *e)
 	int r = kernel_open(&a->place, &a->kernel, e);
 
 	if (r >= 0) {
+		a->pins_lock = bpf_lock_pins(&a->place, false);
 		describe_status(a);
 		intent_ask_encryption(a->intent, agent_can_encrypt, a);
 		r = agent_keys_init(a, e);
@@ -408,6 +407,7 @@ int agent_start(struct agent *a, int argc, char **argv, const struct options *op
 	a->argc = argc;
 	a->argv = argv;
 	a->place = (struct bpf_place){ options->bpffs, options->pin_dir };
+	a->pins_lock = -1;
 	rng_init_system(&a->rng);
 	if ((r = bpf_check_capabilities(e)) < 0)
 		return r;
@@ -453,6 +453,7 @@ void agent_stop(struct agent *a)
 	agent_keys_fini(a);
 	agent_flows_fini(a);
 	kernel_close(a->kernel);
+	closep(&a->pins_lock);
 	loop_timer_free(a->tick);
 	loop_io_free(a->facts_io);
 	facts_close(a->facts_source);

@@ -55,7 +55,7 @@ static int take_word(struct ctl *c, const struct ctl_input *in, json_t *fields, 
 static int take_count(struct capture *k, const json_t *fields)
 {
 	const char *text = ctl_text(fields, "Count");
-	char *rest;
+	char *rest, said[80];
 
 	if (!*text)
 		return 0;
@@ -63,7 +63,8 @@ static int take_count(struct capture *k, const json_t *fields)
 	k->count = strtoull(text, &rest, 10);
 	if (*text >= '0' && *text <= '9' && !*rest && !errno && k->count)
 		return 0;
-	ctl_error(k->c, "--count takes a number of packets, from 1 on");
+	snprintf(said, sizeof(said), "count \"%.20s\" is no number of packets: give one from 1 on", text);
+	ctl_error(k->c, said);
 	return EXIT_WRONG_USAGE;
 }
 
@@ -206,10 +207,12 @@ static int open_file(struct capture *k, const char *path)
 /* Only what the daemon knows is asked of it. */
 static int prepare(struct capture *k, const struct ctl_input *in, json_t *fields)
 {
-	int r = take_count(k, fields);
+	int r = 0;
 
 	for (int i = 0; !r && i < in->argc; i++)
 		r = take_word(k->c, in, fields, in->argv[i]);
+	if (!r)
+		r = take_count(k, fields);
 	if (!r)
 		r = open_file(k, ctl_text(fields, "Write"));
 	json_object_del(fields, "Write");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `doctor`: what the daemon finds; what can be seen without it when it does not answer. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,9 +121,11 @@ int cmd_doctor(struct ctl *c, const struct ctl_input *in)
 	int status = 0, result;
 
 	(void)in;
-	if (c->call(c->ctx, "GET", "/v1/doctor", NULL, &status, &value, &e))
+	if (c->call(c->ctx, "GET", "/v1/doctor", NULL, &status, &value, &e)) {
+		if (e.code == -EACCES || e.code == -EPERM) /* it may run well: who asks sees too little */
+			return ctl_error(c, e.text);
 		value = look_alone(c->run_dir ? *c->run_dir : "", e.text);
-	else if (status != 200) {
+	} else if (status != 200) {
 		ctl_error(c, *ctl_text(value, "Error") ? ctl_text(value, "Error") :
 						       "overlayd gave no reason");
 		json_decref(value);

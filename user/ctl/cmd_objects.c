@@ -140,8 +140,10 @@ int cmd_inspect(struct ctl *c, const struct ctl_input *in)
 	return status;
 }
 
+/* Names what is gone; with --json, the daemon's answers. */
 int cmd_remove(struct ctl *c, const struct ctl_input *in)
 {
+	json_t *all = json_array();
 	int status = EXIT_SUCCESS;
 	char collection[32];
 
@@ -151,9 +153,13 @@ int cmd_remove(struct ctl *c, const struct ctl_input *in)
 
 		if (ctl_ask_one(c, "DELETE", collection, in->argv[i], &gone))
 			status = EXIT_FAILURE;
-		else
+		else if (json_array_append_new(all, gone))
+			status = ctl_error(c, "out of memory");
+		else if (!c->json)
 			fprintf(c->out, "%s\n", in->argv[i]);
-		json_decref(gone);
 	}
+	if (c->json)
+		ctl_print_json(c, all);
+	json_decref(all);
 	return status;
 }

@@ -125,6 +125,13 @@ int bpf_mend_pins(struct bpf_objects *o, void (*mended)(void *arg, const char *w
 int bpf_forget_older(struct bpf_objects *o, struct err *e);
 
 /*
+ * An fd that says, while it is open, that a daemon runs on the pin directory (any number may), or
+ * exclusively that none shall. -EWOULDBLOCK when exclusively it cannot be had, -ENOENT where
+ * nothing is pinned, or another negative errno.
+ */
+int bpf_lock_pins(const struct bpf_place *place, bool exclusive);
+
+/*
  * Removes every filter, link and pin of ours below place, of every format version, and puts
  * settings back.
  */

@@ -12,8 +12,10 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,6 +136,26 @@ static void remove_empty(const char *root, char *path)
 {
 	while (strlen(path) > strlen(root) && !rmdir(path))
 		*strrchr(path, '/') = '\0';
+}
+
+int bpf_lock_pins(const struct bpf_place *place, bool exclusive)
+{
+	char root[PATH_MAX], pins[PATH_MAX];
+	struct err e = { 0 };
+	int fd, r = bpffs_find(place->bpffs, false, root, &e);
+
+	if (r)
+		return r;
+	if (snprintf(pins, sizeof(pins), "%s/%s", root, place->pin_dir) >= (int)sizeof(pins))
+		return -ENAMETOOLONG;
+	fd = open(pins, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB))
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
 }
 
 int bpf_detach_all(const struct bpf_place *place, struct err *e)
