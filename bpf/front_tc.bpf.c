@@ -73,6 +73,8 @@ static __noinline int front_send(struct __sk_buff *skb, const struct ov_config *
 	skb->cb[CB_VNI] = vni; /* for those who watch */
 	if (!cfg || !f || !net || !ep)
 		return -OV_DROP_NO_BACKEND;
+	if (network_has_v4(net, f->src)) /* a fragment or an error: as in front_l4 */
+		return -OV_DROP_SPOOFED_IP;
 	mesh_mac(mac, f->kind, f->dst);
 	if (nat_macs(skb, ep->ifindex ? net->gateway_mac : mac, ep->mac) < 0)
 		return -OV_DROP_NAT_FAILED;
@@ -366,8 +368,17 @@ static __always_inline int is_to_us(const struct front *f)
 	return ipv4_is_loopback(f->dst) ? f->is_loop : own_address(f->dst) != NULL;
 }
 
+/* As if from the network itself: what its endpoints send never comes this way. */
+static __noinline int is_of_network(__u32 vni, __be32 src)
+{
+	const struct ov_network *net = network_lookup(vni);
+
+	return net && network_has_v4(net, src);
+}
+
 static __always_inline int front_l4(struct __sk_buff *skb, const struct ov_config *cfg, struct front *f)
 {
+	const struct ov_published *row;
 	struct ov_published_key pk;
 	int verdict = OV_PASS_FOREIGN;
 
@@ -375,9 +386,11 @@ static __always_inline int front_l4(struct __sk_buff *skb, const struct ov_confi
 		verdict = answer(skb, f);
 	if (verdict != OV_PASS_FOREIGN || f->l4.protocol == IPPROTO_ICMP)
 		return verdict;
-	if (!publish_find(&pk, f->dst, f->l4.dport, f->l4.protocol) || !is_to_us(f) ||
-	    is_spoofed(f))
+	row = publish_find(&pk, f->dst, f->l4.dport, f->l4.protocol);
+	if (!row || !is_to_us(f) || is_spoofed(f))
 		return OV_PASS_FOREIGN;
+	if (is_of_network(row->vni, f->src)) /* believed, rules would take it for that endpoint */
+		return -OV_DROP_SPOOFED_IP;
 	/* The answer would be to a node's VXLAN port, from a node. */
 	if (f->l4.protocol == IPPROTO_UDP && f->l4.sport == cfg->vxlan_port)
 		return -OV_DROP_NOT_ALLOWED;

@@ -24,7 +24,8 @@
  * address, with its port (of equal ones the smaller port), and OV_FLOW_SECOND says that the other
  * end began it. The first byte of `vip` is OV_FLOW_POLICY_MARK, which no address of ours
  * begins with: a service's flow is never taken for it. Of a ping the identifier is the port of
- * who asks; what has no ports has 0. Denied flows leave no entry.
+ * who asks; what has no ports has 0. A flow that is denied from its beginning
+ * leaves no entry.
  */
 #pragma once
 
@@ -60,7 +61,7 @@ static inline __u32 ov_flow_key_vni(const struct ov_flow_key *k)
 
 #define OV_FLOW_POLICY_MARK 1
 
-/* What policy made of a flow. One that is denied is an entry only of TCP that was cut. */
+/* What policy made of a flow. One that is denied was allowed before, and is refused from then on. */
 struct ov_flow_judged {
 	struct ov_policy by; /* as it was in force then: when another is, the flow is judged anew */
 	__u32 rule;          /* ov_rule.id; 0: by the default */

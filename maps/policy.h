@@ -79,8 +79,8 @@ struct ov_rule {
 
 /*
  * Map `policy_hits` (LRU_HASH, data path): flows judged. Key: ov_rule.id; 0: by the default. A
- * flow that is judged again counts when the answer is another rule's; what is denied leaves
- * no entry in `brief`, so each of its packets counts.
+ * flow that is judged again counts when the answer is another rule's; what is denied from its
+ * beginning leaves no entry in `brief`, so each of its packets counts.
  */
 struct ov_policy_hits_key {
 	__u32 vni;

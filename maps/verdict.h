@@ -35,8 +35,8 @@
 	  "capture at the sender; nothing that follows the RFCs sends this")                       \
 	X(35, DROP_SPOOFED_MAC, "source MAC is not the endpoint's own",                            \
 	  "use the MAC that `endpoint inspect` shows; bridging inside a container is refused")     \
-	X(36, DROP_SPOOFED_IP, "source address is not the endpoint's own",                         \
-	  "use the address that `endpoint inspect` shows")                                         \
+	X(36, DROP_SPOOFED_IP, "source address is not the sender's own",                           \
+	  "use the address that `endpoint inspect` shows; from outside, none of the network's subnet") \
 	X(37, DROP_NOT_IP, "neither IPv4 nor ARP",                                                 \
 	  "overlay networks carry IPv4; other protocols are not forwarded")                        \
 	X(38, DROP_IPV6, "IPv6 on an IPv4 network",                                                \

@@ -172,7 +172,7 @@ static __always_inline int entry_xdp(struct xdp_md *xdp, const struct ov_config 
 	    (f.l4.protocol == IPPROTO_UDP && f.l4.sport == cfg->vxlan_port))
 		return VERDICT_LEAVE;
 	net = network_lookup(row->vni);
-	if (!net || bpf_xdp_get_buff_len(xdp) - sizeof(struct ethhdr) > net->mtu)
+	if (!net || network_has_v4(net, f.src) || bpf_xdp_get_buff_len(xdp) - sizeof(struct ethhdr) > net->mtu)
 		return VERDICT_LEAVE;
 	verdict = entry_choose(&f, &pk, row, &t);
 	if (verdict < 0)

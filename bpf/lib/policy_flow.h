@@ -45,10 +45,14 @@ static __always_inline void policy_leave(const struct policy_scratch *s)
 		flow_count(OV_FLOW_LEFT);
 }
 
-/*
- * A new flow. Where the middle of a connection is met (its entry was lost), either end may
- * have begun it, and does no harm if one of them may: the other only ever answers.
- */
+/* What becomes of a packet that is denied: TCP's sender is told, by its own node. */
+static __always_inline int policy_refuse(const struct policy_scratch *s)
+{
+	return s->key.protocol == IPPROTO_TCP && s->place == POLICY_SENDER &&
+	       !(s->p.l4.event & L4_RST) ? POLICY_CUT : -OV_DROP_POLICY;
+}
+
+/* A new flow, or the middle of one whose entry was lost, or that began before there were rules. */
 static __noinline int policy_begin(struct policy_scratch *s)
 {
 	int is_middle = l4_connects(s->p.l4.protocol) && !(s->p.l4.event & L4_OPENS);
@@ -57,11 +61,13 @@ static __noinline int policy_begin(struct policy_scratch *s)
 		.flags = OV_FLOW_POLICY | (is_middle ? OV_FLOW_MIDDLE : 0) |
 			 (s->p.is_second ? OV_FLOW_SECOND : 0),
 	};
-	if (!policy_judge(s, 0) && (s->fresh.flags & OV_FLOW_MIDDLE) && policy_judge(s, 1))
+	if (!(s->fresh.flags & OV_FLOW_MIDDLE))
+		policy_judge(s, 0);
+	else if (policy_judge_middle(s, 0))
 		s->fresh.flags ^= OV_FLOW_SECOND | OV_FLOW_REPLIED; /* the other end's, and an answer */
 	policy_count(s);
 	if (!policy_passes(&s->ruling))
-		return -OV_DROP_POLICY;
+		return s->fresh.flags & OV_FLOW_MIDDLE ? policy_refuse(s) : -OV_DROP_POLICY;
 	if (s->p.l4.event & L4_RST) /* nothing follows */
 		return 0;
 	s->fresh.judged = s->ruling;
@@ -77,8 +83,10 @@ static __noinline int policy_judge_again(struct policy_scratch *s, struct ov_flo
 {
 	__u32 rule = f->judged.rule, verdict = f->judged.verdict;
 
-	if (!policy_judge(s, !policy_began(s, f)) && (f->flags & OV_FLOW_MIDDLE))
-		policy_judge(s, policy_began(s, f));
+	if (f->flags & OV_FLOW_MIDDLE)
+		policy_judge_middle(s, !policy_began(s, f));
+	else
+		policy_judge(s, !policy_began(s, f));
 	if (s->ruling.rule != rule || s->ruling.verdict != verdict)
 		policy_count(s);
 	f->judged = s->ruling;
@@ -88,28 +96,38 @@ static __noinline int policy_judge_again(struct policy_scratch *s, struct ov_flo
 #define POLICY_NEW 1 /* beside verdicts: no flow that is known */
 
 /*
- * Of a flow that is denied, and was not. Of TCP the entry stays for a minute: each end that
- * still sends is told, by its own node.
+ * Of a flow that is denied, and was not. The entry of a connection stays: each end that still
+ * sends is refused, and no packet of it is taken for one of another flow's middle. That of UDP
+ * stays while its sender goes on, and what the other end sends is an answer to it, unless a rule
+ * lets that one begin a flow.
  */
 static __always_inline int policy_deny(struct policy_scratch *s, struct found *at)
 {
 	int began = policy_began(s, at->flow);
 
-	if (s->key.protocol == IPPROTO_TCP) {
+	if (l4_connects(s->key.protocol)) {
 		if (!(at->flow->flags & OV_FLOW_CLOSED))
 			flow_advance(&s->key, at, L4_RST, began, flow_now());
-		return s->place == POLICY_SENDER && !(s->p.l4.event & L4_RST) ? POLICY_CUT :
-										-OV_DROP_POLICY;
+		return policy_refuse(s);
 	}
-	policy_leave(s);
+	if (began && s->key.protocol == IPPROTO_UDP)
+		flow_touch(at->flow, flow_now());
+	if (began)
+		return -OV_DROP_POLICY;
+	if (s->key.protocol == IPPROTO_UDP && !(policy_judge(s, 0) && s->is_named))
+		return -OV_DROP_POLICY;
 	bpf_map_delete_elem(&brief, &s->key);
-	return began ? -OV_DROP_POLICY : POLICY_NEW;
+	return POLICY_NEW;
 }
 
 /* Whether the entry is of a flow that is over, or of somebody who had an address before. */
 static __always_inline int policy_is_past(const struct policy_scratch *s, const struct ov_flow *f)
 {
-	if (f->incarnation != s->incarnation || flow_is_expired(f, s->key.protocol, flow_now()))
+	if (f->incarnation != s->incarnation)
+		return 1;
+	/* A connection that was denied has no age: as long as it is remembered it is refused. */
+	if ((policy_passes(&f->judged) || !l4_connects(s->key.protocol)) &&
+	    flow_is_expired(f, s->key.protocol, flow_now()))
 		return 1;
 	if (!(s->p.l4.event & L4_OPENS))
 		return 0;

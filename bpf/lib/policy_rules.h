@@ -18,6 +18,7 @@ struct policy_scratch {
 	struct ov_flow_key key;
 	struct ov_flow fresh;          /* a new flow */
 	struct ov_flow_judged ruling;  /* the answer */
+	struct ov_flow_judged first;   /* of two, while the second is asked for */
 	struct ov_subject_key subject;
 	struct ov_rule_key rule;
 	__u32 vni;
@@ -115,6 +116,23 @@ static __noinline int policy_judge(struct policy_scratch *s, __u32 is_turned)
 	s->to = policy_class(s, to);
 	policy_ask_all(s);
 	return s->ruling.verdict == OV_POLICY_ALLOW;
+}
+
+/*
+ * Of the middle of a connection that is not known: either end may have begun it, as only one of
+ * them can tell. A rule that lets one of them begin it is believed; without one a rule that
+ * forbids it to either beats the default. 1: it is as if from the other end.
+ */
+static __noinline int policy_judge_middle(struct policy_scratch *s, __u32 is_turned)
+{
+	if (policy_judge(s, is_turned) && s->is_named)
+		return 0;
+	s->first = s->ruling;
+	if (policy_judge(s, !is_turned) && s->is_named)
+		return 1;
+	if (!s->is_named)
+		s->ruling = s->first;
+	return 0;
 }
 
 /* One flow more that s->ruling was the answer to. */

@@ -202,11 +202,35 @@ Test(policy_flow, a_lost_table_cuts_no_connection_that_either_end_may_have_begun
 	expect_next(two_to_one(TCP_ACK), OV_FWD_CUT);
 }
 
-Test(policy_flow, the_middle_of_a_denied_connection_is_dropped_in_silence)
+Test(policy_flow, the_middle_of_a_denied_connection_is_cut)
 {
+	struct outcome o;
+
 	rules_only(&env, DENY, NULL);
-	expect_next(two_to_one(TCP_ACK), OV_DROP_POLICY);
-	expect_next(one_to_two(TCP_ACK), OV_DROP_POLICY);
+	expect_next(two_to_one(TCP_ACK), OV_FWD_CUT);
+	expect_next(one_to_two(TCP_ACK), OV_FWD_CUT);
+	expect_next(one_to_two(TCP_RST), OV_DROP_POLICY);
+	o = rules_arrive(&env, &blue_far, &blue_one, TCP, 80, 4000, TCP_ACK);
+	expect_verdict(o, OV_DROP_POLICY);
+}
+
+static const struct rule denied = { .id = 7, .from = CLASS_ONE, .to = CLASS_TWO, .verdict = DENY };
+
+Test(policy_flow, a_networks_first_denial_cuts_what_began_before)
+{
+	rules_only(&env, ALLOW, &denied);
+	expect_next(two_to_one(TCP_ACK), OV_FWD_CUT);
+	expect_next(one_to_two(TCP_ACK), OV_FWD_CUT);
+	expect_next(two_to_one(TCP_SYN), OV_FWD_LOCAL); /* which nothing denies */
+}
+
+Test(policy_flow, a_rule_that_allows_the_middle_one_way_beats_one_that_denies_the_other)
+{
+	rules_only(&env, ALLOW, &denied);
+	rules_add(&env, 1, &(struct rule){ .id = 8, .from = CLASS_TWO, .to = CLASS_ONE });
+	expect_next(one_to_two(TCP_ACK), OV_FWD_LOCAL);
+	expect_next(two_to_one(TCP_ACK), OV_FWD_LOCAL);
+	expect_next(one_to_two(TCP_SYN), OV_DROP_POLICY);
 }
 
 /* ---- other rules ---- */
@@ -238,14 +262,41 @@ Test(policy_flow, other_rules_cut_what_they_deny_at_both_ends)
 	expect_next(one_to_two(TCP_SYN), OV_DROP_POLICY);
 }
 
-Test(policy_flow, a_cut_connection_is_remembered_for_a_minute)
+/* Set 2: the other end may call. What is sent again after minutes would pass as its answer. */
+static void two_may_call(void)
+{
+	rules_subjects(&env, 2);
+	rules_add(&env, 2, &(struct rule){ .id = 9, .from = CLASS_TWO });
+	rules_put(&env, 2, DENY, 0);
+}
+
+Test(policy_flow, a_cut_connection_does_not_come_back)
 {
 	one_may_call();
 	rules_establish(&env, &blue_one, &blue_two, 4000, 80);
-	nobody_may_call();
+	two_may_call();
 	expect_next(one_to_two(TCP_ACK), OV_FWD_CUT);
-	rules_age(&env, MAP_brief, TCP, blue_one.ip, 4000, blue_two.ip, 80, OV_IDLE_CLOSED + 2);
-	expect_next(one_to_two(TCP_ACK), OV_DROP_POLICY);
+	rules_age(&env, MAP_brief, TCP, blue_one.ip, 4000, blue_two.ip, 80, OV_IDLE_TCP + 2);
+	expect_next(one_to_two(TCP_ACK), OV_FWD_CUT);
+	expect_next(two_to_one(TCP_ACK), OV_FWD_CUT);
+	expect_next(two_to_one(TCP_SYN), OV_FWD_LOCAL); /* that is its own */
+	expect_next(one_to_two(TCP_SYN | TCP_ACK), OV_FWD_LOCAL);
+}
+
+Test(policy_flow, sctp_that_is_denied_now_does_not_come_back)
+{
+	struct outcome o;
+
+	rules_only(&env, ALLOW, NULL);
+	rules_send(&env, &blue_one, &blue_two, IPPROTO_SCTP, 4000, 80, 1);
+	rules_send(&env, &blue_two, &blue_one, IPPROTO_SCTP, 80, 4000, 2);
+	two_may_call();
+	for (int i = 0; i < 3; i++) {
+		o = rules_send(&env, &blue_one, &blue_two, IPPROTO_SCTP, 4000, 80, 0);
+		expect_verdict(o, OV_DROP_POLICY);
+		o = rules_send(&env, &blue_two, &blue_one, IPPROTO_SCTP, 80, 4000, 0);
+		expect_verdict(o, OV_DROP_POLICY);
+	}
 }
 
 Test(policy_flow, the_receivers_node_drops_what_is_cut)
@@ -314,6 +365,27 @@ Test(policy_flow, udp_that_is_denied_now_is_dropped_and_may_be_allowed_the_other
 	expect_verdict(o, OV_FWD_LOCAL);
 }
 
+Test(policy_flow, udp_that_a_rule_denies_now_is_not_answered_by_default)
+{
+	struct outcome o;
+
+	rules_only(&env, ALLOW, NULL);
+	o = rules_send(&env, &blue_one, &blue_two, UDP, 4000, 53, 0);
+	expect_verdict(o, OV_FWD_LOCAL);
+	rules_subjects(&env, 2);
+	rules_add(&env, 2, &denied);
+	rules_put(&env, 2, ALLOW, 0);
+	o = rules_send(&env, &blue_one, &blue_two, UDP, 4000, 53, 0);
+	expect_verdict(o, OV_DROP_POLICY);
+	o = rules_send(&env, &blue_two, &blue_one, UDP, 53, 4000, 0);
+	expect_verdict(o, OV_DROP_POLICY);
+	o = rules_send(&env, &blue_one, &blue_two, UDP, 4000, 53, 0);
+	expect_verdict(o, OV_DROP_POLICY);
+	rules_age(&env, MAP_brief, UDP, blue_one.ip, 4000, blue_two.ip, 53, OV_IDLE_UDP + 2);
+	o = rules_send(&env, &blue_two, &blue_one, UDP, 53, 4000, 0);
+	expect_verdict(o, OV_FWD_LOCAL); /* nobody has sent for long: it begins one */
+}
+
 Test(policy_flow, who_has_an_address_next_is_judged_anew)
 {
 	struct ov_flow f;
@@ -323,7 +395,7 @@ Test(policy_flow, who_has_an_address_next_is_judged_anew)
 	balance_rebirth(&env, &blue_two, 4711);
 	/* it is of another class now */
 	rules_subject(&env, 1, blue_two.ip, 32, CLASS_OUTSIDE);
-	expect_next(one_to_two(TCP_ACK), OV_DROP_POLICY);
+	expect_next(one_to_two(TCP_ACK), OV_FWD_CUT);
 	rules_subject(&env, 1, blue_two.ip, 32, CLASS_TWO);
 	expect_next(one_to_two(TCP_SYN), OV_FWD_LOCAL);
 	cr_assert(flow_of(MAP_brief, &f));
