@@ -772,6 +772,53 @@ Test(ctl, an_answer_cut_short_is_an_error)
 	remove_socket(dir);
 }
 
+static int begun, lines;
+
+static bool count_begun(void *arg)
+{
+	(void)arg;
+	begun++;
+	return true;
+}
+
+static bool count_line(void *arg, const char *text, size_t len)
+{
+	(void)arg, (void)text, (void)len;
+	lines++;
+	return true;
+}
+
+static int stream_of(const char *answer_text, int *ret_status)
+{
+	static const volatile sig_atomic_t stop;
+	const struct client_listener listener = { count_begun, count_line, NULL };
+	char dir[64];
+	struct client client = { .run_dir = dir };
+	struct err e = { 0 };
+	json_t *value = NULL;
+	int r;
+
+	begun = lines = 0;
+	serve_once(dir, answer_text);
+	r = client_stream(&client, "/v1/capture", NULL, &stop, &listener, ret_status, &value, &e);
+	json_decref(value);
+	remove_socket(dir);
+	return r;
+}
+
+Test(ctl, an_answer_of_lines_begins_with_its_status_and_not_with_a_line)
+{
+	int status;
+
+	cr_assert_eq(stream_of("HTTP/1.0 200 OK\r\n\r\n", &status), -ECONNRESET);
+	cr_assert(begun == 1 && lines == 0);
+	cr_assert_eq(stream_of("HTTP/1.0 200 OK\r\n\r\n{}\n\n{}\n", &status), -ECONNRESET);
+	cr_assert(begun == 1 && lines == 2);
+	cr_assert_eq(stream_of("HTTP/1.0 404 Not Found\r\nContent-Length: 2\r\n\r\n{}", &status), 0);
+	cr_assert_eq(status, 404);
+	cr_assert(begun == 0 && lines == 0);
+}
+
 Test(ctl, a_daemon_that_is_not_there_is_said)
 {
 	struct client client = { .run_dir = "/does/not/exist" };

@@ -151,8 +151,7 @@ struct stream {
 	struct buf in;
 	size_t at; /* what is before it has been handed out */
 	const volatile sig_atomic_t *stop;
-	bool (*line)(void *arg, const char *text, size_t len);
-	void *arg;
+	const struct client_listener *listener;
 };
 
 /* More bytes: 1, 0 at the end, or a negative errno. */
@@ -213,7 +212,7 @@ static bool stream_lines(struct stream *s)
 		if (!end)
 			break;
 		s->at += (size_t)(end - from) + 1;
-		if (end > from && !s->line(s->arg, from, (size_t)(end - from)))
+		if (end > from && !s->listener->line(s->listener->arg, from, (size_t)(end - from)))
 			return false;
 	}
 	memmove(s->in.data, s->in.data + s->at, s->in.len - s->at);
@@ -228,6 +227,8 @@ static int stream_run(struct stream *s, int *ret_status, json_t **ret_value)
 
 	if (r || *ret_status != 200)
 		return r == -EINTR ? 0 : r;
+	if (!s->listener->begun(s->listener->arg))
+		return 0;
 	for (r = 1; r > 0 && !*s->stop;) {
 		if (!stream_lines(s))
 			return 0;
@@ -237,11 +238,11 @@ static int stream_run(struct stream *s, int *ret_status, json_t **ret_value)
 }
 
 int client_stream(void *ctx, const char *path, const json_t *body, const volatile sig_atomic_t *stop,
-		  bool (*line)(void *arg, const char *text, size_t len), void *arg, int *ret_status,
-		  json_t **ret_value, struct err *e)
+		  const struct client_listener *listener, int *ret_status, json_t **ret_value,
+		  struct err *e)
 {
 	const struct client *c = ctx;
-	struct stream s = { .fd = -1, .stop = stop, .line = line, .arg = arg };
+	struct stream s = { .fd = -1, .stop = stop, .listener = listener };
 	int r = connect_to(c->run_dir, &s.fd, e);
 
 	*ret_status = 200;

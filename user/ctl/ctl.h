@@ -15,6 +15,8 @@
 
 #define EXIT_WRONG_USAGE 2
 
+struct client_listener;
+
 struct ctl {
 	FILE *out, *err;
 	bool json;
@@ -24,8 +26,8 @@ struct ctl {
 		    int *ret_status, json_t **ret_value, struct err *e);
 	/* The same for lines without an end (client_stream); may be NULL in tests. */
 	int (*stream)(void *ctx, const char *path, const json_t *body, const volatile sig_atomic_t *stop,
-		      bool (*line)(void *arg, const char *text, size_t len), void *arg, int *ret_status,
-		      json_t **ret_value, struct err *e);
+		      const struct client_listener *listener, int *ret_status, json_t **ret_value,
+		      struct err *e);
 	void *ctx;
 	const char **run_dir; /* set by --run-dir */
 };
