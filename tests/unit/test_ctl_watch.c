@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* overlayctl capture: its file, and when that is touched. */
+/* overlayctl capture: its file, and when that is touched. The rates of overlayctl top. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
+#include "ctl/top.h"
 
 #define YESTERDAY "what was captured yesterday"
 
@@ -178,4 +179,40 @@ Test(ctl_capture, a_dash_is_standard_output_and_stays_empty_when_refused)
 	daemon_.status = 200;
 	cr_assert_eq(capture_into("-"), 0, "%s", complaint);
 	cr_assert(is_section(out, sizeof(out)));
+}
+
+/* ---- rates ---- */
+
+/* Of a row that had `was` bytes received and flows, and has `now`. */
+static double rate_of(const char *what, enum top_kind kind, int was, int now)
+{
+	const char *row = "[{s:s, s:i, s:{s:{s:i}}}]";
+	json_t *before = json_pack(row, "ID", "1", "Total", was, "Traffic", "Received", "Bytes", was);
+	json_t *after = json_pack(row, "ID", "1", "Total", now, "Traffic", "Received", "Bytes", now);
+	json_t *rows = top_rates(after, before, kind, 2);
+	double rate = top_number(json_array_get(rows, 0), what);
+
+	cr_assert_eq(json_array_size(rows), 1);
+	json_decref(before);
+	json_decref(after);
+	json_decref(rows);
+	return rate;
+}
+
+Test(ctl_top, a_rate_is_the_difference_a_second)
+{
+	cr_assert_eq(rate_of("ReceivedBytes", TOP_COUNTERS, 100, 300), 100);
+	cr_assert_eq(rate_of("ReceivedBytes", TOP_SUMS, 100, 300), 100);
+	cr_assert_eq(rate_of("NewFlows", TOP_SUMS, 100, 300), 100);
+}
+
+Test(ctl_top, a_counter_that_fell_began_anew)
+{
+	cr_assert_eq(rate_of("ReceivedBytes", TOP_COUNTERS, 1000, 300), 150);
+}
+
+Test(ctl_top, a_sum_that_fell_has_lost_a_backend_and_is_no_traffic)
+{
+	cr_assert_eq(rate_of("ReceivedBytes", TOP_SUMS, 1000, 300), 0);
+	cr_assert_eq(rate_of("NewFlows", TOP_SUMS, 1000, 300), 0);
 }

@@ -57,10 +57,12 @@ static void show(struct ctl *c, bool once, const struct reading *before, const s
 	json_t *shown = json_pack("{s:s, s:f, s:o, s:o}", "Time", ctl_text(now->value, "Time"),
 				  "Seconds", seconds, "Endpoints",
 				  top_rates(json_object_get(now->value, "Endpoints"),
-					    json_object_get(before->value, "Endpoints"), seconds),
+					    json_object_get(before->value, "Endpoints"), TOP_COUNTERS,
+					    seconds),
 				  "Services",
 				  top_rates(json_object_get(now->value, "Services"),
-					    json_object_get(before->value, "Services"), seconds));
+					    json_object_get(before->value, "Services"), TOP_SUMS,
+					    seconds));
 
 	top_draw(c, &s, shown);
 	fflush(c->out);
