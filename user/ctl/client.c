@@ -24,18 +24,24 @@ static int fail_connect(const char *path, int code, struct err *e)
 	return err_set(e, code, "cannot talk to overlayd at %s: %s", path, strerror(-code));
 }
 
-static int connect_to(const char *run_dir, int *ret_fd, struct err *e)
+static bool is_stopped(const struct client *c)
+{
+	return c->stop && *c->stop;
+}
+
+static int connect_to(const struct client *c, int *ret_fd, struct err *e)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return err_set(e, -errno, "cannot make a socket: %s", strerror(errno));
-	if ((size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/overlayd.sock", run_dir) >=
+	if ((size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/overlayd.sock", c->run_dir) >=
 	    sizeof(sun.sun_path))
-		return err_set(e, -ENAMETOOLONG, "--run-dir %s is too long for a socket's path", run_dir);
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		return fail_connect(sun.sun_path, -errno, e);
+		return err_set(e, -ENAMETOOLONG, "--run-dir %s is too long for a socket's path", c->run_dir);
+	while (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		if (errno != EINTR || is_stopped(c))
+			return fail_connect(sun.sun_path, -errno, e);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -75,43 +81,59 @@ static int send_request(int fd, const char *version, const char *method, const c
 	return 0;
 }
 
-/* Waits for bytes; says so once it takes long. */
-static void wait_readable(int fd, FILE *progress, bool *shown)
+/*
+ * Waits for bytes; says so once it takes long. It looks up now and then, too: a signal that comes
+ * just before poll does not end that.
+ */
+static int wait_readable(const struct client *c, int fd, bool *shown)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (!progress || *shown || poll(&p, 1, PATIENCE_MS))
-		return;
-	*shown = true;
-	fputs("waiting for overlayd...", progress);
-	fflush(progress);
+	while (!is_stopped(c)) {
+		int n = poll(&p, 1, PATIENCE_MS);
+
+		if (n > 0 || (n < 0 && errno != EINTR))
+			return 0;
+		if (n || *shown || !c->progress)
+			continue;
+		*shown = true;
+		fputs("waiting for overlayd...", c->progress);
+		fflush(c->progress);
+	}
+	return -EINTR;
 }
 
-static int receive(int fd, FILE *progress, struct response *ret_response)
+/* More bytes: 0, also at the end (*ret_ended), or a negative errno. */
+static int receive_some(int fd, struct buf *in, bool *ret_ended)
+{
+	_cleanup_(freep) char *chunk = malloc(READ_SIZE);
+	ssize_t n = chunk ? recv(fd, chunk, READ_SIZE, 0) : 0;
+
+	if (n < 0)
+		return -errno;
+	if (n > 0)
+		buf_put(in, chunk, (size_t)n);
+	*ret_ended = !n;
+	return !chunk || in->failed || in->len > RESPONSE_MAX ? -ENOMEM : 0;
+}
+
+static int receive(const struct client *c, int fd, struct response *ret_response)
 {
 	_cleanup_(buf_fini) struct buf in = { 0 };
-	_cleanup_(freep) char *chunk = malloc(READ_SIZE);
-	bool shown = false;
+	bool shown = false, ended = false;
 	int r = 0;
 
 	while (!r) {
-		ssize_t n;
-
-		wait_readable(fd, progress, &shown);
-		n = chunk ? recv(fd, chunk, READ_SIZE, 0) : 0;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n > 0)
-			buf_put(&in, chunk, (size_t)n);
-		if (!chunk || in.failed || in.len > RESPONSE_MAX)
-			r = -ENOMEM;
-		else if (n < 0)
-			r = -errno;
-		else
-			r = response_parse((const char *)in.data, in.len, !n, ret_response);
+		r = wait_readable(c, fd, &shown);
+		if (!r)
+			r = receive_some(fd, &in, &ended);
+		if (!r)
+			r = response_parse((const char *)in.data, in.len, ended, ret_response);
+		else if (r == -EINTR && !is_stopped(c))
+			r = 0;
 	}
 	if (shown)
-		fputs("\r\033[K", progress);
+		fputs("\r\033[K", c->progress);
 	return r < 0 ? r : 0;
 }
 
@@ -125,12 +147,14 @@ int client_call(void *ctx, const char *method, const char *path, const json_t *b
 	json_t *value;
 	int r;
 
-	r = connect_to(c->run_dir, &fd, e);
+	r = connect_to(c, &fd, e);
 	if (!r)
 		r = send_request(fd, "1.1", method, path, body, e);
 	if (r)
 		return r;
-	r = receive(fd, c->progress, &response);
+	r = receive(c, fd, &response);
+	if (r == -EINTR)
+		return err_set(e, r, "stopped while waiting for overlayd");
 	if (r)
 		return err_set(e, r, "overlayd hung up before it had answered (%s): its log says why",
 			       strerror(-r));
@@ -243,7 +267,7 @@ int client_stream(void *ctx, const char *path, const json_t *body, const volatil
 {
 	const struct client *c = ctx;
 	struct stream s = { .fd = -1, .stop = stop, .listener = listener };
-	int r = connect_to(c->run_dir, &s.fd, e);
+	int r = connect_to(c, &s.fd, e);
 
 	*ret_status = 200;
 	*ret_value = NULL;

@@ -12,6 +12,7 @@
 struct client {
 	const char *run_dir;
 	FILE *progress; /* where "waiting" is shown when it takes long; NULL: nowhere */
+	const volatile sig_atomic_t *stop; /* once set client_call waits no more: -EINTR; may be NULL */
 };
 
 /*

@@ -30,6 +30,8 @@ struct ctl {
 		      struct err *e);
 	void *ctx;
 	const char **run_dir; /* set by --run-dir */
+	/* Where a handler that catches signals says which flag ends `call`; may be NULL. */
+	const volatile sig_atomic_t **stop;
 };
 
 enum ctl_option_kind {
@@ -75,7 +77,10 @@ int ctl_run(struct ctl *c, int argc, char **argv);
 void ctl_say(FILE *f, const char *text);
 /* "overlayctl: sentence" on c->err; returns 1. */
 int ctl_error(struct ctl *c, const char *sentence);
-/* Asks the daemon. 0 and the value (to be released), or 1 after having said what is wrong. */
+/*
+ * Asks the daemon. 0 and the value (to be released), or 1 after having said what is wrong. Who has
+ * stopped it by a signal is told nothing.
+ */
 int ctl_ask(struct ctl *c, const char *method, const char *path, const json_t *body,
 	    json_t **ret_value);
 /* The same for COLLECTION/ref, ref percent-encoded. */
