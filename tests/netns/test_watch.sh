@@ -93,6 +93,10 @@ refuses "a port that is none" '"99999" is not one' ctl 1 capture --port 99999
 refuses "a count that is none, as a word" 'count "x" is no number of packets' ctl 1 capture count=x
 refuses "a snap length out of range" 'not within 64' ctl 1 capture --snaplen 9
 
+echo yesterday >"$WORK/kept.pcapng"
+refuses "a capture of an unknown network" 'no network "nowhere"' ctl 1 capture -w "$WORK/kept.pcapng" --network nowhere
+check "and the file it would have written is as it was" same "$(cat "$WORK/kept.pcapng")" yesterday
+
 # ---- capture ----
 
 watch cap1 1 capture -w "$WORK/one.pcapng" network=app port=80

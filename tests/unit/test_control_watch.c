@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/lib/fake_host.h"
+#include "tests/lib/made_world.h"
 
 static struct fake_host f;
 
@@ -117,6 +118,83 @@ Test(control_watch, of_services_with_one_name_a_network_decides)
 				    sizeof(struct ov_addr)), 0);
 		f.stream.close(f.stream.ctx);
 	}
+}
+
+static void attach(const char *network, const char *netns, const char *name, const char *ip)
+{
+	char body[256];
+
+	snprintf(body, sizeof(body), "{\"Network\":\"%s\",\"Netns\":\"%s\",\"Name\":\"%s\",\"IP\":\"%s\"}",
+		 network, netns, name, ip);
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/endpoints", body), 201, "%s", fake_host_text(&f, "Error"));
+}
+
+/* The record of the endpoint with that address, to be bent until the next write. */
+static struct endpoint *record_of(const char *ip)
+{
+	const struct view *v = store_view(f.store);
+	struct ov_addr addr = world_addr(ip);
+
+	for (size_t i = 0; i < v->endpoint_count; i++)
+		if (!memcmp(&v->endpoint[i].ep->addr, &addr, sizeof(addr)))
+			return (struct endpoint *)v->endpoint[i].ep;
+	cr_assert_fail("there is no endpoint with %s", ip);
+	return NULL;
+}
+
+static void watches(const char *body, const char *network, const char *to)
+{
+	struct ov_addr addr = world_addr(to);
+
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/monitor", body), 200, "%s", fake_host_text(&f, "Error"));
+	cr_assert_eq(f.watched.vni, view_network_find(store_view(f.store), network)->net->vni);
+	cr_assert_eq(memcmp(&f.watched.to, &addr, sizeof(addr)), 0, "not %s", to);
+	f.stream.close(f.stream.ctx);
+}
+
+Test(control_watch, of_endpoints_with_one_name_a_network_decides)
+{
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/networks", "{\"Name\":\"dim\",\"Subnet\":\"10.20.0.0/24\"}"),
+		     201);
+	attach("app", "c1", "k1", "10.10.0.2");
+	attach("app", "c2", "k2", "10.10.0.3");
+	attach("dim", "c3", "k2", "10.20.0.3");
+	attach("dim", "c4", "k1", "10.20.0.2");
+	record_of("10.20.0.2")->node = world_id(2);
+	watches("{\"To\":\"k1\"}", "app", "10.10.0.2");
+	watches("{\"To\":\"k1\",\"Network\":\"dim\"}", "dim", "10.20.0.2");
+	watches("{\"To\":\"k2\",\"Network\":\"app\"}", "app", "10.10.0.3");
+	watches("{\"To\":\"k2\",\"Network\":\"dim\"}", "dim", "10.20.0.3");
+	watches("{\"From\":\"10.20.0.9\",\"To\":\"k2\",\"Network\":\"dim\"}", "dim", "10.20.0.3");
+	refused("/v1/monitor", "{\"To\":\"k2\"}", 400, "is on network");
+	refused("/v1/monitor", "{\"To\":\"\",\"Network\":\"app\"}", 404, "\"\" is no address");
+}
+
+Test(control_watch, of_two_with_one_name_on_one_network_this_nodes_own_is_meant)
+{
+	static const char *const ip[] = { "10.10.0.2", "10.10.0.3" };
+	struct id self;
+
+	attach("app", "c1", "k1", ip[0]);
+	attach("app", "c2", "k2", ip[1]);
+	self = record_of(ip[0])->node;
+	strcpy(record_of(ip[1])->name, "k1"); /* as two nodes may name theirs at one time */
+	for (int own = 0; own < 2; own++) {
+		record_of(ip[own])->node = self;
+		record_of(ip[!own])->node = world_id(2);
+		watches("{\"To\":\"k1\",\"Network\":\"app\"}", "app", ip[own]);
+	}
+}
+
+Test(control_watch, a_service_of_the_network_comes_before_an_endpoint_of_another)
+{
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/networks", "{\"Name\":\"dim\",\"Subnet\":\"10.20.0.0/24\"}"),
+		     201);
+	attach("app", "c1", "web", "10.10.0.2");
+	cr_assert_eq(fake_host_ask(&f, "POST", "/v1/services",
+				   "{\"Name\":\"web\",\"Network\":\"dim\",\"VIP\":\"10.20.0.100\"}"), 201);
+	watches("{\"To\":\"web\"}", "app", "10.10.0.2");
+	watches("{\"To\":\"web\",\"Network\":\"dim\"}", "dim", "10.20.0.100");
 }
 
 Test(control_watch, one_too_many_is_told_so)

@@ -2,6 +2,7 @@
 /* overlayctl: what it asks, what it prints, and the HTTP it reads. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -702,7 +703,10 @@ Test(response, what_is_no_http_is_refused)
 		     -EBADMSG);
 }
 
-/* A socket below /tmp that answers the first request with `text`, from a child. */
+/*
+ * A socket below /tmp that answers the first request with `text`, from a child. NULL: it never
+ * answers, and interrupts who asked.
+ */
 static pid_t serve_once(char dir[64], const char *text)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -721,7 +725,13 @@ static pid_t serve_once(char dir[64], const char *text)
 
 		while (recv(c, request, sizeof(request), 0) > 0 && !strstr(request, "\r\n\r\n"))
 			;
-		send(c, text, strlen(text), MSG_NOSIGNAL);
+		if (text)
+			send(c, text, strlen(text), MSG_NOSIGNAL);
+		else
+			kill(getppid(), SIGINT);
+		alarm(60); /* should the test fail */
+		while (!text)
+			pause();
 		_exit(0);
 	}
 	close(fd);
@@ -770,6 +780,72 @@ Test(ctl, an_answer_cut_short_is_an_error)
 	cr_assert_lt(client_call(&client, "GET", "/v1/status", NULL, &status, &value, &e), 0);
 	assert_says(e.text, "hung up");
 	remove_socket(dir);
+}
+
+Test(ctl, top_ends_quietly_while_the_daemon_hangs, .timeout = 60)
+{
+	char dir[64], *argv[] = { "overlayctl", "top", NULL };
+	struct client client = { .run_dir = dir };
+	struct ctl c = { .call = client_call, .ctx = &client, .run_dir = &run_dir, .stop = &client.stop };
+	pid_t server = serve_once(dir, NULL);
+
+	c.out = fmemopen(out, sizeof(out), "w");
+	c.err = fmemopen(complaint, sizeof(complaint), "w");
+	cr_assert_eq(ctl_run(&c, 2, argv), 0);
+	fclose(c.out);
+	fclose(c.err);
+	cr_assert_str_empty(out);
+	cr_assert_str_empty(complaint);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	remove_socket(dir);
+}
+
+static int begun, lines;
+
+static bool count_begun(void *arg)
+{
+	(void)arg;
+	begun++;
+	return true;
+}
+
+static bool count_line(void *arg, const char *text, size_t len)
+{
+	(void)arg, (void)text, (void)len;
+	lines++;
+	return true;
+}
+
+static int stream_of(const char *answer_text, int *ret_status)
+{
+	static const volatile sig_atomic_t stop;
+	const struct client_listener listener = { count_begun, count_line, NULL };
+	char dir[64];
+	struct client client = { .run_dir = dir };
+	struct err e = { 0 };
+	json_t *value = NULL;
+	int r;
+
+	begun = lines = 0;
+	serve_once(dir, answer_text);
+	r = client_stream(&client, "/v1/capture", NULL, &stop, &listener, ret_status, &value, &e);
+	json_decref(value);
+	remove_socket(dir);
+	return r;
+}
+
+Test(ctl, an_answer_of_lines_begins_with_its_status_and_not_with_a_line)
+{
+	int status;
+
+	cr_assert_eq(stream_of("HTTP/1.0 200 OK\r\n\r\n", &status), -ECONNRESET);
+	cr_assert(begun == 1 && lines == 0);
+	cr_assert_eq(stream_of("HTTP/1.0 200 OK\r\n\r\n{}\n\n{}\n", &status), -ECONNRESET);
+	cr_assert(begun == 1 && lines == 2);
+	cr_assert_eq(stream_of("HTTP/1.0 404 Not Found\r\nContent-Length: 2\r\n\r\n{}", &status), 0);
+	cr_assert_eq(status, 404);
+	cr_assert(begun == 0 && lines == 0);
 }
 
 Test(ctl, a_daemon_that_is_not_there_is_said)

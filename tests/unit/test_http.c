@@ -483,6 +483,16 @@ Test(http, lines_come_as_they_are_told)
 	client_close(&c);
 }
 
+Test(http, the_status_comes_before_the_first_line)
+{
+	struct client c;
+
+	client_open(&c);
+	client_ask(&c, MONITOR, "\r\n\r\n");
+	cr_assert_eq(strncmp(c.in, "HTTP/1.0 200", 12) && strncmp(c.in, "HTTP/1.1 200", 12), 0, "%s", c.in);
+	client_close(&c);
+}
+
 Test(http, a_client_that_leaves_ends_its_stream)
 {
 	struct loop_timer *timer;

@@ -337,6 +337,72 @@ Test(watchd, one_that_does_not_read_loses_whole_lines_and_is_told_how_many)
 	json_decref(last);
 }
 
+/* Until no more of them fits. */
+static void fill(size_t count)
+{
+	struct packet p = packet_of(OV_WATCH_SNAP_MAX);
+
+	for (size_t i = 0; i < count; i++)
+		watchd_tell(watchd, &p, sizeof(p));
+}
+
+/* Reads all there is, and adds up what lines of `event` with `word` in them count. */
+static json_int_t counted(struct control_stream *s, const char *event, const char *word)
+{
+	static char buf[WATCHD_QUEUE_MAX + 65536];
+	size_t len = 0, n;
+	json_int_t sum = 0;
+
+	while ((n = s->read(s->ctx, buf + len, sizeof(buf) - 1 - len)))
+		len += n;
+	buf[len] = '\0';
+	for (char *rest, *line = strtok_r(buf, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		json_t *value = strstr(line, event) && strstr(line, word) ? json_loads(line, 0, NULL) : NULL;
+
+		sum += json_integer_value(json_object_get(value, "Count"));
+		json_decref(value);
+	}
+	return sum;
+}
+
+Test(watchd, in_a_flood_one_hears_of_losses_while_the_queue_is_as_good_as_full)
+{
+	struct control_stream slow = join(true);
+	char piece[32768];
+	size_t reads = 0;
+
+	fill(2000); /* twice what finds room */
+	for (; reads < 500; reads++) {
+		cr_assert_eq(slow.read(slow.ctx, piece, sizeof(piece)), sizeof(piece));
+		if (memmem(piece, sizeof(piece), "\"Where\":\"client\"", 16))
+			break;
+		fill(10); /* more than was read */
+	}
+	cr_assert_lt(reads, 500, "it was never told, though it read on and on");
+}
+
+Test(watchd, a_notice_that_finds_no_room_is_told_later_and_once)
+{
+	struct watch_filter drops = { .drops = true };
+	struct control_stream flows, packets = join(true);
+	struct ov_watch_record r = flow_of(OV_WATCH_REFUSED, OV_FWD_RESET);
+	struct err e = { 0 };
+
+	cr_assert_eq(watchd_add(watchd, &drops, &flows, &e), 0);
+	fill(2000);
+	for (int i = 0; i < 20000; i++)
+		watchd_tell(watchd, &r, sizeof(r));
+	for (int i = 0; i < 3; i++) {
+		watchd_lost(watchd, 5);
+		watchd_left_out(watchd, OV_DROP_SPOOFED_IP, 7);
+	}
+	cr_assert_eq(counted(&packets, "lost", "ring"), 15);
+	cr_assert_eq(counted(&flows, "left-out", "DROP_SPOOFED_IP"), 21);
+	watchd_beat(watchd);
+	cr_assert_eq(counted(&packets, "lost", ""), 0);
+	cr_assert_eq(counted(&flows, "left-out", ""), 0);
+}
+
 Test(watchd, no_more_than_sixteen_watch)
 {
 	struct watch_filter filter = { 0 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "client.h"
+#include "client_inside.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,18 +24,24 @@ static int fail_connect(const char *path, int code, struct err *e)
 	return err_set(e, code, "cannot talk to overlayd at %s: %s", path, strerror(-code));
 }
 
-static int connect_to(const char *run_dir, int *ret_fd, struct err *e)
+static bool is_stopped(const struct client *c)
+{
+	return c->stop && *c->stop;
+}
+
+int client_connect(const struct client *c, int *ret_fd, struct err *e)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return err_set(e, -errno, "cannot make a socket: %s", strerror(errno));
-	if ((size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/overlayd.sock", run_dir) >=
+	if ((size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/overlayd.sock", c->run_dir) >=
 	    sizeof(sun.sun_path))
-		return err_set(e, -ENAMETOOLONG, "--run-dir %s is too long for a socket's path", run_dir);
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		return fail_connect(sun.sun_path, -errno, e);
+		return err_set(e, -ENAMETOOLONG, "--run-dir %s is too long for a socket's path", c->run_dir);
+	while (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		if (errno != EINTR || is_stopped(c))
+			return fail_connect(sun.sun_path, -errno, e);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -55,8 +61,8 @@ static int send_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-static int send_request(int fd, const char *version, const char *method, const char *path,
-			const json_t *body, struct err *e)
+int client_send(int fd, const char *version, const char *method, const char *path,
+		const json_t *body, struct err *e)
 {
 	_cleanup_(freep) char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("");
 	_cleanup_(freep) char *head = NULL;
@@ -75,43 +81,59 @@ static int send_request(int fd, const char *version, const char *method, const c
 	return 0;
 }
 
-/* Waits for bytes; says so once it takes long. */
-static void wait_readable(int fd, FILE *progress, bool *shown)
+/*
+ * Waits for bytes; says so once it takes long. It looks up now and then, too: a signal that comes
+ * just before poll does not end that.
+ */
+static int wait_readable(const struct client *c, int fd, bool *shown)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (!progress || *shown || poll(&p, 1, PATIENCE_MS))
-		return;
-	*shown = true;
-	fputs("waiting for overlayd...", progress);
-	fflush(progress);
+	while (!is_stopped(c)) {
+		int n = poll(&p, 1, PATIENCE_MS);
+
+		if (n > 0 || (n < 0 && errno != EINTR))
+			return 0;
+		if (n || *shown || !c->progress)
+			continue;
+		*shown = true;
+		fputs("waiting for overlayd...", c->progress);
+		fflush(c->progress);
+	}
+	return -EINTR;
 }
 
-static int receive(int fd, FILE *progress, struct response *ret_response)
+/* More bytes: 0, also at the end (*ret_ended), or a negative errno. */
+static int receive_some(int fd, struct buf *in, bool *ret_ended)
+{
+	_cleanup_(freep) char *chunk = malloc(READ_SIZE);
+	ssize_t n = chunk ? recv(fd, chunk, READ_SIZE, 0) : 0;
+
+	if (n < 0)
+		return -errno;
+	if (n > 0)
+		buf_put(in, chunk, (size_t)n);
+	*ret_ended = !n;
+	return !chunk || in->failed || in->len > RESPONSE_MAX ? -ENOMEM : 0;
+}
+
+static int receive(const struct client *c, int fd, struct response *ret_response)
 {
 	_cleanup_(buf_fini) struct buf in = { 0 };
-	_cleanup_(freep) char *chunk = malloc(READ_SIZE);
-	bool shown = false;
+	bool shown = false, ended = false;
 	int r = 0;
 
 	while (!r) {
-		ssize_t n;
-
-		wait_readable(fd, progress, &shown);
-		n = chunk ? recv(fd, chunk, READ_SIZE, 0) : 0;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n > 0)
-			buf_put(&in, chunk, (size_t)n);
-		if (!chunk || in.failed || in.len > RESPONSE_MAX)
-			r = -ENOMEM;
-		else if (n < 0)
-			r = -errno;
-		else
-			r = response_parse((const char *)in.data, in.len, !n, ret_response);
+		r = wait_readable(c, fd, &shown);
+		if (!r)
+			r = receive_some(fd, &in, &ended);
+		if (!r)
+			r = response_parse((const char *)in.data, in.len, ended, ret_response);
+		else if (r == -EINTR && !is_stopped(c))
+			r = 0;
 	}
 	if (shown)
-		fputs("\r\033[K", progress);
+		fputs("\r\033[K", c->progress);
 	return r < 0 ? r : 0;
 }
 
@@ -125,12 +147,14 @@ int client_call(void *ctx, const char *method, const char *path, const json_t *b
 	json_t *value;
 	int r;
 
-	r = connect_to(c->run_dir, &fd, e);
+	r = client_connect(c, &fd, e);
 	if (!r)
-		r = send_request(fd, "1.1", method, path, body, e);
+		r = client_send(fd, "1.1", method, path, body, e);
 	if (r)
 		return r;
-	r = receive(fd, c->progress, &response);
+	r = receive(c, fd, &response);
+	if (r == -EINTR)
+		return err_set(e, r, "stopped while waiting for overlayd");
 	if (r)
 		return err_set(e, r, "overlayd hung up before it had answered (%s): its log says why",
 			       strerror(-r));
@@ -142,118 +166,4 @@ int client_call(void *ctx, const char *method, const char *path, const json_t *b
 	*ret_status = response.status;
 	*ret_value = value;
 	return 0;
-}
-
-/* ---- answers of many lines ---- */
-
-struct stream {
-	int fd;
-	struct buf in;
-	size_t at; /* what is before it has been handed out */
-	const volatile sig_atomic_t *stop;
-	bool (*line)(void *arg, const char *text, size_t len);
-	void *arg;
-};
-
-/* More bytes: 1, 0 at the end, or a negative errno. */
-static int stream_fill(struct stream *s)
-{
-	char chunk[16384];
-	ssize_t n = recv(s->fd, chunk, sizeof(chunk), 0);
-
-	if (n < 0)
-		return errno == EINTR ? 1 : -errno;
-	buf_put(&s->in, chunk, (size_t)n);
-	if (s->in.failed || s->in.len - s->at > CLIENT_LINE_MAX)
-		return -EMSGSIZE;
-	return n > 0;
-}
-
-/* The header's end; 0 while it is not there. */
-static size_t head_end(const struct buf *in)
-{
-	const char *end = in->len ? memmem(in->data, in->len, "\r\n\r\n", 4) : NULL;
-
-	return end ? (size_t)(end - (const char *)in->data) + 4 : 0;
-}
-
-/* Another status than 200 is an answer as any. */
-static int stream_head(struct stream *s, int *ret_status, json_t **ret_value)
-{
-	struct response response = { 0 };
-	int r = 1;
-
-	while (r > 0 && !head_end(&s->in) && !*s->stop)
-		r = stream_fill(s);
-	s->at = head_end(&s->in);
-	if (r < 0 || !s->at)
-		return *s->stop ? -EINTR : r < 0 ? r : -ECONNRESET;
-	if (s->in.len > 12 && !memcmp(s->in.data + 9, "200", 3)) {
-		*ret_status = 200;
-		return 0;
-	}
-	while (r > 0)
-		r = stream_fill(s);
-	r = response_parse((const char *)s->in.data, s->in.len, true, &response);
-	if (r <= 0)
-		return -EBADMSG;
-	*ret_status = response.status;
-	*ret_value = json_loadb((const char *)response.body.data, response.body.len, JSON_DECODE_ANY, NULL);
-	buf_fini(&response.body);
-	return *ret_value ? 0 : -EBADMSG;
-}
-
-/* Hands out what is whole. False: it is enough. */
-static bool stream_lines(struct stream *s)
-{
-	for (;;) {
-		const char *from = (const char *)s->in.data + s->at;
-		const char *end = s->in.len > s->at ? memchr(from, '\n', s->in.len - s->at) : NULL;
-
-		if (!end)
-			break;
-		s->at += (size_t)(end - from) + 1;
-		if (end > from && !s->line(s->arg, from, (size_t)(end - from)))
-			return false;
-	}
-	memmove(s->in.data, s->in.data + s->at, s->in.len - s->at);
-	s->in.len -= s->at;
-	s->at = 0;
-	return true;
-}
-
-static int stream_run(struct stream *s, int *ret_status, json_t **ret_value)
-{
-	int r = stream_head(s, ret_status, ret_value);
-
-	if (r || *ret_status != 200)
-		return r == -EINTR ? 0 : r;
-	for (r = 1; r > 0 && !*s->stop;) {
-		if (!stream_lines(s))
-			return 0;
-		r = stream_fill(s);
-	}
-	return *s->stop ? 0 : r < 0 ? r : -ECONNRESET;
-}
-
-int client_stream(void *ctx, const char *path, const json_t *body, const volatile sig_atomic_t *stop,
-		  bool (*line)(void *arg, const char *text, size_t len), void *arg, int *ret_status,
-		  json_t **ret_value, struct err *e)
-{
-	const struct client *c = ctx;
-	struct stream s = { .fd = -1, .stop = stop, .line = line, .arg = arg };
-	int r = connect_to(c->run_dir, &s.fd, e);
-
-	*ret_status = 200;
-	*ret_value = NULL;
-	if (!r)
-		r = send_request(s.fd, "1.0", "POST", path, body, e); /* 1.0: lines and nothing between them */
-	if (r) {
-		closep(&s.fd);
-		return r;
-	}
-	r = stream_run(&s, ret_status, ret_value);
-	buf_fini(&s.in);
-	closep(&s.fd);
-	return r ? err_set(e, r, "overlayd ended the answer (%s): its log says why", strerror(-r)) : 0;
 }

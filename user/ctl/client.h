@@ -12,6 +12,7 @@
 struct client {
 	const char *run_dir;
 	FILE *progress; /* where "waiting" is shown when it takes long; NULL: nowhere */
+	const volatile sig_atomic_t *stop; /* once set client_call waits no more: -EINTR; may be NULL */
 };
 
 /*
@@ -21,12 +22,19 @@ struct client {
  */
 int client_call(void *client, const char *method, const char *path, const json_t *body,
 		int *ret_status, json_t **ret_value, struct err *e);
+/* Who hears an answer of many lines. Either ends it by returning false. */
+struct client_listener {
+	bool (*begun)(void *arg); /* the status is 200; the first line may be long in coming */
+	bool (*line)(void *arg, const char *text, size_t len);
+	void *arg;
+};
+
 /*
- * The same for an answer that is a line after another, for as long as it lasts: each goes to
- * `line`, which returns false to end it; so does *stop, once it is set. Another status than 200
- * comes as from client_call. 0, or a negative errno with a sentence; -ECONNRESET: overlayd hung up.
+ * The same for an answer that is a line after another, for as long as it lasts, or until *stop is
+ * set. Another status than 200 comes as from client_call. 0, or a negative errno with a sentence;
+ * -ECONNRESET: overlayd hung up.
  */
 #define CLIENT_LINE_MAX (1u << 20)
 int client_stream(void *client, const char *path, const json_t *body, const volatile sig_atomic_t *stop,
-		  bool (*line)(void *arg, const char *text, size_t len), void *arg, int *ret_status,
-		  json_t **ret_value, struct err *e);
+		  const struct client_listener *listener, int *ret_status, json_t **ret_value,
+		  struct err *e);

@@ -95,7 +95,7 @@ static bool on_event(void *arg, const json_t *line)
 int cmd_monitor(struct ctl *c, const struct ctl_input *in)
 {
 	struct monitor m = { .c = c };
-	int r = watch_lines(c, "/v1/monitor", in->fields, on_event, &m);
+	int r = watch_lines(c, "/v1/monitor", in->fields, NULL, on_event, &m);
 
 	if (!r || m.events)
 		fprintf(c->err, "%llu events; %" JSON_INTEGER_FORMAT " lost, %" JSON_INTEGER_FORMAT

@@ -23,6 +23,18 @@ static void on_stop(int signo)
 	stopped = 1;
 }
 
+/* A daemon that hangs is waited for no longer either. */
+static void catch_signals(struct ctl *c)
+{
+	struct sigaction stop = { .sa_handler = on_stop };
+
+	stopped = 0;
+	if (c->stop)
+		*c->stop = &stopped;
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+}
+
 static double clock_seconds(void)
 {
 	struct timespec t;
@@ -57,10 +69,12 @@ static void show(struct ctl *c, bool once, const struct reading *before, const s
 	json_t *shown = json_pack("{s:s, s:f, s:o, s:o}", "Time", ctl_text(now->value, "Time"),
 				  "Seconds", seconds, "Endpoints",
 				  top_rates(json_object_get(now->value, "Endpoints"),
-					    json_object_get(before->value, "Endpoints"), seconds),
+					    json_object_get(before->value, "Endpoints"), TOP_COUNTERS,
+					    seconds),
 				  "Services",
 				  top_rates(json_object_get(now->value, "Services"),
-					    json_object_get(before->value, "Services"), seconds));
+					    json_object_get(before->value, "Services"), TOP_SUMS,
+					    seconds));
 
 	top_draw(c, &s, shown);
 	fflush(c->out);
@@ -95,7 +109,7 @@ static int watch(struct ctl *c, const char *path, unsigned long interval, bool o
 	}
 	json_decref(before.value);
 	json_decref(now.value);
-	return status;
+	return stopped ? 0 : status;
 }
 
 /* Seconds, or 0 after having said what is wrong. */
@@ -130,7 +144,6 @@ int cmd_top(struct ctl *c, const struct ctl_input *in)
 	unsigned long interval = interval_of(c, ctl_text(in->fields, "interval"));
 	bool once = json_is_true(json_object_get(in->fields, "once"));
 	struct screen s = top_screen(c, once);
-	struct sigaction stop = { .sa_handler = on_stop };
 	int status;
 
 	if (!interval)
@@ -139,8 +152,7 @@ int cmd_top(struct ctl *c, const struct ctl_input *in)
 		return ctl_error(c, "out of memory");
 	if (!s.live && !c->json) /* into a file or a pipe: one table */
 		once = true;
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGTERM, &stop, NULL);
+	catch_signals(c);
 	if (s.live)
 		fputs("\033[?25l\033[2J", c->out);
 	status = watch(c, path, interval, once);

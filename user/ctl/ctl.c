@@ -380,10 +380,10 @@ int ctl_ask(struct ctl *c, const char *method, const char *path, const json_t *b
 {
 	json_t *value = NULL;
 	struct err e = { 0 };
-	int status;
+	int status, r = c->call(c->ctx, method, path, body, &status, &value, &e);
 
-	if (c->call(c->ctx, method, path, body, &status, &value, &e))
-		return ctl_error(c, e.text);
+	if (r)
+		return r == -EINTR ? EXIT_FAILURE : ctl_error(c, e.text);
 	if (status >= 200 && status < 300) {
 		*ret_value = value;
 		return 0;

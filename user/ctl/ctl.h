@@ -15,6 +15,8 @@
 
 #define EXIT_WRONG_USAGE 2
 
+struct client_listener;
+
 struct ctl {
 	FILE *out, *err;
 	bool json;
@@ -24,10 +26,12 @@ struct ctl {
 		    int *ret_status, json_t **ret_value, struct err *e);
 	/* The same for lines without an end (client_stream); may be NULL in tests. */
 	int (*stream)(void *ctx, const char *path, const json_t *body, const volatile sig_atomic_t *stop,
-		      bool (*line)(void *arg, const char *text, size_t len), void *arg, int *ret_status,
-		      json_t **ret_value, struct err *e);
+		      const struct client_listener *listener, int *ret_status, json_t **ret_value,
+		      struct err *e);
 	void *ctx;
 	const char **run_dir; /* set by --run-dir */
+	/* Where a handler that catches signals says which flag ends `call`; may be NULL. */
+	const volatile sig_atomic_t **stop;
 };
 
 enum ctl_option_kind {
@@ -73,7 +77,10 @@ int ctl_run(struct ctl *c, int argc, char **argv);
 void ctl_say(FILE *f, const char *text);
 /* "overlayctl: sentence" on c->err; returns 1. */
 int ctl_error(struct ctl *c, const char *sentence);
-/* Asks the daemon. 0 and the value (to be released), or 1 after having said what is wrong. */
+/*
+ * Asks the daemon. 0 and the value (to be released), or 1 after having said what is wrong. Who has
+ * stopped it by a signal is told nothing.
+ */
 int ctl_ask(struct ctl *c, const char *method, const char *path, const json_t *body,
 	    json_t **ret_value);
 /* The same for COLLECTION/ref, ref percent-encoded. */

@@ -28,6 +28,7 @@ int main(int argc, char **argv)
 		.stream = client_stream,
 		.ctx = &client,
 		.run_dir = &client.run_dir,
+		.stop = &client.stop,
 	};
 	int status = ctl_run(&c, argc, argv);
 

@@ -25,13 +25,15 @@ static const json_t *find_row(const json_t *rows, size_t likely, const char *id)
 	return NULL;
 }
 
-/* A second. What went back began anew meanwhile: all of it is new. */
-static double rate(json_int_t now, json_int_t was, double seconds)
+/* A second. */
+static double rate(json_int_t now, json_int_t was, enum top_kind kind, double seconds)
 {
-	return (double)(now >= was ? now - was : now) / seconds;
+	if (now >= was)
+		return (double)(now - was) / seconds;
+	return kind == TOP_SUMS ? 0 : (double)now / seconds;
 }
 
-static json_t *rates_of(const json_t *row, const json_t *old, double seconds)
+static json_t *rates_of(const json_t *row, const json_t *old, enum top_kind kind, double seconds)
 {
 	json_t *r = json_object();
 	static const struct {
@@ -45,10 +47,10 @@ static json_t *rates_of(const json_t *row, const json_t *old, double seconds)
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++)
 		json_object_set_new(r, rates[i].name, json_real(rate(
 			count_of(row, rates[i].direction, rates[i].what),
-			count_of(old, rates[i].direction, rates[i].what), seconds)));
+			count_of(old, rates[i].direction, rates[i].what), kind, seconds)));
 	if (json_object_get(row, "Total"))
 		json_object_set_new(r, "NewFlows", json_real(rate(ctl_number(row, "Total"),
-								 ctl_number(old, "Total"), seconds)));
+								 ctl_number(old, "Total"), kind, seconds)));
 	return r;
 }
 
@@ -71,7 +73,7 @@ static int busiest_first(const void *a, const void *b)
 	return order ? order : strcmp(ctl_text(x, "Name"), ctl_text(y, "Name"));
 }
 
-json_t *top_rates(const json_t *now, const json_t *before, double seconds)
+json_t *top_rates(const json_t *now, const json_t *before, enum top_kind kind, double seconds)
 {
 	size_t count = json_array_size(now), i;
 	_cleanup_(freep) json_t **order = calloc(count + 1, sizeof(*order));
@@ -82,7 +84,7 @@ json_t *top_rates(const json_t *now, const json_t *before, double seconds)
 	json_array_foreach(now, i, row) {
 		const json_t *old = find_row(before, i, ctl_text(row, "ID"));
 
-		json_object_set_new(row, "PerSecond", rates_of(row, old ? old : row, seconds));
+		json_object_set_new(row, "PerSecond", rates_of(row, old ? old : row, kind, seconds));
 		order[i] = row;
 	}
 	qsort(order, count, sizeof(*order), busiest_first);

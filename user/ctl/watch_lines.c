@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "client.h"
+
 static volatile sig_atomic_t stopped; /* a signal handler has no argument */
 
 static void on_signal(int signo)
@@ -25,10 +27,18 @@ static void catch_signals(void)
 }
 
 struct listener {
+	bool (*begun)(void *arg);
 	bool (*event)(void *arg, const json_t *line);
 	void *arg;
 	bool garbled;
 };
+
+static bool on_begun(void *arg)
+{
+	struct listener *l = arg;
+
+	return !l->begun || l->begun(l->arg);
+}
 
 static bool on_line(void *arg, const char *text, size_t len)
 {
@@ -45,15 +55,16 @@ static bool on_line(void *arg, const char *text, size_t len)
 }
 
 int watch_lines(struct ctl *c, const char *path, const json_t *body,
-		bool (*event)(void *arg, const json_t *line), void *arg)
+		bool (*begun)(void *arg), bool (*event)(void *arg, const json_t *line), void *arg)
 {
-	struct listener l = { event, arg, false };
+	struct listener l = { begun, event, arg, false };
+	const struct client_listener listener = { on_begun, on_line, &l };
 	json_t *value = NULL;
 	struct err e = { 0 };
 	int status = 0;
 
 	catch_signals();
-	if (c->stream(c->ctx, path, body, &stopped, on_line, &l, &status, &value, &e))
+	if (c->stream(c->ctx, path, body, &stopped, &listener, &status, &value, &e))
 		return ctl_error(c, e.text);
 	if (status != 200)
 		return ctl_refused(c, status, value);

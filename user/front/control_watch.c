@@ -29,36 +29,70 @@ static int take_network(const struct call *call, const char *ref,
 	return ref ? intent_find_network(store_view(call->c->store), ref, ret_network, e) : 0;
 }
 
-/* A service, of that network if one was given. */
-static int take_service(const struct view *v, const char *text, const struct view_network *on,
-			const struct view_service **ret_service, struct err *e)
+/* Of that name on that network: this node's own, or else any. */
+static const struct view_endpoint *endpoint_on(const struct scene *s, const struct view_network *on,
+					       const char *name)
 {
-	*ret_service = on ? view_service_on(v, on, text) : NULL;
-	return *ret_service ? 0 : intent_find_service(v, text, ret_service, e);
+	const struct view_endpoint *any = NULL;
+
+	for (size_t i = 0; *name && i < s->view->endpoint_count; i++) {
+		const struct view_endpoint *ve = &s->view->endpoint[i];
+
+		if (ve->net != on || strcmp(ve->ep->name, name))
+			continue;
+		if (id_equal(&ve->ep->node, s->self))
+			return ve;
+		any = any ? any : ve;
+	}
+	return any;
+}
+
+/* Names are unique in their network only: who names the network has said which one is meant. */
+static bool find_on(const struct scene *s, const struct view_network *on, const char *name,
+		    struct ov_addr *ret_addr)
+{
+	const struct view_endpoint *ve = endpoint_on(s, on, name);
+	const struct view_service *service = ve ? NULL : view_service_on(s->view, on, name);
+
+	if (ve)
+		*ret_addr = ve->ep->addr;
+	if (service)
+		*ret_addr = service->svc->vip;
+	return ve || service;
+}
+
+/* On whatever network; *ret_net is NULL when there is none. An error: several are meant. */
+static int find_anywhere(const struct scene *s, const char *ref, const struct view_network **ret_net,
+			 struct ov_addr *ret_addr, struct err *e)
+{
+	const struct view_service *service;
+	const struct view_endpoint *ve;
+	struct err endpoints = { 0 }, services = { 0 };
+	int r = call_find_endpoint(s, ref, &ve, &endpoints);
+
+	*ret_net = NULL;
+	if (!r) {
+		*ret_addr = ve->ep->addr;
+		*ret_net = ve->net;
+	} else if (r == -EINVAL) {
+		return err_set(e, r, "%s", endpoints.text);
+	} else if (!(r = intent_find_service(s->view, ref, &service, &services))) {
+		*ret_addr = service->svc->vip;
+		*ret_net = service->net;
+	}
+	return r == -EINVAL ? err_set(e, r, "%s", services.text) : 0;
 }
 
 /* An endpoint or a service, by name: its address, and on its network alone. */
 static int take_named(struct call *call, const char *what, const char *text,
 		      const struct view_network **on, struct ov_addr *ret_addr, struct err *e)
 {
-	const struct view_network *net = NULL;
-	const struct view_service *service;
-	const struct view_endpoint *ve;
+	const struct view_network *net = *on;
 	struct scene s = call_scene(call);
-	struct err several = { 0 }, services = { 0 };
-	int r = call_find_endpoint(&s, text, &ve, &several);
+	int r = net && find_on(&s, net, text, ret_addr) ? 0 : find_anywhere(&s, text, &net, ret_addr, e);
 
-	if (r == -EINVAL)
-		return err_set(e, r, "%s", several.text);
-	if (!r) {
-		*ret_addr = ve->ep->addr;
-		net = ve->net;
-	} else if ((r = take_service(s.view, text, *on, &service, &services)) == 0) {
-		*ret_addr = service->svc->vip;
-		net = service->net;
-	} else if (r == -EINVAL) {
-		return err_set(e, r, "%s", services.text);
-	}
+	if (r)
+		return r;
 	if (!net || addr_is_zero(ret_addr))
 		return err_set(e, -ENOENT, "%s \"%.64s\" is no address, no endpoint and no service with a "
 			       "VIP: `overlayctl endpoint ls` and `service ls` list them", what, text);

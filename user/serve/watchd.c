@@ -163,7 +163,7 @@ static void hand_out(struct watchd *w, const struct watch_record *r)
 		if (line)
 			watcher_put_line(c, line, strlen(line));
 		else
-			c->lost++;
+			c->owed.lines++;
 	}
 }
 
@@ -223,22 +223,29 @@ bool watchd_has_ring(const struct watchd *w)
 
 void watchd_lost(struct watchd *w, uint64_t lost)
 {
-	for (struct watcher *c = w->watchers; c; c = c->next)
-		watcher_put_json(c, show_watch_lost("ring", lost));
+	for (struct watcher *c = w->watchers; c; c = c->next) {
+		c->owed.ring += lost;
+		watcher_say_owed(c);
+	}
 }
 
 void watchd_left_out(struct watchd *w, uint8_t verdict, uint64_t count)
 {
-	for (struct watcher *c = w->watchers; c; c = c->next)
-		if (!c->filter.capture) /* packets are all told */
-			watcher_put_json(c, show_watch_left_out(verdict, count));
+	for (struct watcher *c = w->watchers; c; c = c->next) {
+		if (c->filter.capture) /* packets are all told */
+			continue;
+		c->owed.left_out[verdict] += count;
+		watcher_say_owed(c);
+	}
 }
 
 void watchd_beat(struct watchd *w)
 {
-	for (struct watcher *c = w->watchers; c; c = c->next)
+	for (struct watcher *c = w->watchers; c; c = c->next) {
+		watcher_say_owed(c);
 		if (!watcher_queued(c))
 			watcher_put_line(c, "", 0);
+	}
 }
 
 void watchd_free(struct watchd *w)

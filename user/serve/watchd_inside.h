@@ -2,8 +2,6 @@
 /* What watchd.c and watchd_queue.c share. */
 #pragma once
 
-#include <jansson.h>
-
 #include "base/bytes.h"
 #include "watchd.h"
 
@@ -13,7 +11,11 @@ struct watcher {
 	struct watch_filter filter;
 	struct buf queue;
 	size_t read;           /* bytes of the queue that are gone */
-	uint64_t lost, told;   /* lines for which the queue had no room; of them it has heard */
+	struct {               /* what it missed and has not heard of */
+		uint64_t lines; /* for which the queue had no room */
+		uint64_t ring;  /* records for which the ring had none */
+		uint64_t left_out[OV_VERDICT_COUNT];
+	} owed;
 	void (*more)(void *arg);
 	void *more_arg;
 };
@@ -22,7 +24,7 @@ struct watcher {
 size_t watcher_queued(const struct watcher *c);
 /* A whole line or none; wakes its connection. */
 void watcher_put_line(struct watcher *c, const char *line, size_t len);
-/* Releases value; NULL counts as a line that was lost. */
-void watcher_put_json(struct watcher *c, json_t *value);
+/* A line for each thing that is owed; what finds no room stays owed. */
+void watcher_say_owed(struct watcher *c);
 /* For its stream; ctx is the watcher. */
 size_t watcher_read(void *ctx, char *buf, size_t max);
