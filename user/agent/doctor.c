@@ -130,7 +130,7 @@ int agent_doctor_on_call(struct agent *a, const struct id *from, struct cursor r
 
 	if (r < 0)
 		return r;
-	yes.state = examine_state(a->store);
+	yes.state = store_living_hash(a->store);
 	for (unsigned int i = 0; i < ask.count; i++)
 		if (kernel_probe_seen(a->kernel, ask.nonce[i], OV_PROBE_REQUEST, &seen))
 			yes.seen |= 1ull << i;

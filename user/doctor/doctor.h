@@ -152,7 +152,7 @@ struct doctor_ask {
 	uint64_t nonce[DOCTOR_NONCES_MAX]; /* of VXLAN probes: which have arrived? */
 };
 struct doctor_answer {
-	uint64_t wall_ms, state; /* its clock; a hash of all its records */
+	uint64_t wall_ms, state; /* its clock; a hash of all that lives (store_living_hash) */
 	uint64_t seen;           /* bit i: nonce[i] */
 	uint64_t esp_sent, esp_received; /* its SAs with who asks */
 };

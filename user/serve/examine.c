@@ -23,15 +23,6 @@ struct examine {
 	struct examine_dns **dns;
 };
 
-uint64_t examine_state(const struct store *s)
-{
-	uint64_t hash = 0;
-
-	for (unsigned int i = 0; i < 256; i++)
-		hash = hash * 31 + store_bucket_hash(s, i);
-	return hash;
-}
-
 static uint64_t now_of(const struct examine *x)
 {
 	return loop_now_ms(x->c.loop);
