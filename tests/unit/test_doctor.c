@@ -177,7 +177,53 @@ Test(doctor, a_peer_that_was_not_asked_is_told_of_once)
 {
 	seen.peer[0] = (struct doctor_peer){ .name = "h2", .status = "alive", .version = "0.1.0",
 					     .skipped = true };
-	EXPECT_ONE(MEMBERS, WARN, "h2 was not probed", "on that node");
+	EXPECT_ONE(MEMBERS, WARN, "1 of 1 peers were not probed", "on other nodes");
+}
+
+Test(doctor, of_many_that_were_not_asked_one_line_and_the_dead_ones_by_name)
+{
+	struct node n = { .version = "0.1.0" };
+
+	for (int i = 0; i < 40; i++) {
+		struct doctor_peer *p;
+
+		snprintf(n.name, sizeof(n.name), "far%d", i);
+		p = doctor_peer_add(&seen, &n);
+		p->skipped = true;
+		snprintf(p->status, sizeof(p->status), "%s", i == 7 ? "dead" : "alive");
+	}
+	doctor_check(&seen, &found);
+	cr_assert_eq(found.count, DOCTOR_STEP_COUNT + 1);
+	cr_assert_eq(find(DOCTOR_MEMBERS)[0].level, DOCTOR_FAIL);
+	cr_assert_str_eq(find(DOCTOR_MEMBERS)[0].seen, "far7 is dead");
+	cr_assert(strstr(find(DOCTOR_MEMBERS)[1].seen, "40 of 41 peers"));
+}
+
+/* Peers 1 to 9 but for self; returns bit i when i is asked. */
+static unsigned int chosen(uint8_t self, size_t most)
+{
+	struct doctor_seen s = { 0 };
+	unsigned int bits = 0;
+
+	for (uint8_t i = 1; i < 10; i++)
+		if (i != self)
+			doctor_peer_add(&s, &(struct node){ .id = { { i } } });
+	doctor_peers_choose(&s, &(struct id){ { self } }, most);
+	for (size_t i = 0; i < s.peer_count; i++)
+		bits |= s.peer[i].skipped ? 0 : 1u << s.peer[i].id.b[0];
+	doctor_seen_fini(&s);
+	return bits;
+}
+
+Test(doctor, peers_that_are_asked_begin_behind_self_so_that_each_pair_is_asked_from_a_side)
+{
+	cr_assert_eq(chosen(4, 3), 1u << 5 | 1u << 6 | 1u << 7);
+	cr_assert_eq(chosen(8, 3), 1u << 9 | 1u << 1 | 1u << 2);
+	cr_assert_eq(chosen(9, 2), 1u << 1 | 1u << 2);
+	cr_assert_eq(chosen(1, 8), 0x3fcu, "all");
+	for (uint8_t i = 1; i < 10; i++)
+		for (uint8_t j = 1; j < 10; j++)
+			cr_assert(i == j || chosen(i, 4) & 1u << j || chosen(j, 4) & 1u << i);
 }
 
 Test(doctor, gossip_by_udp_and_tcp_in_both_directions)

@@ -132,6 +132,12 @@ struct doctor_object *doctor_object_add(struct doctor_seen *s, enum doctor_fault
 struct doctor_pressure *doctor_pressure_add(struct doctor_seen *s, const char *name, uint64_t used,
 					    uint64_t max);
 struct doctor_peer *doctor_peer_add(struct doctor_seen *s, const struct node *node);
+/*
+ * Marks peers beyond `most` as skipped. s->peer is sorted by id; who follows `self` comes first, and
+ * behind the greatest the smallest: so where everybody asks, a pair is probed from one side at least
+ * as long as there are no more than 2 * most + 1 nodes.
+ */
+void doctor_peers_choose(struct doctor_seen *s, const struct id *self, size_t most);
 struct doctor_inside *doctor_inside_add(struct doctor_seen *s, const char *name, const char *netns);
 
 /* ---- what it means ---- */
