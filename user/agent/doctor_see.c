@@ -112,6 +112,30 @@ static void see_inside(struct agent *a, struct doctor_seen *s)
 	}
 }
 
+static void note_sent(struct doctor_peer *p, const struct key_row *row)
+{
+	p->esp_sent = row->sent;
+}
+
+/*
+ * What was sent is read before it is asked what arrived, at both ends (a peer's answer comes in
+ * between): else packets of these seconds would be taken for lost.
+ */
+static void see_keys(struct agent *a, void (*note)(struct doctor_peer *p, const struct key_row *row))
+{
+	_cleanup_(freep) struct key_row *rows = NULL;
+	struct doctor_seen *s = &a->doctor.seen;
+	struct err e = { 0 };
+	size_t count = 0;
+
+	if (!s->has_encrypted || agent_keys_report(a, &rows, &count, &e) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < s->peer_count; j++)
+			if (id_equal(&rows[i].peer, &s->peer[j].id))
+				note(&s->peer[j], &rows[i]);
+}
+
 static int see_kernel(struct agent *a, struct doctor_seen *s)
 {
 	struct look_at at = { .driver = a->driver, .facts = &a->facts };
@@ -136,6 +160,7 @@ int agent_doctor_see(struct agent *a)
 	see_ports(a, s);
 	see_peers(a, s);
 	see_inside(a, s);
+	see_keys(a, note_sent);
 	return see_kernel(a, s);
 }
 
@@ -172,26 +197,14 @@ static void see_sums(struct doctor_state *d)
 	d->sums_count = count;
 }
 
-static void see_keys(struct agent *a)
+static void note_received(struct doctor_peer *p, const struct key_row *row)
 {
-	_cleanup_(freep) struct key_row *rows = NULL;
-	struct doctor_seen *s = &a->doctor.seen;
-	struct err e = { 0 };
-	size_t count = 0;
-
-	if (!s->has_encrypted || agent_keys_report(a, &rows, &count, &e) < 0)
-		return;
-	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < s->peer_count; j++)
-			if (id_equal(&rows[i].peer, &s->peer[j].id)) {
-				s->peer[j].by_esp = true;
-				s->peer[j].esp_sent = rows[i].sent;
-				s->peer[j].esp_received = rows[i].received;
-			}
+	p->by_esp = true;
+	p->esp_received = row->received;
 }
 
 void agent_doctor_see_more(struct agent *a)
 {
 	see_sums(&a->doctor);
-	see_keys(a);
+	see_keys(a, note_received);
 }
