@@ -131,6 +131,15 @@ Test(doctor, each_fault_of_an_object_has_a_step_a_sentence_with_its_name_and_a_m
 	}
 }
 
+Test(doctor, a_node_whose_name_is_lost_and_rules_that_do_not_fit)
+{
+	doctor_object_add(&seen, FAULT_NODE_LOST, "h2");
+	EXPECT_ONE(MEMBERS, FAIL, "node h2 has the name or address of another node", "--advertise");
+	seen.object_count = 0;
+	doctor_object_add(&seen, FAULT_RULES_TOO_MANY, "1 networks (app)");
+	EXPECT_ONE(TABLES, FAIL, "the rules of 1 networks (app) do not fit", "policy ls");
+}
+
 Test(doctor, a_full_map)
 {
 	seen.pressure[0].used = 799;

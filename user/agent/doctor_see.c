@@ -67,6 +67,17 @@ static void see_ports(struct agent *a, struct doctor_seen *s)
 		doctor_object_add(s, FAULT_VXLAN_SOCKET, name);
 }
 
+/* Also when it is this node itself. */
+static void see_lost(const struct node *n, struct doctor_seen *s)
+{
+	struct doctor_object *o = doctor_object_add(s, FAULT_NODE_LOST, n->name);
+	char addr[ADDR_TEXT_MAX], id[ID_TEXT_MAX];
+
+	if (o)
+		snprintf(o->detail, sizeof(o->detail), "%s, %.*s", addr_format(&n->addr, addr),
+			 ID_SHORT, id_format(&n->id, id));
+}
+
 static void see_peers(struct agent *a, struct doctor_seen *s)
 {
 	const struct view *v = store_view(a->store);
@@ -76,6 +87,8 @@ static void see_peers(struct agent *a, struct doctor_seen *s)
 		const struct member *m = gossip_member(a->gossip, &n->id);
 		struct doctor_peer *p;
 
+		if (v->node[i].name_lost)
+			see_lost(n, s);
 		if (id_equal(&n->id, store_self(a->store)) || v->node[i].name_lost)
 			continue;
 		p = doctor_peer_add(s, n);
