@@ -23,7 +23,7 @@ static void setup(void)
 	};
 	p = doctor_peer_add(&seen, &n);
 	snprintf(p->status, sizeof(p->status), "alive");
-	p->udp_answered = p->tcp_answered = p->tcp_heard = p->has_answer = true;
+	p->has_route = p->udp_answered = p->tcp_answered = p->tcp_heard = p->has_answer = true;
 	p->sent_size = p->there_size = p->back_size = 1500;
 	doctor_inside_add(&seen, "c1", "/run/netns/c1");
 	seen.inside[0].dns_asked = seen.inside[0].dns_answered = true;
@@ -185,7 +185,7 @@ Test(doctor, a_dead_member)
 Test(doctor, a_peer_that_was_not_asked_is_told_of_once)
 {
 	seen.peer[0] = (struct doctor_peer){ .name = "h2", .status = "alive", .version = "0.1.0",
-					     .skipped = true };
+					     .has_route = true, .skipped = true };
 	EXPECT_ONE(MEMBERS, WARN, "1 of 1 peers were not probed", "on other nodes");
 }
 
@@ -198,7 +198,7 @@ Test(doctor, of_many_that_were_not_asked_one_line_and_the_dead_ones_by_name)
 
 		snprintf(n.name, sizeof(n.name), "far%d", i);
 		p = doctor_peer_add(&seen, &n);
-		p->skipped = true;
+		p->has_route = p->skipped = true;
 		snprintf(p->status, sizeof(p->status), "%s", i == 7 ? "dead" : "alive");
 	}
 	doctor_check(&seen, &found);
@@ -262,6 +262,21 @@ Test(doctor, the_vxlan_port_and_which_way_is_blocked)
 	EXPECT_ONE(VXLAN, FAIL, "nothing comes back", "4789");
 	p->send_error = -EPERM;
 	EXPECT_ONE(VXLAN, FAIL, "this host refuses", "4789");
+}
+
+Test(doctor, a_route_by_another_interface_is_no_firewall)
+{
+	struct doctor_peer *p = seen.peer;
+
+	p->addr = addr_from_v4(0xc0000202);
+	p->has_route = false;
+	EXPECT_ONE(VXLAN, FAIL, "the route to h2 does not leave by eth0", "`ip route get 192.0.2.2`");
+	p->there_size = p->back_size = 0;
+	p->send_error = -ENETUNREACH;
+	EXPECT_ONE(VXLAN, FAIL, "the route to h2 does not leave by eth0", "`ip route get 192.0.2.2`");
+	p->skipped = true;
+	doctor_check(&seen, &found);
+	cr_assert_eq(find(DOCTOR_VXLAN)->level, DOCTOR_FAIL, "needs no probe");
 }
 
 Test(doctor, an_older_overlayd_is_not_taken_for_a_firewall)

@@ -67,6 +67,16 @@ static void see_ports(struct agent *a, struct doctor_seen *s)
 		doctor_object_add(s, FAULT_VXLAN_SOCKET, name);
 }
 
+static int by_target(const void *to, const void *route)
+{
+	return addr_cmp(to, &((const struct fact_route *)route)->to);
+}
+
+static bool has_route(const struct facts *f, const struct ov_addr *to)
+{
+	return f->route_count && bsearch(to, f->route, f->route_count, sizeof(*f->route), by_target);
+}
+
 /* Also when it is this node itself. */
 static void see_lost(const struct node *n, struct doctor_seen *s)
 {
@@ -92,6 +102,8 @@ static void see_peers(struct agent *a, struct doctor_seen *s)
 		if (id_equal(&n->id, store_self(a->store)) || v->node[i].name_lost)
 			continue;
 		p = doctor_peer_add(s, n);
+		if (p)
+			p->has_route = has_route(&a->facts, &n->addr);
 		if (p && m)
 			snprintf(p->status, sizeof(p->status), "%s", member_status_to_str(m->status));
 	}

@@ -84,10 +84,25 @@ static const char *which_way(const struct doctor_peer *p)
 			       "what this node sends does not arrive there";
 }
 
+/* Several interfaces: gossip goes by any of them, containers' packets by the uplink alone. */
+static void tell_route(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f)
+{
+	char mend[400], addr[ADDR_TEXT_MAX];
+
+	snprintf(mend, sizeof(mend), "look at `ip route get %s`: add a route by %s, or start every overlayd "
+		 "with --attach and --advertise of the network that joins them",
+		 addr_format(&p->addr, addr), s->uplink);
+	tell(f, DOCTOR_VXLAN, DOCTOR_FAIL, mend, "the route to %s does not leave by %s", p->name, s->uplink);
+}
+
 void check_vxlan(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f)
 {
 	char mend[400];
 
+	if (!p->has_route) {
+		tell_route(s, p, f);
+		return;
+	}
 	if (p->skipped || p->back_size || is_too_old(p))
 		return;
 	open_port("udp", s->vxlan_port, mend);

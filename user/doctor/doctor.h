@@ -86,6 +86,7 @@ struct doctor_peer {
 	struct ov_addr addr;
 	char version[32];
 	char status[16];           /* of gossip; "" when it does not know it */
+	bool has_route;            /* by the uplink; else our programs cannot send there */
 	bool skipped;              /* too many peers: it was not asked */
 	bool udp_answered;         /* our ping, by UDP */
 	bool tcp_answered, tcp_heard; /* our call; a call of its own came here since we asked */
