@@ -23,7 +23,7 @@ static void setup(void)
 	};
 	p = doctor_peer_add(&seen, &n);
 	snprintf(p->status, sizeof(p->status), "alive");
-	p->udp_answered = p->tcp_answered = p->tcp_heard = p->has_answer = true;
+	p->has_route = p->udp_answered = p->tcp_answered = p->tcp_heard = p->has_answer = true;
 	p->sent_size = p->there_size = p->back_size = 1500;
 	doctor_inside_add(&seen, "c1", "/run/netns/c1");
 	seen.inside[0].dns_asked = seen.inside[0].dns_answered = true;
@@ -131,6 +131,15 @@ Test(doctor, each_fault_of_an_object_has_a_step_a_sentence_with_its_name_and_a_m
 	}
 }
 
+Test(doctor, a_node_whose_name_is_lost_and_rules_that_do_not_fit)
+{
+	doctor_object_add(&seen, FAULT_NODE_LOST, "h2");
+	EXPECT_ONE(MEMBERS, FAIL, "node h2 has the name or address of another node", "--advertise");
+	seen.object_count = 0;
+	doctor_object_add(&seen, FAULT_RULES_TOO_MANY, "1 networks (app)");
+	EXPECT_ONE(TABLES, FAIL, "the rules of 1 networks (app) do not fit", "policy ls");
+}
+
 Test(doctor, a_full_map)
 {
 	seen.pressure[0].used = 799;
@@ -176,8 +185,54 @@ Test(doctor, a_dead_member)
 Test(doctor, a_peer_that_was_not_asked_is_told_of_once)
 {
 	seen.peer[0] = (struct doctor_peer){ .name = "h2", .status = "alive", .version = "0.1.0",
-					     .skipped = true };
-	EXPECT_ONE(MEMBERS, WARN, "h2 was not probed", "on that node");
+					     .has_route = true, .skipped = true };
+	EXPECT_ONE(MEMBERS, WARN, "1 of 1 peers were not probed", "on other nodes");
+}
+
+Test(doctor, of_many_that_were_not_asked_one_line_and_the_dead_ones_by_name)
+{
+	struct node n = { .version = "0.1.0" };
+
+	for (int i = 0; i < 40; i++) {
+		struct doctor_peer *p;
+
+		snprintf(n.name, sizeof(n.name), "far%d", i);
+		p = doctor_peer_add(&seen, &n);
+		p->has_route = p->skipped = true;
+		snprintf(p->status, sizeof(p->status), "%s", i == 7 ? "dead" : "alive");
+	}
+	doctor_check(&seen, &found);
+	cr_assert_eq(found.count, DOCTOR_STEP_COUNT + 1);
+	cr_assert_eq(find(DOCTOR_MEMBERS)[0].level, DOCTOR_FAIL);
+	cr_assert_str_eq(find(DOCTOR_MEMBERS)[0].seen, "far7 is dead");
+	cr_assert(strstr(find(DOCTOR_MEMBERS)[1].seen, "40 of 41 peers"));
+}
+
+/* Peers 1 to 9 but for self; returns bit i when i is asked. */
+static unsigned int chosen(uint8_t self, size_t most)
+{
+	struct doctor_seen s = { 0 };
+	unsigned int bits = 0;
+
+	for (uint8_t i = 1; i < 10; i++)
+		if (i != self)
+			doctor_peer_add(&s, &(struct node){ .id = { { i } } });
+	doctor_peers_choose(&s, &(struct id){ { self } }, most);
+	for (size_t i = 0; i < s.peer_count; i++)
+		bits |= s.peer[i].skipped ? 0 : 1u << s.peer[i].id.b[0];
+	doctor_seen_fini(&s);
+	return bits;
+}
+
+Test(doctor, peers_that_are_asked_begin_behind_self_so_that_each_pair_is_asked_from_a_side)
+{
+	cr_assert_eq(chosen(4, 3), 1u << 5 | 1u << 6 | 1u << 7);
+	cr_assert_eq(chosen(8, 3), 1u << 9 | 1u << 1 | 1u << 2);
+	cr_assert_eq(chosen(9, 2), 1u << 1 | 1u << 2);
+	cr_assert_eq(chosen(1, 8), 0x3fcu, "all");
+	for (uint8_t i = 1; i < 10; i++)
+		for (uint8_t j = 1; j < 10; j++)
+			cr_assert(i == j || chosen(i, 4) & 1u << j || chosen(j, 4) & 1u << i);
 }
 
 Test(doctor, gossip_by_udp_and_tcp_in_both_directions)
@@ -207,6 +262,21 @@ Test(doctor, the_vxlan_port_and_which_way_is_blocked)
 	EXPECT_ONE(VXLAN, FAIL, "nothing comes back", "4789");
 	p->send_error = -EPERM;
 	EXPECT_ONE(VXLAN, FAIL, "this host refuses", "4789");
+}
+
+Test(doctor, a_route_by_another_interface_is_no_firewall)
+{
+	struct doctor_peer *p = seen.peer;
+
+	p->addr = addr_from_v4(0xc0000202);
+	p->has_route = false;
+	EXPECT_ONE(VXLAN, FAIL, "the route to h2 does not leave by eth0", "`ip route get 192.0.2.2`");
+	p->there_size = p->back_size = 0;
+	p->send_error = -ENETUNREACH;
+	EXPECT_ONE(VXLAN, FAIL, "the route to h2 does not leave by eth0", "`ip route get 192.0.2.2`");
+	p->skipped = true;
+	doctor_check(&seen, &found);
+	cr_assert_eq(find(DOCTOR_VXLAN)->level, DOCTOR_FAIL, "needs no probe");
 }
 
 Test(doctor, an_older_overlayd_is_not_taken_for_a_firewall)

@@ -10,6 +10,7 @@
 
 #include "apply/look.h"
 #include "base/cleanup.h"
+#include "policy/policy.h"
 #include "sys/bpf.h"
 #include "tests/lib/world.h"
 
@@ -89,6 +90,27 @@ Test(kernel_look, sees_nothing_where_all_is_as_planned)
 	cr_assert_gt(s.seen.pressure_count, 5);
 	for (size_t i = 0; i < s.seen.pressure_count; i++)
 		cr_assert_gt(s.seen.pressure[i].max, 0, "%s", s.seen.pressure[i].name);
+}
+
+static uint64_t room_in(const struct scene *s, const char *map)
+{
+	for (size_t i = 0; i < s->seen.pressure_count; i++)
+		if (!strcmp(s->seen.pressure[i].name, map))
+			return s->seen.pressure[i].max;
+	return 0;
+}
+
+Test(kernel_look, sees_rules_that_do_not_fit_and_how_many_would)
+{
+	SCENE(s);
+
+	open_scene(&s);
+	look_again(&s);
+	cr_assert_eq(room_in(&s, "policy_rules"), POLICY_ROWS_MAX, "not what the map holds");
+	cr_assert_eq(room_in(&s, "policy_subjects"), POLICY_ROWS_MAX);
+	s.plan.broken = 2;
+	strcpy(s.plan.broken_name, "app");
+	expect_only(&s, FAULT_RULES_TOO_MANY, "2 networks (app...)");
 }
 
 Test(kernel_look, sees_a_program_that_is_gone_or_that_nobody_planned)

@@ -83,6 +83,34 @@ Test(metrics, the_page_has_what_was_counted)
 	assert_has(p, "\noverlayd_metrics_left_out_rows 0\n");
 }
 
+static void hear_of_node(uint8_t number, const char *name)
+{
+	struct node n = { .id = { { number } }, .addr = addr_from_v4(0x0a630000u + number) };
+	struct record r = { .key = key_of_id(RECORD_NODE, &n.id), .stamp = { 1, 1 }, .writer = n.id };
+	struct buf body = { 0 };
+
+	snprintf(n.name, sizeof(n.name), "%s", name);
+	node_encode(&body, &n);
+	r.body = body.data;
+	r.body_len = (uint16_t)body.len;
+	cr_assert_eq(store_merge(f.store, &r, f.wall), MERGE_NEW);
+	buf_fini(&body);
+}
+
+Test(metrics, two_nodes_of_one_name_are_one_series)
+{
+	const char *p;
+
+	hear_of_node(0x71, "twin");
+	hear_of_node(0x72, "twin");
+	hear_of_node(0x73, "other");
+	p = make_page(f.control);
+	assert_has(p, "\noverlayd_peer_up{peer=\"other\"} 0\n");
+	p = strstr(p, "\noverlayd_peer_up{peer=\"twin\"} 0\n");
+	cr_assert_not_null(p);
+	cr_assert_null(strstr(p + 1, "\noverlayd_peer_up{peer=\"twin\"}"));
+}
+
 Test(metrics, a_page_that_cannot_be_made_is_an_error)
 {
 	struct err e = { 0 };

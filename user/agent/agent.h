@@ -110,6 +110,7 @@ struct doctor_sums {
 };
 struct doctor_state {
 	struct examine *examine;   /* NULL: none is under way */
+	bool is_asked;             /* one begins with the next run */
 	struct doctor_seen seen;
 	struct doctor_waiter *waiters;
 	struct doctor_sums *sums;
@@ -160,6 +161,7 @@ struct agent {
 	uint64_t retry_at;         /* when rows that failed are tried again; UINT64_MAX: none did */
 	uint64_t retry_delay;
 	uint64_t seen_serial;      /* of the store, when gossip was last told */
+	uint64_t applied_serial;   /* of the store, when the last plan was made */
 	uint64_t health_serial;    /* of the store, when the targets of health checks were last made */
 	struct port_range local_ports; /* masqueraded by, and called from by the host; zero: none */
 	uint64_t ports_serial;     /* of the store, when published ports were last kept */

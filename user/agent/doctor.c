@@ -71,26 +71,48 @@ static int begin(struct agent *a)
 	return examine_start(&config, &a->doctor.seen, on_examined, a, &a->doctor.examine);
 }
 
-/* Who asks while one is under way gets what that one finds. */
+/* What could not be applied is a finding, and no reason not to examine. */
+static void on_applied(void *arg, const struct err *unapplied)
+{
+	struct agent *a = arg;
+	struct err e = { 0 };
+	int r;
+
+	(void)unapplied;
+	a->doctor.is_asked = false;
+	r = begin(a);
+	if (r >= 0)
+		return;
+	end(a);
+	err_set(&e, r, "cannot examine: %s", strerror(-r));
+	answer(a, NULL, &e);
+}
+
+/*
+ * Who asks while one is under way gets what that one finds. It begins when the kernel holds the
+ * newest state: before, each change that just came would look as if somebody had spoiled a row.
+ */
 void agent_doctor(struct agent *a,
 		  void (*done)(void *arg, const struct findings *f, const struct err *e), void *arg)
 {
 	struct doctor_waiter *w = calloc(1, sizeof(*w));
 	struct err e = { 0 };
-	int r = w ? 0 : -ENOMEM;
 
-	if (!r && !a->doctor.examine)
-		r = begin(a);
-	if (r < 0) {
+	if (!w)
+		err_set(&e, -ENOMEM, "out of memory: try again");
+	else if (a->leave_at)
+		err_set(&e, -EAGAIN, "this node is leaving the cluster: there is nothing to examine");
+	if (e.code) {
 		free(w);
-		if (!a->doctor.examine)
-			end(a);
-		err_set(&e, r, "cannot examine: %s", strerror(-r));
 		done(arg, NULL, &e);
 		return;
 	}
 	*w = (struct doctor_waiter){ a->doctor.waiters, done, arg };
 	a->doctor.waiters = w;
+	if (a->doctor.examine || a->doctor.is_asked)
+		return;
+	a->doctor.is_asked = true;
+	agent_when_applied(a, NULL, on_applied, a);
 }
 
 void agent_doctor_fini(struct agent *a)
@@ -130,7 +152,7 @@ int agent_doctor_on_call(struct agent *a, const struct id *from, struct cursor r
 
 	if (r < 0)
 		return r;
-	yes.state = examine_state(a->store);
+	yes.state = store_living_hash(a->store);
 	for (unsigned int i = 0; i < ask.count; i++)
 		if (kernel_probe_seen(a->kernel, ask.nonce[i], OV_PROBE_REQUEST, &seen))
 			yes.seen |= 1ull << i;

@@ -67,6 +67,27 @@ static void see_ports(struct agent *a, struct doctor_seen *s)
 		doctor_object_add(s, FAULT_VXLAN_SOCKET, name);
 }
 
+static int by_target(const void *to, const void *route)
+{
+	return addr_cmp(to, &((const struct fact_route *)route)->to);
+}
+
+static bool has_route(const struct facts *f, const struct ov_addr *to)
+{
+	return f->route_count && bsearch(to, f->route, f->route_count, sizeof(*f->route), by_target);
+}
+
+/* Also when it is this node itself. */
+static void see_lost(const struct node *n, struct doctor_seen *s)
+{
+	struct doctor_object *o = doctor_object_add(s, FAULT_NODE_LOST, n->name);
+	char addr[ADDR_TEXT_MAX], id[ID_TEXT_MAX];
+
+	if (o)
+		snprintf(o->detail, sizeof(o->detail), "%s, %.*s", addr_format(&n->addr, addr),
+			 ID_SHORT, id_format(&n->id, id));
+}
+
 static void see_peers(struct agent *a, struct doctor_seen *s)
 {
 	const struct view *v = store_view(a->store);
@@ -76,9 +97,13 @@ static void see_peers(struct agent *a, struct doctor_seen *s)
 		const struct member *m = gossip_member(a->gossip, &n->id);
 		struct doctor_peer *p;
 
+		if (v->node[i].name_lost)
+			see_lost(n, s);
 		if (id_equal(&n->id, store_self(a->store)) || v->node[i].name_lost)
 			continue;
 		p = doctor_peer_add(s, n);
+		if (p)
+			p->has_route = has_route(&a->facts, &n->addr);
 		if (p && m)
 			snprintf(p->status, sizeof(p->status), "%s", member_status_to_str(m->status));
 	}
@@ -112,6 +137,30 @@ static void see_inside(struct agent *a, struct doctor_seen *s)
 	}
 }
 
+static void note_sent(struct doctor_peer *p, const struct key_row *row)
+{
+	p->esp_sent = row->sent;
+}
+
+/*
+ * What was sent is read before it is asked what arrived, at both ends (a peer's answer comes in
+ * between): else packets of these seconds would be taken for lost.
+ */
+static void see_keys(struct agent *a, void (*note)(struct doctor_peer *p, const struct key_row *row))
+{
+	_cleanup_(freep) struct key_row *rows = NULL;
+	struct doctor_seen *s = &a->doctor.seen;
+	struct err e = { 0 };
+	size_t count = 0;
+
+	if (!s->has_encrypted || agent_keys_report(a, &rows, &count, &e) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < s->peer_count; j++)
+			if (id_equal(&rows[i].peer, &s->peer[j].id))
+				note(&s->peer[j], &rows[i]);
+}
+
 static int see_kernel(struct agent *a, struct doctor_seen *s)
 {
 	struct look_at at = { .driver = a->driver, .facts = &a->facts };
@@ -136,6 +185,7 @@ int agent_doctor_see(struct agent *a)
 	see_ports(a, s);
 	see_peers(a, s);
 	see_inside(a, s);
+	see_keys(a, note_sent);
 	return see_kernel(a, s);
 }
 
@@ -172,26 +222,14 @@ static void see_sums(struct doctor_state *d)
 	d->sums_count = count;
 }
 
-static void see_keys(struct agent *a)
+static void note_received(struct doctor_peer *p, const struct key_row *row)
 {
-	_cleanup_(freep) struct key_row *rows = NULL;
-	struct doctor_seen *s = &a->doctor.seen;
-	struct err e = { 0 };
-	size_t count = 0;
-
-	if (!s->has_encrypted || agent_keys_report(a, &rows, &count, &e) < 0)
-		return;
-	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < s->peer_count; j++)
-			if (id_equal(&rows[i].peer, &s->peer[j].id)) {
-				s->peer[j].by_esp = true;
-				s->peer[j].esp_sent = rows[i].sent;
-				s->peer[j].esp_received = rows[i].received;
-			}
+	p->by_esp = true;
+	p->esp_received = row->received;
 }
 
 void agent_doctor_see_more(struct agent *a)
 {
 	see_sums(&a->doctor);
-	see_keys(a);
+	see_keys(a, note_received);
 }

@@ -224,6 +224,7 @@ static int run_once(struct agent *a, struct err *e)
 	r = plan_build(v, &a->facts, store_self(a->store), &plan);
 	if (r < 0)
 		return err_set(e, r, "out of memory while planning");
+	a->applied_serial = store_serial(a->store);
 	a->error_count = 0;
 	apply_run(a->apply, &plan, true, on_row_error, a, &stats);
 	a->left_out = plan.left_out;

@@ -20,6 +20,12 @@ static void say_first(struct agent *a, struct trace *t, const char *text)
 	t->step_count++;
 }
 
+/* What came with the same events as the question is in the plan, and in the kernel only after them. */
+static bool is_pending(const struct agent *a)
+{
+	return a->dirty || a->facts_dirty || a->applied_serial != store_serial(a->store);
+}
+
 /* Only rows that the trace looked at are read, however many there are. */
 static void compare(struct agent *a, struct trace *t)
 {
@@ -30,7 +36,10 @@ static void compare(struct agent *a, struct trace *t)
 		if (kernel_holds(a->kernel, (enum plan_table_id)t->row[i].table, t->row[i].key,
 				 t->row[i].value) != 1)
 			differs = plan_table_to_str((enum plan_table_id)t->row[i].table);
-	if (differs)
+	if (differs && is_pending(a))
+		snprintf(text, sizeof(text), "a change that just came is not in this node's kernel yet (a "
+			 "row of %s): what follows is the plan; ask again", differs);
+	else if (differs)
 		snprintf(text, sizeof(text), "this node's kernel does not hold what the plan says (a row "
 			 "of %s): what follows is the plan; run `overlayctl repair`", differs);
 	else

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,23 @@ static void on_pin(void *arg, enum bpf_pin_fault fault, const char *name)
 
 /* ---- how full ---- */
 
+/* Of those of policy half is for the rows of a new set, which stand beside the old one's. */
+static uint64_t room_of(enum plan_table_id id, uint64_t max)
+{
+	return id == PLAN_POLICY_RULES || id == PLAN_POLICY_SUBJECTS ? max / 2 : max;
+}
+
+/* They are nowhere, and the map is not full of them: a row count does not show it. */
+static void look_rules(const struct plan *p, struct doctor_seen *s)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%zu networks (%s%s)", p->broken, p->broken_name,
+		 p->broken > 1 ? "..." : "");
+	if (p->broken)
+		doctor_object_add(s, FAULT_RULES_TOO_MANY, name);
+}
+
 static void look_pressure(struct kernel *k, const struct plan *p, struct doctor_seen *s)
 {
 	struct flow_usage flows;
@@ -38,7 +56,8 @@ static void look_pressure(struct kernel *k, const struct plan *p, struct doctor_
 		if (kernel_map_of_table(k, (enum plan_table_id)id, &map) ||
 		    bpf_obj_get_info_by_fd(bpf_map_fd(kernel_bpf(k), map), &info, &len))
 			continue;
-		doctor_pressure_add(s, bpf_map_name(map), p->table[id].count, info.max_entries);
+		doctor_pressure_add(s, bpf_map_name(map), p->table[id].count,
+				    room_of((enum plan_table_id)id, info.max_entries));
 	}
 	if (!kernel_flow_usage(k, &flows))
 		doctor_pressure_add(s, "flows", flows.used, flows.max);
@@ -96,6 +115,7 @@ void kernel_look(struct kernel *k, const struct look_at *at, struct doctor_seen 
 {
 	bpf_look_pins(kernel_bpf(k), on_pin, s); /* first: reading attachments removes dead pins */
 	look_rows(at, s);
+	look_rules(at->plan, s);
 	look_pressure(k, at->plan, s);
 	look_links(k, at, s);
 }

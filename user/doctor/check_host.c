@@ -64,6 +64,12 @@ static const struct {
 		"look at the log of overlayd" },
 	[FAULT_ROW] = { DOCTOR_TABLES, DOCTOR_FAIL, "overlayd fails to bring something about: %s",
 		"the sentence says what is in the way; overlayd tries again by itself" },
+	[FAULT_RULES_TOO_MANY] = { DOCTOR_TABLES, DOCTOR_FAIL,
+		"the rules of %s do not fit the kernel's maps, and nothing passes there",
+		"remove rules, `overlayctl policy ls` shows them" },
+	[FAULT_NODE_LOST] = { DOCTOR_MEMBERS, DOCTOR_FAIL,
+		"node %s has the name or address of another node and is not a peer",
+		"start it with another --node and --advertise" },
 	[FAULT_FOREIGN_VXLAN] = { DOCTOR_OBJECTS, DOCTOR_WARN, "the VXLAN device %s is on our port and not ours",
 		"remove it (`ip link del`), move it, or give every overlayd another --vxlan-port: flannel, "
 		"Docker Swarm and others use 8472 or 4789" },

@@ -23,13 +23,24 @@ static bool is_too_old(const struct doctor_peer *p)
 	return p->tcp_error == -EOPNOTSUPP;
 }
 
+/* In one sentence: a large cluster would have hundreds. */
+void check_skipped(const struct doctor_seen *s, struct findings *f)
+{
+	size_t skipped = 0;
+
+	for (size_t i = 0; i < s->peer_count; i++)
+		skipped += s->peer[i].skipped;
+	if (skipped)
+		tell(f, DOCTOR_MEMBERS, DOCTOR_WARN,
+		     "call doctor on other nodes as well: each probes those that follow it by id",
+		     "%zu of %zu peers were not probed: one call looks at a bounded number", skipped,
+		     s->peer_count);
+}
+
 void check_member(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f)
 {
 	(void)s;
-	if (p->skipped)
-		tell(f, DOCTOR_MEMBERS, DOCTOR_WARN, "call doctor on that node as well",
-		     "%s was not probed: one call looks at a bounded number of peers", p->name);
-	else if (strcmp(p->status, "alive"))
+	if (strcmp(p->status, "alive"))
 		tell(f, DOCTOR_MEMBERS, DOCTOR_FAIL,
 		     "see whether the host and its overlayd run: if they do, gossip-udp and gossip-tcp say what is "
 		     "blocked; if it is gone for good, `overlayctl node rm`",
@@ -73,10 +84,25 @@ static const char *which_way(const struct doctor_peer *p)
 			       "what this node sends does not arrive there";
 }
 
+/* Several interfaces: gossip goes by any of them, containers' packets by the uplink alone. */
+static void tell_route(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f)
+{
+	char mend[400], addr[ADDR_TEXT_MAX];
+
+	snprintf(mend, sizeof(mend), "look at `ip route get %s`: add a route by %s, or start every overlayd "
+		 "with --attach and --advertise of the network that joins them",
+		 addr_format(&p->addr, addr), s->uplink);
+	tell(f, DOCTOR_VXLAN, DOCTOR_FAIL, mend, "the route to %s does not leave by %s", p->name, s->uplink);
+}
+
 void check_vxlan(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f)
 {
 	char mend[400];
 
+	if (!p->has_route) {
+		tell_route(s, p, f);
+		return;
+	}
 	if (p->skipped || p->back_size || is_too_old(p))
 		return;
 	open_port("udp", s->vxlan_port, mend);

@@ -99,6 +99,7 @@ void doctor_check(const struct doctor_seen *s, struct findings *out)
 	check_objects(s, out);
 	check_pressure(s, out);
 	check_inside(s, out);
+	check_skipped(s, out);
 	for (size_t i = 0; i < s->peer_count; i++) {
 		check_member(s, &s->peer[i], out);
 		check_gossip(s, &s->peer[i], out);

@@ -67,6 +67,7 @@ enum doctor_fault {
 	FAULT_NOT_ATTACHED, FAULT_WRONG_PROGRAM, FAULT_FOREIGN_FIRST, FAULT_FOREIGN_XDP,
 	FAULT_MISSING, FAULT_DIFFERENT, FAULT_LEFT_OVER, FAULT_UNREADABLE,
 	FAULT_FOREIGN_VXLAN, FAULT_VXLAN_SOCKET, FAULT_PORT_TAKEN, FAULT_ROW,
+	FAULT_RULES_TOO_MANY, FAULT_NODE_LOST,
 	FAULT_COUNT,
 };
 struct doctor_object {
@@ -85,6 +86,7 @@ struct doctor_peer {
 	struct ov_addr addr;
 	char version[32];
 	char status[16];           /* of gossip; "" when it does not know it */
+	bool has_route;            /* by the uplink; else our programs cannot send there */
 	bool skipped;              /* too many peers: it was not asked */
 	bool udp_answered;         /* our ping, by UDP */
 	bool tcp_answered, tcp_heard; /* our call; a call of its own came here since we asked */
@@ -132,6 +134,12 @@ struct doctor_object *doctor_object_add(struct doctor_seen *s, enum doctor_fault
 struct doctor_pressure *doctor_pressure_add(struct doctor_seen *s, const char *name, uint64_t used,
 					    uint64_t max);
 struct doctor_peer *doctor_peer_add(struct doctor_seen *s, const struct node *node);
+/*
+ * Marks peers beyond `most` as skipped. s->peer is sorted by id; who follows `self` comes first, and
+ * behind the greatest the smallest: so where everybody asks, a pair is probed from one side at least
+ * as long as there are no more than 2 * most + 1 nodes.
+ */
+void doctor_peers_choose(struct doctor_seen *s, const struct id *self, size_t most);
 struct doctor_inside *doctor_inside_add(struct doctor_seen *s, const char *name, const char *netns);
 
 /* ---- what it means ---- */
@@ -152,7 +160,7 @@ struct doctor_ask {
 	uint64_t nonce[DOCTOR_NONCES_MAX]; /* of VXLAN probes: which have arrived? */
 };
 struct doctor_answer {
-	uint64_t wall_ms, state; /* its clock; a hash of all its records */
+	uint64_t wall_ms, state; /* its clock; a hash of all that lives (store_living_hash) */
 	uint64_t seen;           /* bit i: nonce[i] */
 	uint64_t esp_sent, esp_received; /* its SAs with who asks */
 };

@@ -15,6 +15,7 @@ void check_pressure(const struct doctor_seen *s, struct findings *f);
 void check_inside(const struct doctor_seen *s, struct findings *f);
 
 /* check_peer.c */
+void check_skipped(const struct doctor_seen *s, struct findings *f);
 void check_member(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f);
 void check_gossip(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f);
 void check_vxlan(const struct doctor_seen *s, const struct doctor_peer *p, struct findings *f);

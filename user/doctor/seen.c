@@ -59,6 +59,16 @@ struct doctor_peer *doctor_peer_add(struct doctor_seen *s, const struct node *no
 	return p;
 }
 
+void doctor_peers_choose(struct doctor_seen *s, const struct id *self, size_t most)
+{
+	size_t first = 0;
+
+	while (first < s->peer_count && id_cmp(&s->peer[first].id, self) < 0)
+		first++;
+	for (size_t i = 0; i < s->peer_count; i++)
+		s->peer[(first + i) % s->peer_count].skipped = i >= most;
+}
+
 struct doctor_inside *doctor_inside_add(struct doctor_seen *s, const char *name, const char *netns)
 {
 	struct doctor_inside *i = grow(s, &s->inside, &s->inside_count, sizeof(*i));

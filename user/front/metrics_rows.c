@@ -160,7 +160,8 @@ static void put_peers(struct metrics *m)
 
 	exposition_family(m->b, "overlayd_peer_up", "gauge", "Whether gossip thinks a peer alive.");
 	for (size_t i = 0, end = bounded(m, v->node_count); i < end; i++)
-		if (!id_equal(&v->node[i].node->id, m->s.self))
+		/* Who lost its name is no peer, and would be another's series once more. */
+		if (!v->node[i].name_lost && !id_equal(&v->node[i].node->id, m->s.self))
 			SAMPLE(m->b, "overlayd_peer_up",
 			       !strcmp(show_node_status(&m->s, &v->node[i].node->id), "alive"),
 			       { "peer", v->node[i].node->name });

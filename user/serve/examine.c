@@ -23,15 +23,6 @@ struct examine {
 	struct examine_dns **dns;
 };
 
-uint64_t examine_state(const struct store *s)
-{
-	uint64_t hash = 0;
-
-	for (unsigned int i = 0; i < 256; i++)
-		hash = hash * 31 + store_bucket_hash(s, i);
-	return hash;
-}
-
 static uint64_t now_of(const struct examine *x)
 {
 	return loop_now_ms(x->c.loop);
@@ -88,12 +79,10 @@ static void begin_way(struct examine *x, struct doctor_peer *p)
 
 static void begin(struct examine *x)
 {
-	for (size_t i = 0; i < x->s->peer_count; i++) {
-		if (i < EXAMINE_PEERS_MAX)
+	doctor_peers_choose(x->s, store_self(x->c.store), EXAMINE_PEERS_MAX);
+	for (size_t i = 0; i < x->s->peer_count; i++)
+		if (!x->s->peer[i].skipped)
 			begin_way(x, &x->s->peer[i]);
-		else
-			x->s->peer[i].skipped = true;
-	}
 	for (size_t i = 0; i < x->s->inside_count && i < EXAMINE_INSIDE_MAX; i++)
 		x->dns[x->dns_count++] = examine_dns_new(x->c.loop, &x->s->inside[i],
 							 (uint16_t)rng_u64(x->c.rng));

@@ -43,6 +43,3 @@ struct examine_config {
 int examine_start(const struct examine_config *config, struct doctor_seen *s,
 		  void (*done)(void *arg), void *arg, struct examine **ret_examine);
 void examine_free(struct examine *x);
-
-/* A hash of all records: equal stores have equal ones. */
-uint64_t examine_state(const struct store *s);

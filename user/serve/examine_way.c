@@ -82,7 +82,7 @@ static void note_clock(struct way *w, const struct doctor_answer *a, uint64_t to
 
 static void note_answer(struct way *w, const struct doctor_answer *a, uint64_t took_ms)
 {
-	bool differs = a->state != examine_state(w->c->store);
+	bool differs = a->state != store_living_hash(w->c->store);
 
 	note_clock(w, a, took_ms);
 	w->p->differs = differs && (w->p->differs || !w->p->has_answer);

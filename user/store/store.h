@@ -75,6 +75,11 @@ uint64_t store_serial(const struct store *s);
  * merge or purge. NULL only when out of memory.
  */
 const struct view *store_view(struct store *s);
+/*
+ * A hash of what that view shows: equal on nodes that know the same, whatever tombstones each of
+ * them still has. Counted anew when something changed.
+ */
+uint64_t store_living_hash(struct store *s);
 /* Borrowed, with its body: until the next write, merge or purge. */
 const struct item *store_item(const struct store *s, const struct record_key *key);
 size_t store_count(const struct store *s); /* tombstones included */

@@ -87,8 +87,9 @@ struct store {
 	struct meta *metas;
 	struct bucket bucket[STORE_BUCKETS];
 	uint32_t dirty;
-	uint64_t serial, view_serial;
-	bool has_view;
+	uint64_t serial, view_serial, living_serial;
+	bool has_view, has_living;
+	uint64_t living;              /* store_living_hash as of living_serial */
 	struct view view;
 };
 
