@@ -27,10 +27,9 @@ static enum ov_verdict nobody(const struct at *at, const struct ov_network *net,
 /* Loopback and "this network" are never sent out of a network. */
 static bool may_leave(const struct ov_network *net, const struct ov_addr *dst)
 {
-	uint32_t host_bits = 128u - net->prefix_len, first = addr_v4(dst) >> 24;
-	uint32_t mask = host_bits < 32 ? ~0u << host_bits : 0;
+	uint32_t first = addr_v4(dst) >> 24;
 
-	return ((addr_v4(&net->gateway) ^ addr_v4(dst)) & mask) && first != 127 && first != 0;
+	return !row_has_address(net, dst) && first != 127 && first != 0;
 }
 
 static enum ov_verdict leave_network(const struct at *at, const struct ov_device *dev,

@@ -106,6 +106,11 @@ static enum ov_verdict call(const struct at *at, const struct ov_config *c, bool
 		return leave_to_host(at, "no service publishes that port here");
 	if (!is_loop && is_spoofed(at, p))
 		return leave_to_host(at, "from outside, with an address of this host");
+	if (net && row_has_address(net, &p->src)) {
+		say(at, "from outside, with an address of the network's subnet: policy would take it for "
+		    "an endpoint");
+		return decide(at, OV_DROP_SPOOFED_IP);
+	}
 	if (p->protocol == IPPROTO_UDP && htons(p->sport) == c->vxlan_port) {
 		say(at, "from the VXLAN port: its answer would pass for a node's");
 		return decide(at, OV_DROP_NOT_ALLOWED);

@@ -29,6 +29,8 @@ enum ov_verdict refuse(const struct at *at, const struct trace_packet *p, enum o
 /* ---- rows.c: one row, or NULL ---- */
 const struct ov_config *row_config(const struct at *at); /* NULL: not ready */
 const struct ov_network *row_network(const struct at *at, uint32_t vni);
+/* Whether an address lies in the network's subnet. */
+bool row_has_address(const struct ov_network *net, const struct ov_addr *addr);
 const struct ov_peer *row_peer(const struct at *at, const struct ov_addr *vtep);
 const struct ov_endpoint *row_endpoint(const struct at *at, uint32_t vni, const struct ov_addr *a);
 /* By who is behind it. */

@@ -53,6 +53,14 @@ const struct ov_config *row_config(const struct at *at)
 	return c && (c->flags & OV_CONFIG_READY) ? c : NULL;
 }
 
+bool row_has_address(const struct ov_network *net, const struct ov_addr *addr)
+{
+	uint32_t host_bits = 128u - net->prefix_len;
+	uint32_t mask = host_bits < 32 ? ~0u << host_bits : 0;
+
+	return !((addr_v4(&net->gateway) ^ addr_v4(addr)) & mask);
+}
+
 const struct ov_network *row_network(const struct at *at, uint32_t vni)
 {
 	return find(at, PLAN_NETWORKS, &(struct ov_network_key){ .vni = vni });
