@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Rows of published ports: bound addresses, lists of clients, host mode. */
+#include <linux/bpf.h>
+
 #include "mesh.h"
 
 static struct env env;
@@ -56,6 +58,23 @@ Test(front_rows, answers_never_go_to_the_port_of_vxlan)
 	p = segment_pkt(&s);
 	o = env_run_bytes(&env, FRONT, env.uplink_ifindex, p.data, p.len, 0);
 	expect_verdict(o, OV_DROP_NOT_ALLOWED);
+}
+
+/* Rules would take it for that endpoint's. */
+Test(front_rows, nobody_outside_has_an_address_of_the_network)
+{
+	struct segment s = outside_call(NODE_C, IPPROTO_UDP, 0);
+	struct outcome o;
+	struct pkt p;
+
+	mesh_become(&env, NODE_C, &far);
+	mesh_publish(&env, &far, 0, 0);
+	s.src = blue_one.ip;
+	p = segment_pkt(&s);
+	o = env_run_bytes(&env, FRONT, env.uplink_ifindex, p.data, p.len, 0);
+	expect_verdict(o, OV_DROP_SPOOFED_IP);
+	o = env_run_bytes(&env, UPLINK_XDP, 0, p.data, p.len, 0);
+	cr_assert_eq(o.action, XDP_PASS, "it is left to TC");
 }
 
 Test(front_rows, the_row_of_an_address_goes_before_that_of_all)

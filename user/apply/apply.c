@@ -30,6 +30,7 @@ struct run {
 	bool stale[PLAN_TABLE_COUNT]; /* something failed: what was seen is no longer sure */
 	struct plan_table failed[PLAN_TABLE_COUNT]; /* keys of those rows */
 	size_t failed_room[PLAN_TABLE_COUNT];
+	bool is_set_in_doubt; /* what is in force may lack the class of who is new */
 	bool is_out_of_memory;
 	int first;
 	enum { PUT, REMOVE } doing;
@@ -272,7 +273,8 @@ static void put_row(struct run *run, enum plan_table_id id, const uint8_t *old, 
 	push_row(next, new);
 	if (old && !memcmp(old, new, row_size(next)))
 		run->stats.same++;
-	else if (!old && row_is_classless(&run->failed[PLAN_POLICY_SUBJECTS], id, new))
+	else if (!old && (row_is_classless(&run->failed[PLAN_POLICY_SUBJECTS], id, new) ||
+			  (run->is_set_in_doubt && row_has_class(run->plan, id, new))))
 		wait_for_another_plan(run, id, new);
 	else
 		do_later(run, id, new, old);
@@ -327,18 +329,21 @@ static int put_rows(struct run *run, enum plan_table_id id)
 	return 0;
 }
 
-static void remove_rows(struct run *run, enum plan_table_id id)
+/* is_due: of the rows that are not wanted, which (NULL: all). */
+static void remove_rows(struct run *run, enum plan_table_id id,
+			bool (*is_due)(const struct plan *p, const uint8_t *row))
 {
 	const struct plan_table *want = &run->plan->table[id];
 	struct plan_table *seen = &run->a->seen[id];
 	size_t kept = 0, j = 0;
 
+	run->doing = REMOVE;
 	for (size_t i = 0; i < seen->count; i++) {
 		uint8_t *row = seen->rows + i * row_size(seen);
 
 		while (j < want->count && row_cmp(want, j, seen, i) < 0)
 			j++;
-		if (j == want->count || row_cmp(want, j, seen, i)) {
+		if ((j == want->count || row_cmp(want, j, seen, i)) && (!is_due || is_due(run->plan, row))) {
 			do_later(run, id, row, row);
 			continue;
 		}
@@ -347,6 +352,7 @@ static void remove_rows(struct run *run, enum plan_table_id id)
 	}
 	do_all(run, id);
 	seen->count = kept;
+	run->doing = PUT;
 }
 
 /* With `is_settled` all that was found wrong is right now, but for rows that failed. */
@@ -373,11 +379,17 @@ int apply_run(struct apply *a, const struct plan *p, bool may_remove,
 		usable[i] = observe(&run, (enum plan_table_id)i);
 		if (usable[i] && !is_held_back(&run, (enum plan_table_id)i))
 			r = put_rows(&run, (enum plan_table_id)i);
+		else if (i == PLAN_POLICY_SUBJECTS || i == PLAN_POLICY_SETS)
+			run.is_set_in_doubt = true;
+		if (i == PLAN_POLICY_SETS && run.stale[i])
+			run.is_set_in_doubt = true;
+		/* Before `policy` has flows judged anew: by what they were the answer would stand. */
+		if (i == PLAN_POLICY_SUBJECTS && !r && may_remove && usable[i] && !is_held_back(&run, i))
+			remove_rows(&run, i, subject_is_classless_now);
 	}
-	run.doing = REMOVE;
 	for (int i = PLAN_TABLE_COUNT - 1; i >= 0 && !r && may_remove; i--)
 		if (usable[i] && !is_held_back(&run, (enum plan_table_id)i))
-			remove_rows(&run, (enum plan_table_id)i);
+			remove_rows(&run, (enum plan_table_id)i, NULL);
 	for (int i = 0; i < PLAN_TABLE_COUNT; i++)
 		finish(&run, (enum plan_table_id)i, usable[i] && may_remove);
 	if (r || run.is_out_of_memory) {

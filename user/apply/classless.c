@@ -24,6 +24,55 @@ static bool owner_of_row(enum plan_table_id id, const uint8_t *row, struct ov_en
 	}
 }
 
+static const uint8_t *find_row(const struct plan_table *t, const void *key)
+{
+	size_t low = 0, high = t->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int c = memcmp(key, plan_row(t, middle), t->key_size);
+
+		if (!c)
+			return plan_row(t, middle);
+		if (c < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/* The set that the plan has in force on a network, or 0. */
+static uint32_t set_of(const struct plan *p, uint32_t vni)
+{
+	const uint8_t *row = find_row(&p->table[PLAN_POLICY_SETS], &(struct ov_policy_key){ vni });
+	struct ov_policy policy = { 0 };
+
+	if (row)
+		memcpy(&policy, row + sizeof(struct ov_policy_key), sizeof(policy));
+	return policy.set;
+}
+
+bool subject_is_classless_now(const struct plan *p, const uint8_t *row)
+{
+	struct ov_subject_key key;
+
+	memcpy(&key, row, sizeof(key));
+	return key.prefix_len == OV_SUBJECT_PREFIX + 128 && key.set == set_of(p, key.vni) &&
+	       find_row(&p->table[PLAN_ENDPOINTS], &(struct ov_endpoint_key){ key.addr, key.vni });
+}
+
+bool row_has_class(const struct plan *p, enum plan_table_id id, const uint8_t *row)
+{
+	struct ov_endpoint_key owner;
+	struct ov_subject_key key;
+
+	if (!owner_of_row(id, row, &owner))
+		return false;
+	key = (struct ov_subject_key){ OV_SUBJECT_PREFIX + 128, owner.vni, set_of(p, owner.vni), owner.addr };
+	return find_row(&p->table[PLAN_POLICY_SUBJECTS], &key);
+}
+
 bool row_is_classless(const struct plan_table *subjects, enum plan_table_id id, const uint8_t *row)
 {
 	struct ov_endpoint_key owner;

@@ -11,4 +11,14 @@
  * PLAN_POLICY_SUBJECTS that failed. It would count as somebody whom no rule names, and pass where
  * a rule denies it: so it must not come to be.
  */
+/*
+ * Whether a row of `policy_subjects` that is not wanted is of an endpoint that stays, in a set that
+ * stays in force: it matches no selector any more. (Rows of other sets, and of who leaves, go
+ * after all that rests on them.)
+ */
+bool subject_is_classless_now(const struct plan *p, const uint8_t *row);
+
 bool row_is_classless(const struct plan_table *subjects, enum plan_table_id id, const uint8_t *row);
+
+/* Whether the row is of an endpoint that the plan gives a class. */
+bool row_has_class(const struct plan *p, enum plan_table_id id, const uint8_t *row);
