@@ -66,9 +66,9 @@ node_adds_up() {
 }
 endpoints_add_up() {
 	local f=$WORK/page$1
-	page "$1" && same "$(sum "$f" '^overlayd_network_sent_packets_total')" \
+	page "$1" && same "$(sum "$f" '^overlayd_endpoint_sent_packets_total')" \
 		"$(sum "$f" '^overlayd_entered_packets_total.program="endpoint"')" &&
-		same "$(sum "$f" '^overlayd_network_received_packets_total')" \
+		same "$(sum "$f" '^overlayd_endpoint_received_packets_total')" \
 			"$(($(sum "$f" '^overlayd_verdict_packets_total.verdict="FWD_LOCAL"') +
 			$(sum "$f" '^overlayd_verdict_packets_total.verdict="FWD_DECAP"')))"
 }
@@ -133,7 +133,7 @@ for n in 1 2; do
 	check "promtool agrees" promtool check metrics <"$WORK/page$n"
 done
 shows() { grep -q "$1" "$WORK/page1"; }
-check "a service's flows are there" shows '^overlayd_service_flows_total{service="web",network="app"} [1-9]'
+check "a service's flows are there" shows '^overlayd_service_flows_total{service="web",network="app",backend="[0-9.]*"} [1-9]'
 check "maps' rows and bounds are" shows '^overlayd_map_max_entries{map="endpoints"} 262144$'
 check "the build is" shows '^overlayd_build_info{version="[0-9.]*",node="h1"} 1$'
 check "the peer is" shows '^overlayd_peer_up{peer="h2"} 1$'

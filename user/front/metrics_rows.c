@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Metrics that have a row for each network, service, backend and peer. */
+/* Metrics that have a row for each endpoint, service, backend and peer. */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,53 +19,49 @@ static size_t bounded(struct metrics *m, size_t count)
 	return METRICS_ROWS_MAX;
 }
 
-/* ---- networks ---- */
+/*
+ * Counters are of what counts itself, an endpoint or a backend. A sum over those that are there
+ * falls when one goes, and who reads it takes all that is left for new.
+ */
 
-/* Which counter of a sum, by its place in struct traffic_endpoint. */
+/* ---- endpoints, by network ---- */
+
+/* Which counter, by its place in struct traffic_endpoint. */
 static const struct {
 	const char *packets, *bytes, *help;
 	size_t offset;
 } directions[] = {
-	{ "sent_packets_total", "sent_bytes_total", "sent by endpoints here",
+	{ "sent_packets_total", "sent_bytes_total", "sent by an endpoint here",
 	  offsetof(struct traffic_endpoint, sent) },
-	{ "received_packets_total", "received_bytes_total", "given to endpoints here",
+	{ "received_packets_total", "received_bytes_total", "given to an endpoint here",
 	  offsetof(struct traffic_endpoint, received) },
-	{ "sent_dropped_packets_total", "sent_dropped_bytes_total", "sent by endpoints here and dropped",
+	{ "sent_dropped_packets_total", "sent_dropped_bytes_total", "sent by an endpoint here and dropped",
 	  offsetof(struct traffic_endpoint, dropped) },
 };
 
-static void put_network_family(struct metrics *m, const struct traffic_endpoint *sum, size_t d, bool bytes)
+static void put_endpoint_family(struct metrics *m, size_t d, bool bytes)
 {
-	char name[80], help[80];
+	char name[80], help[80], id[ID_TEXT_MAX];
 
-	snprintf(name, sizeof(name), "overlayd_network_%s", bytes ? directions[d].bytes : directions[d].packets);
+	snprintf(name, sizeof(name), "overlayd_endpoint_%s", bytes ? directions[d].bytes : directions[d].packets);
 	snprintf(help, sizeof(help), "%s %s.", bytes ? "Bytes" : "Packets", directions[d].help);
 	exposition_family(m->b, name, "counter", help);
-	for (size_t i = 0, end = bounded(m, m->s.view->network_count); i < end; i++) {
-		const struct ov_counter *c = (const void *)((const char *)&sum[i] + directions[d].offset);
+	for (size_t i = 0, end = bounded(m, m->traffic.endpoint_count); i < end; i++) {
+		const struct traffic_endpoint *t = &m->traffic.endpoint[i];
+		const struct ov_counter *c = (const void *)((const char *)t + directions[d].offset);
+		const struct view_endpoint *ve = view_endpoint_by_id(m->s.view, &t->endpoint);
 
-		SAMPLE(m->b, name, bytes ? c->bytes : c->packets,
-		       { "network", m->s.view->network[i].display });
+		if (ve)
+			SAMPLE(m->b, name, bytes ? c->bytes : c->packets, { "network", ve->net->display },
+			       { "endpoint", *ve->ep->name ? ve->ep->name : id_format(&t->endpoint, id) });
 	}
 }
 
-static void put_networks(struct metrics *m)
+static void put_endpoints(struct metrics *m)
 {
-	const struct view *v = m->s.view;
-	_cleanup_(freep) struct traffic_endpoint *sum = calloc(v->network_count + 1, sizeof(*sum));
-
-	if (!sum)
-		m->b->failed = true;
-	for (size_t i = 0; sum && i < m->traffic.endpoint_count; i++) {
-		const struct traffic_endpoint *t = &m->traffic.endpoint[i];
-		const struct view_endpoint *ve = view_endpoint_by_id(v, &t->endpoint);
-
-		if (ve)
-			traffic_add(&sum[ve->net - v->network], t);
-	}
-	for (size_t d = 0; sum && d < ARRAY_SIZE(directions); d++) {
-		put_network_family(m, sum, d, false);
-		put_network_family(m, sum, d, true);
+	for (size_t d = 0; d < ARRAY_SIZE(directions); d++) {
+		put_endpoint_family(m, d, false);
+		put_endpoint_family(m, d, true);
 	}
 }
 
@@ -75,7 +71,27 @@ enum flow_figure { FLOWS_ACTIVE, FLOWS_EVER, FLOWS_BACKENDS };
 
 static uint64_t figure_of(const struct flow_sum *sum, enum flow_figure which)
 {
-	return which == FLOWS_ACTIVE ? sum->active : which == FLOWS_EVER ? sum->total : sum->backends;
+	return which == FLOWS_ACTIVE ? sum->active : sum->backends;
+}
+
+static void put_service_flows(struct metrics *m)
+{
+	const char *name = "overlayd_service_flows_total";
+	size_t room = bounded(m, m->lb_count);
+	char backend[ADDR_TEXT_MAX];
+
+	exposition_family(m->b, name, "counter", "Flows from this node to a service, by backend.");
+	for (size_t i = 0; i < m->s.view->service_count; i++) {
+		const struct view_service *vs = &m->s.view->service[i];
+		const struct lb_row *row;
+		size_t count = traffic_flow_rows(m->lb, m->lb_count, vs, &row);
+
+		for (; count && room; count--, room--, row++)
+			if (!row->is_empty)
+				SAMPLE(m->b, name, row->total, { "service", vs->display },
+				       { "network", vs->net->display },
+				       { "backend", addr_format(&row->backend, backend) });
+	}
 }
 
 static void put_service_family(struct metrics *m, const struct flow_sum *sum, const char *name,
@@ -103,8 +119,7 @@ static void put_services(struct metrics *m)
 		sum[i] = traffic_flows(m->lb, m->lb_count, &v->service[i]);
 	put_service_family(m, sum, "overlayd_service_active_flows", "gauge",
 			   "Established flows from this node to a service.", FLOWS_ACTIVE);
-	put_service_family(m, sum, "overlayd_service_flows_total", "counter",
-			   "Flows from this node to a service.", FLOWS_EVER);
+	put_service_flows(m);
 	put_service_family(m, sum, "overlayd_service_backends", "gauge",
 			   "Backends of a service that take new flows.", FLOWS_BACKENDS);
 }
@@ -175,7 +190,7 @@ static void put_peers(struct metrics *m)
 
 void metrics_put_rows(struct metrics *m)
 {
-	put_networks(m);
+	put_endpoints(m);
 	put_services(m);
 	put_backends(m);
 	put_peers(m);

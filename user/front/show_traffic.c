@@ -141,10 +141,10 @@ static int vip_cmp(const struct lb_row *row, uint32_t vni, const struct ov_addr 
 	return addr_cmp(&row->vip, vip);
 }
 
-struct flow_sum traffic_flows(const struct lb_row *rows, size_t count, const struct view_service *vs)
+size_t traffic_flow_rows(const struct lb_row *rows, size_t count, const struct view_service *vs,
+			 const struct lb_row **ret_first)
 {
-	struct flow_sum sum = { 0 };
-	size_t low = 0, high = count;
+	size_t low = 0, high = count, end;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
@@ -154,10 +154,21 @@ struct flow_sum traffic_flows(const struct lb_row *rows, size_t count, const str
 		else
 			high = mid;
 	}
-	for (; low < count && !vip_cmp(&rows[low], vs->net->net->vni, &vs->svc->vip); low++) {
-		sum.active += rows[low].active;
-		sum.total += rows[low].total;
-		sum.backends += !rows[low].is_empty && !rows[low].is_old;
+	for (end = low; end < count && !vip_cmp(&rows[end], vs->net->net->vni, &vs->svc->vip); end++)
+		;
+	*ret_first = rows + low;
+	return end - low;
+}
+
+struct flow_sum traffic_flows(const struct lb_row *rows, size_t count, const struct view_service *vs)
+{
+	struct flow_sum sum = { 0 };
+	const struct lb_row *row;
+
+	for (count = traffic_flow_rows(rows, count, vs, &row); count; count--, row++) {
+		sum.active += row->active;
+		sum.total += row->total;
+		sum.backends += !row->is_empty && !row->is_old;
 	}
 	return sum;
 }

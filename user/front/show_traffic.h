@@ -25,6 +25,10 @@ const struct traffic_endpoint *traffic_of(const struct traffic *t, const struct 
 /* Of each service of the view, of its backends that live here. To be freed. */
 struct traffic_endpoint *traffic_of_services(const struct scene *s, const struct traffic *t);
 
+/* The rows of a service, which stand together: how many, and the first of them. */
+size_t traffic_flow_rows(const struct lb_row *rows, size_t count, const struct view_service *vs,
+			 const struct lb_row **ret_first);
+
 struct flow_sum { /* from this node to a service */
 	uint64_t active, total, backends;
 };
