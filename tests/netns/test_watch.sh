@@ -90,7 +90,12 @@ check_not "and nothing else" says m1 '.Destination.Port? != 9000 and .Event != "
 refuses "an unknown network" 'no network "nowhere"' ctl 1 monitor --network nowhere
 refuses "an address that is none" '"x" is no address, no endpoint and no service' ctl 1 monitor --from x
 refuses "a port that is none" '"99999" is not one' ctl 1 capture --port 99999
-refuses "a count that is none, as a word" 'count "x" is no number of packets' ctl 1 capture count=x
+wrong_count() { # WORD: wrong usage, and said so
+	local said
+	said=$(ctl 1 capture "$1" 2>&1)
+	[ $? = 2 ] && grep -q 'is no number of packets' <<<"$said"
+}
+check "a count that is none is refused, as a word" wrong_count count=x
 refuses "a snap length out of range" 'not within 64' ctl 1 capture --snaplen 9
 
 echo yesterday >"$WORK/kept.pcapng"

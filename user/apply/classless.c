@@ -24,9 +24,10 @@ static bool owner_of_row(enum plan_table_id id, const uint8_t *row, struct ov_en
 	}
 }
 
-static const uint8_t *find_row(const struct plan_table *t, const void *key)
+/* NULL also where the table has other keys, as in a test. */
+static const uint8_t *find_row(const struct plan_table *t, const void *key, size_t key_size)
 {
-	size_t low = 0, high = t->count;
+	size_t low = 0, high = t->key_size == key_size ? t->count : 0;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -45,7 +46,8 @@ static const uint8_t *find_row(const struct plan_table *t, const void *key)
 /* The set that the plan has in force on a network, or 0. */
 static uint32_t set_of(const struct plan *p, uint32_t vni)
 {
-	const uint8_t *row = find_row(&p->table[PLAN_POLICY_SETS], &(struct ov_policy_key){ vni });
+	struct ov_policy_key key = { vni };
+	const uint8_t *row = find_row(&p->table[PLAN_POLICY_SETS], &key, sizeof(key));
 	struct ov_policy policy = { 0 };
 
 	if (row)
@@ -55,11 +57,15 @@ static uint32_t set_of(const struct plan *p, uint32_t vni)
 
 bool subject_is_classless_now(const struct plan *p, const uint8_t *row)
 {
+	struct ov_endpoint_key owner;
 	struct ov_subject_key key;
 
+	if (p->table[PLAN_POLICY_SUBJECTS].key_size != sizeof(key))
+		return false;
 	memcpy(&key, row, sizeof(key));
+	owner = (struct ov_endpoint_key){ key.addr, key.vni };
 	return key.prefix_len == OV_SUBJECT_PREFIX + 128 && key.set == set_of(p, key.vni) &&
-	       find_row(&p->table[PLAN_ENDPOINTS], &(struct ov_endpoint_key){ key.addr, key.vni });
+	       find_row(&p->table[PLAN_ENDPOINTS], &owner, sizeof(owner));
 }
 
 bool row_has_class(const struct plan *p, enum plan_table_id id, const uint8_t *row)
@@ -67,10 +73,10 @@ bool row_has_class(const struct plan *p, enum plan_table_id id, const uint8_t *r
 	struct ov_endpoint_key owner;
 	struct ov_subject_key key;
 
-	if (!owner_of_row(id, row, &owner))
+	if (p->table[PLAN_POLICY_SUBJECTS].key_size != sizeof(key) || !owner_of_row(id, row, &owner))
 		return false;
 	key = (struct ov_subject_key){ OV_SUBJECT_PREFIX + 128, owner.vni, set_of(p, owner.vni), owner.addr };
-	return find_row(&p->table[PLAN_POLICY_SUBJECTS], &key);
+	return find_row(&p->table[PLAN_POLICY_SUBJECTS], &key, sizeof(key));
 }
 
 bool row_is_classless(const struct plan_table *subjects, enum plan_table_id id, const uint8_t *row)

@@ -77,7 +77,7 @@ static uint64_t figure_of(const struct flow_sum *sum, enum flow_figure which)
 static void put_service_flows(struct metrics *m)
 {
 	const char *name = "overlayd_service_flows_total";
-	size_t room = bounded(m, m->lb_count);
+	size_t room = METRICS_ROWS_MAX;
 	char backend[ADDR_TEXT_MAX];
 
 	exposition_family(m->b, name, "counter", "Flows from this node to a service, by backend.");
@@ -86,11 +86,18 @@ static void put_service_flows(struct metrics *m)
 		const struct lb_row *row;
 		size_t count = traffic_flow_rows(m->lb, m->lb_count, vs, &row);
 
-		for (; count && room; count--, room--, row++)
-			if (!row->is_empty)
-				SAMPLE(m->b, name, row->total, { "service", vs->display },
-				       { "network", vs->net->display },
-				       { "backend", addr_format(&row->backend, backend) });
+		for (; count; count--, row++) {
+			if (row->is_empty)
+				continue;
+			if (!room) {
+				m->left_out++;
+				continue;
+			}
+			room--;
+			SAMPLE(m->b, name, row->total, { "service", vs->display },
+			       { "network", vs->net->display },
+			       { "backend", addr_format(&row->backend, backend) });
+		}
 	}
 }
 
