@@ -33,8 +33,9 @@ enum ov_passage {
 
 /*
  * An array's lookup is a few instructions, a hash's takes 25 ns; hence the slots. Each CPU
- * gives its own away, so an endpoint's counts are the sum of all values with its ifindex in both
- * maps. ifindex is of the host side of its device: one that is made anew begins at 0.
+ * gives its own away, so an endpoint's counts are the sum of the slots with its ifindex and of all
+ * CPUs' values under its key (where only the CPU that made the entry has written its ifindex).
+ * ifindex is of the host side of its device: one that is made anew begins at 0.
  */
 #define OV_ENDPOINT_SLOTS 512 /* a power of two */
 

@@ -81,6 +81,8 @@ static struct ov_endpoint_stats endpoint_of(const struct actor *a)
 
 	cr_assert_eq(bpf_map_lookup_elem(env.map[MAP_endpoint_slots], &at, each), 0);
 	bpf_map_lookup_elem(env.map[MAP_endpoint_stats], &ifindex, each + cpus);
+	for (size_t i = cpus; i < cpus * 2; i++)
+		each[i].ifindex = ifindex; /* only the CPU that made the entry has said so */
 	for (size_t i = 0; i < cpus * 2; i++)
 		add_stats(&sum, &each[i], ifindex);
 	return sum;
