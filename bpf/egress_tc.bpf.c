@@ -19,6 +19,7 @@ struct way { /* out of this host */
 	__u32 ifindex;
 	__be32 from;     /* this node's address there */
 	__be32 next_hop;
+	const struct ov_published *row; /* to a port of this host: whose it is */
 };
 
 struct egress { /* a packet that leaves */
@@ -62,7 +63,8 @@ static __always_inline int way_to_host(const struct ov_config *cfg, const struct
 {
 	struct ov_published_key pk;
 
-	if (!publish_find(&pk, e->dst, e->l4.dport, e->l4.protocol))
+	ret->row = publish_find(&pk, e->dst, e->l4.dport, e->l4.protocol);
+	if (!ret->row)
 		return -OV_DROP_HOST;
 	ret->ifindex = LOOPBACK_IFINDEX;
 	ret->from = addr_v4(&cfg->vtep);
@@ -107,6 +109,9 @@ static __noinline int masquerade(struct __sk_buff *skb, const struct ov_config *
 				     .inside_port = e->l4.sport };
 	addr_copy(&s->fresh.inside, &dev->addr);
 	addr_set_v4(&s->fresh.outside, way->from);
+	s->flow.protocol = 0;
+	if (way->row)
+		masq_fill_flow(s, way->row);
 	verdict = masq_port(cfg, e->l4.event);
 	if (verdict < 0)
 		return verdict;

@@ -181,20 +181,22 @@ static __noinline int answer(struct __sk_buff *skb, const struct front *f)
 /* ---- calls to published ports ---- */
 
 /* 127.0.0.1 means nothing to a backend: this host's own address stands for it. */
-static __noinline int entry_masquerade(struct __sk_buff *skb, const struct ov_config *cfg, struct front *f)
+static __noinline int entry_masquerade(struct __sk_buff *skb, const struct ov_config *cfg, struct front *f,
+				       const struct ov_published *row)
 {
 	struct masq_scratch *s;
 	__u32 zero = 0;
 	int verdict;
 
 	s = bpf_map_lookup_elem(&masq_scratch, &zero);
-	if (!s || !f || !cfg)
+	if (!s || !f || !cfg || !row)
 		return -OV_DROP_NOT_READY;
 	s->key = (struct ov_masq_key){ .remote_port = f->l4.dport, .protocol = f->l4.protocol };
 	addr_set_v4(&s->key.remote, f->dst);
 	s->fresh = (struct ov_masq){ .inside_port = f->l4.sport };
 	addr_set_v4(&s->fresh.inside, f->src);
 	addr_copy(&s->fresh.outside, &cfg->vtep);
+	masq_fill_flow(s, row);
 	verdict = masq_port(cfg, f->l4.event);
 	if (verdict < 0)
 		return verdict;
@@ -276,7 +278,7 @@ static __noinline int entry(struct __sk_buff *skb, const struct ov_config *cfg, 
 		return OV_PASS_FOREIGN;
 	verdict = skb->len - sizeof(struct ethhdr) > net->mtu ? entry_check_size(skb, f, net->mtu) : 0;
 	if (verdict == 0 && ipv4_is_loopback(f->src))
-		verdict = entry_masquerade(skb, cfg, f);
+		verdict = entry_masquerade(skb, cfg, f, row);
 	if (verdict == 0)
 		verdict = entry_choose(f, pk, row, &t);
 	if (verdict || !t.ep)

@@ -32,6 +32,7 @@ struct ov_masq {
 };
 
 #define OV_MASQ_TRIES 16
+#define OV_MASQ_REST 3 /* seconds of silence: a closed one's port may be another's, if none is free */
 #define OV_MASQ_FIRST 61000 /* above what Linux gives its own sockets (32768 to 60999) */
 #define OV_MASQ_LAST 65535
 

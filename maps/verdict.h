@@ -78,7 +78,7 @@
 	X(56, DROP_NO_FLOW, "belongs to no known flow of a service",                               \
 	  "none needed: remains of a flow that ended; else look at `overlayctl lb ls`")            \
 	X(57, DROP_FLOW_CLASH, "two flows of one client would look the same to the backend",       \
-	  "declare only one port of the service for each target port")                             \
+	  "declare one port for each target port; clients of several nodes want a port of their own to each") \
 	X(58, DROP_FRAGMENT, "a later fragment whose first one was not seen",                      \
 	  "keep datagrams below the MTU; fragments of one datagram must come in order")            \
 	X(59, DROP_VIP_PROTOCOL, "a protocol that services do not carry",                          \

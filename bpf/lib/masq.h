@@ -13,7 +13,8 @@
 
 struct masq_scratch {
 	struct ov_masq_key key;
-	struct ov_masq fresh; /* what a new entry will be: `inside` is filled by the caller */
+	struct ov_masq fresh;    /* what a new entry will be: `inside` is filled by the caller */
+	struct ov_flow_key flow; /* of a call to a port published here: what it will be; else protocol 0 */
 };
 
 struct {
@@ -111,19 +112,48 @@ static __always_inline __u32 masq_hash(const struct masq_scratch *s)
 	return c;
 }
 
-enum { MASQ_TAKEN, MASQ_FREE, MASQ_MINE };
+enum { MASQ_TAKEN, MASQ_FREE, MASQ_MINE, MASQ_CLOSED };
+
+/*
+ * Ways to one service (addresses of this host, and its loopback's) have ports of their own
+ * each, but to the backend all are one address of this host: there they would meet.
+ */
+static __always_inline int masq_at_backend(struct masq_scratch *s, __u32 now)
+{
+	struct found at;
+
+	if (!s->flow.protocol)
+		return MASQ_FREE;
+	s->flow.client_port = s->key.port;
+	at = flow_find(&s->flow);
+	if (!at.flow || flow_is_expired(at.flow, s->flow.protocol, now))
+		return MASQ_FREE;
+	return at.flow->flags & OV_FLOW_CLOSED ? MASQ_CLOSED : MASQ_TAKEN;
+}
+
+/* Once s->key and s->fresh are there: it is a call to the service of that row. */
+static __always_inline void masq_fill_flow(struct masq_scratch *s, const struct ov_published *row)
+{
+	flow_key_fill(&s->flow, row->vni, addr_v4(&s->fresh.outside), addr_v4(&row->vip),
+		      s->key.protocol, 0, row->service.target_port);
+}
 
 /* Whose s->key is. Apart, so that the verifier goes through it once a try and no more. */
 static __noinline int masq_whose(struct masq_scratch *s)
 {
 	struct masq_found f;
+	__u32 now = flow_now();
 
 	if (!s)
 		return MASQ_TAKEN;
 	f = masq_find(&s->key);
-	if (!f.m || masq_is_over(f.m, s->key.protocol, flow_now()))
-		return MASQ_FREE;
-	return masq_is_mine(f.m, &s->fresh) ? MASQ_MINE : MASQ_TAKEN;
+	if (!f.m || masq_is_over(f.m, s->key.protocol, now))
+		return masq_at_backend(s, now);
+	if (masq_is_mine(f.m, &s->fresh))
+		return MASQ_MINE;
+	if (!(f.m->flags & OV_FLOW_CLOSED) || (__s32)(now - f.m->seen) <= (__s32)OV_TICKS(OV_MASQ_REST))
+		return MASQ_TAKEN;
+	return masq_at_backend(s, now) == MASQ_TAKEN ? MASQ_TAKEN : MASQ_CLOSED;
 }
 
 /* A packet of an entry that is there. 0, or -1: it is over, and the packet opens another. */
@@ -154,13 +184,14 @@ static __noinline int masq_begin(struct masq_scratch *s)
 /*
  * Of the ports first to last, the one by which the packet leaves, in s->key.port, and
  * the address, in s->fresh.outside: s is the scratch, the rest of which the caller has
- * filled in. 0, or else there is none left. Not static, as service_choose is not.
+ * filled in. 0, or else there is none left. A closed one rests for as long as the other end
+ * may (TIME-WAIT), unless there is no other. Not static, as service_choose is not.
  */
 __noinline int masq_choose(__u32 first, __u32 last, __u32 event)
 {
 	__u32 room = ((last - first) & 0xffff) + 1, hash, step, zero = 0;
 	struct masq_scratch *s;
-	__be16 free = 0;
+	__be16 free = 0, closed = 0;
 
 	s = bpf_map_lookup_elem(&masq_scratch, &zero);
 	if (!s)
@@ -174,11 +205,15 @@ __noinline int masq_choose(__u32 first, __u32 last, __u32 event)
 		whose = masq_whose(s);
 		if (whose == MASQ_MINE && masq_go_on(s, event) == 0)
 			return 0;
-		if (whose != MASQ_TAKEN && !free)
+		if (whose == MASQ_CLOSED && !closed)
+			closed = s->key.port;
+		if ((whose == MASQ_FREE || whose == MASQ_MINE) && !free)
 			free = s->key.port;
 		if (whose == MASQ_MINE)
 			break;
 	}
+	if (!free)
+		free = closed;
 	if (!free)
 		return -1;
 	s->key.port = free;

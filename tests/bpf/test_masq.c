@@ -181,6 +181,43 @@ Test(masq, a_port_that_is_idle_too_long_is_anothers)
 	expect_masq_answer(&env, IPPROTO_UDP, 61000, 0, &blue_two, 5000);
 }
 
+/* blue_one opens a connection, and is told that there is nobody. The port that it had. */
+static uint16_t close_one(uint16_t sport)
+{
+	struct segment s = masq_out_of(&blue_one, IPPROTO_TCP, sport);
+	uint16_t port = masq_leave(&env, &blue_one, &s);
+
+	expect_masq_answer(&env, IPPROTO_TCP, port, TCP_RST | TCP_ACK, &blue_one, sport);
+	return port;
+}
+
+Test(masq, a_closed_connection_gives_its_port_away_when_none_is_free)
+{
+	struct segment other = masq_out_of(&blue_two, IPPROTO_TCP, 5000);
+	struct outcome o;
+
+	masq_set_ports(&env, 61000, 61000);
+	close_one(5000);
+	o = balance_send(&env, &blue_two, &other); /* its last words may be on their way */
+	expect_verdict(o, OV_DROP_MASQ_FULL);
+	masq_age(&env, MAP_masq_brief, IPPROTO_TCP, 61000, OV_MASQ_REST + 2);
+	cr_assert_eq(masq_leave(&env, &blue_two, &other), 61000);
+	expect_masq_answer(&env, IPPROTO_TCP, 61000, TCP_SYN | TCP_ACK, &blue_two, 5000);
+}
+
+Test(masq, a_closed_connection_keeps_its_port_while_another_is_free)
+{
+	struct segment other = masq_out_of(&blue_two, IPPROTO_TCP, 5000);
+	uint16_t closed;
+
+	masq_set_ports(&env, 61000, 61001);
+	closed = close_one(5000);
+	masq_age(&env, MAP_masq_brief, IPPROTO_TCP, closed, OV_MASQ_REST + 2);
+	cr_assert_neq(masq_leave(&env, &blue_two, &other), closed);
+	other.sport++;
+	cr_assert_eq(masq_leave(&env, &blue_two, &other), closed);
+}
+
 Test(masq, an_answer_of_somebody_else_is_not_taken)
 {
 	struct segment s = masq_out_of(&blue_one, IPPROTO_UDP, 5000);

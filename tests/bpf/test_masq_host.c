@@ -221,6 +221,50 @@ Test(masq_host, localhost_is_told_when_there_is_no_backend)
 	cr_assert(segment_read(&o.out, 0).flags & TCP_RST);
 }
 
+/* blue_one calls that address of its node. The port by which it does. */
+static uint16_t call_own_node(uint32_t dst, uint16_t sport)
+{
+	struct segment s = masq_out_of(&blue_one, IPPROTO_TCP, sport);
+	struct outcome o;
+
+	s.dst = dst;
+	s.dport = PUBLISHED_PORT;
+	o = balance_send(&env, &blue_one, &s);
+	expect_looped(&o);
+	s = segment_read(&o.out, 0);
+	o = loop(o.out.data, o.out.len);
+	expect_verdict(o, OV_FWD_LOCAL);
+	expect_ends(&o, 0, VTEP(NODE_A), s.sport, blue_two.ip, TARGET_PORT);
+	return s.sport;
+}
+
+/* Three ways to one backend, to which all come from one address. */
+Test(masq_host, ways_to_one_service_do_not_share_a_port)
+{
+	uint16_t first, second, third;
+	struct outcome o;
+
+	mesh_become(&env, NODE_A, &two);
+	masq_set_ports(&env, 61000, 61002);
+	first = call_own_node(VTEP(NODE_A), 5000);
+	second = call_own_node(OTHER_IP(NODE_A), 5001);
+	o = call_from_localhost(TCP_SYN);
+	expect_verdict(o, OV_FWD_LOCAL);
+	third = segment_read(&o.out, 0).sport;
+	cr_assert(first != second && second != third && third != first);
+}
+
+Test(masq_host, a_port_that_would_meet_a_call_by_another_way_is_not_free)
+{
+	struct outcome o;
+
+	mesh_become(&env, NODE_A, &two);
+	masq_set_ports(&env, 61000, 61000);
+	call_own_node(VTEP(NODE_A), 5000);
+	o = call_from_localhost(TCP_SYN);
+	expect_verdict(o, OV_DROP_MASQ_FULL);
+}
+
 Test(masq_host, what_the_host_says_to_itself_is_its_own)
 {
 	static const uint8_t no_mac[6];

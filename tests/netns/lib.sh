@@ -151,6 +151,7 @@ held() { # NAME CLIENT ARG...: held connections, all of them there
 	shift 2
 	begin "$name" "$c" hold "$@"
 	await 10 is_ready "$name" || die "no connections are held: $name"
+	none_broke "$name" >&2 || die "not all connections are held: $name"
 }
 in_all() { # KEY NAME...: summed up
 	local key=$1 name n=0

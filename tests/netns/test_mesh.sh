@@ -154,7 +154,7 @@ held idle-k3 k3 10.99.0.1:8013 k=12 idle=1 behind=10.99.0.3
 ctl 1 endpoint detach d2 >/dev/null || die "detach d2"
 told() { same "$(grep -c '^break reset d2 ' "$WORK/$1") $(grep -c '^break' "$WORK/$1")" "$(counted 'by d2' "$WORK/$1") $(counted 'by d2' "$WORK/$1")"; }
 for c in plain idle-h8 idle-h1 idle-o1 idle-k3; do
-	check "$c: whose backend is gone hears of it, and nobody else" await 5 told "$c"
+	check "$c: whose backend is gone hears of it, and nobody else" await 20 told "$c"
 	check "there was something to tell" test "$(counted 'by d2' "$WORK/$c")" -gt 0
 	end "$c"
 	check "the others of $c live" same "$(counted alive "$WORK/$c")" "$(counted 'by d1' "$WORK/$c")"
